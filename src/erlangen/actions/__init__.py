@@ -1,0 +1,22 @@
+"""What acts: p generators on points and, where they say so, on values."""
+
+from erlangen.actions._base import AbstractAction as AbstractAction
+from erlangen.actions.catalogue import affine as affine
+from erlangen.actions.catalogue import euclidean as euclidean
+from erlangen.actions.catalogue import fields as fields
+from erlangen.actions.catalogue import gl as gl
+from erlangen.actions.catalogue import linear as linear
+from erlangen.actions.catalogue import matrices_of as matrices_of
+from erlangen.actions.catalogue import polynomial as polynomial
+from erlangen.actions.catalogue import pseudo_rotation as pseudo_rotation
+from erlangen.actions.catalogue import rotation as rotation
+from erlangen.actions.catalogue import scaling as scaling
+from erlangen.actions.catalogue import translation as translation
+from erlangen.actions.lifted import CallableAction as CallableAction
+from erlangen.actions.lifted import Combination as Combination
+from erlangen.actions.lifted import IncrementLift as IncrementLift
+from erlangen.actions.lifted import TangentLift as TangentLift
+from erlangen.actions.lifted import UnknownOutput as UnknownOutput
+from erlangen.actions.polynomial import PolynomialAction as PolynomialAction
+from erlangen.actions.product import product as product
+from erlangen.actions.product import union as union

@@ -1,0 +1,119 @@
+"""Polynomial fields: exact values, exact derivatives, exact Lie derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.fields._base import EXACT, AbstractLinearField
+from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials
+
+
+@dataclass(frozen=True, eq=False)
+class PolynomialField(AbstractLinearField):
+    """Values f_a(x) = sum_r coefficients[a, r] x^{e_r}.
+
+    Parameters
+    ----------
+    table : ndarray (r, d)
+        Exponents of the monomials.
+    coefficients : ndarray (c, r)
+        One row per value channel.
+    kind : str
+        ``"invariant"``, ``"vector"`` or ``"map"`` (the values are then increments Phi(x) - x).
+    accuracy : float
+        Relative error of the derivative: rounding unless the coefficients come from a fit.
+    """
+
+    table: NDArray
+    coefficients: NDArray
+    kind: str = "invariant"
+    accuracy: float = EXACT
+
+    def __post_init__(self):
+        if self.coefficients.ndim != 2 or self.coefficients.shape[1] != len(self.table):
+            raise InputError(
+                explain(
+                    "The coefficients do not fit the monomials.",
+                    given=f"coefficients of shape {self.coefficients.shape}",
+                    expected=f"shape (c, {len(self.table)})",
+                    fix="coefficients.reshape(-1, len(table))",
+                )
+            )
+        if self.kind != "invariant" and len(self.coefficients) != self.point_dim:
+            raise InputError(
+                explain(
+                    f"A field of kind {self.kind!r} has one value channel per coordinate.",
+                    given=f"{len(self.coefficients)} channels over {self.point_dim} coordinates",
+                    expected="c = d",
+                    fix='kind="invariant"',
+                )
+            )
+
+    @property
+    def point_dim(self) -> int:
+        """Number d of coordinates."""
+        return self.table.shape[1]
+
+    @property
+    def value_dim(self) -> int:
+        """Number c of value channels."""
+        return self.coefficients.shape[0]
+
+    @property
+    def degree(self) -> int:
+        """Highest total degree in the table."""
+        return int(self.table.sum(axis=1).max(initial=0))
+
+    def value(self, x: NDArray) -> NDArray:
+        """Values ``(n, c)`` at points ``x (n, d)``."""
+        return monomials(x, self.table) @ self.coefficients.T
+
+    def jacobian(self, x: NDArray) -> NDArray:
+        """Jacobians ``(n, c, d)`` at points ``x (n, d)``."""
+        gradients = monomial_gradients(x, self.table)
+        n, r, d = gradients.shape
+        flat = self.coefficients @ gradients.transpose(1, 0, 2).reshape(r, n * d)
+        return flat.reshape(self.value_dim, n, d).transpose(1, 0, 2)
+
+    @property
+    def n_params(self) -> int:
+        """Number q of parameters: c times the number of monomials."""
+        return self.coefficients.size
+
+    @property
+    def theta(self) -> NDArray:
+        """Parameters ``(q,)``: the coefficients, channel by channel."""
+        return self.coefficients.ravel()
+
+    def features(self, x: NDArray) -> NDArray:
+        """Features ``(n, c, q)``."""
+        return np.einsum("ab,nr->nabr", np.eye(self.value_dim), monomials(x, self.table)).reshape(
+            len(x), self.value_dim, -1
+        )
+
+    def features_jacobian(self, x: NDArray) -> NDArray:
+        """Derivatives ``(n, c, q, d)`` of the features."""
+        return np.einsum("ab,nrj->nabrj", np.eye(self.value_dim), monomial_gradients(x, self.table)).reshape(
+            len(x), self.value_dim, -1, self.point_dim
+        )
+
+    def with_theta(self, theta: NDArray) -> PolynomialField:
+        """The same monomials with other coefficients."""
+        coefficients = np.asarray(theta, dtype=np.float64).reshape(self.coefficients.shape)
+        return PolynomialField(self.table, coefficients, self.kind, self.accuracy)
+
+
+def polynomial_field(d: int, degree: int, coefficients: ArrayLike, kind: str = "invariant") -> PolynomialField:
+    """A polynomial over all monomials of degree at most ``degree`` in d coordinates.
+
+    Examples
+    --------
+    >>> f = polynomial_field(2, 2, [0, 0, 0, 1, 0, 1])  # x^2 + y^2
+    >>> f.value(np.array([[3.0, 4.0]]))
+    array([[25.]])
+    """
+    return PolynomialField(exponents(d, degree), np.atleast_2d(np.asarray(coefficients, dtype=np.float64)), kind)

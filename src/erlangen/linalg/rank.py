@@ -1,0 +1,150 @@
+"""Rank rules: how many of the ascending relative defects count as zero, and why."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+
+
+@dataclass(frozen=True)
+class RankDecision:
+    """A dimension and the reason for it.
+
+    Attributes
+    ----------
+    dim : int
+        How many values count as zero.
+    reason : str
+        Why, in words.
+    margin : float
+        First value that does not count divided by the last that does (infinite where one is missing).
+    """
+
+    dim: int
+    reason: str
+    margin: float
+
+
+class AbstractRankRule(ABC):
+    """Decide how many of the ascending values of a spectrum are zero.
+
+    A rule sees relative defects (1 is what an unrelated direction gives) and the floor below which
+    a value is rounding or the field's own derivative error.
+    """
+
+    @abstractmethod
+    def decide(self, values: NDArray, floor: float) -> RankDecision:
+        """Return the dimension and the reason for ascending ``values (p,)`` with this floor."""
+
+
+def margin(values: NDArray, dim: int, floor: float) -> float:
+    """Ratio of the first value dropped to the last value kept (never below the floor)."""
+    if dim == 0 or dim >= len(values):
+        return float("inf")
+    return float(values[dim] / max(values[dim - 1], floor, np.finfo(np.float64).tiny))
+
+
+@dataclass(frozen=True)
+class Threshold(AbstractRankRule):
+    """Count the values up to a declared relative defect.
+
+    Parameters
+    ----------
+    delta : float
+        Relative defect up to which a direction counts as a symmetry. The default 0.05 asks that the
+        Lie derivative is at most 5 % of what an unrelated direction gives.
+    """
+
+    delta: float = 0.05
+
+    def __post_init__(self):
+        if not 0.0 < self.delta < 1.0:
+            raise InputError(
+                explain(
+                    "A relative defect must lie between 0 and 1.",
+                    given=f"delta = {self.delta}",
+                    expected="0 < delta < 1 (1 is what an unrelated direction gives)",
+                    fix="Threshold(delta=0.05)",
+                )
+            )
+
+    def decide(self, values: NDArray, floor: float) -> RankDecision:
+        """Count the values at or below delta; see :class:`AbstractRankRule`."""
+        dim = int(np.sum(values <= self.delta))
+        gap = margin(values, dim, floor)
+        if floor > self.delta:
+            reason = (
+                f"the field's derivative is only known to {floor:.1e}, coarser than delta = {self.delta:g}: "
+                "a defect below that says nothing"
+            )
+            return RankDecision(0, reason, gap)
+        return RankDecision(dim, _threshold_reason(values, dim, self.delta, gap), gap)
+
+
+def _threshold_reason(values: NDArray, dim: int, delta: float, gap: float) -> str:
+    if len(values) == 0:
+        return "no candidate direction is left to test"
+    if dim == 0:
+        return f"the smallest defect {values[0]:.2g} is above delta = {delta:g}"
+    if dim == len(values):
+        return f"every defect is at most {values[-1]:.2g}, below delta = {delta:g}"
+    return (
+        f"{dim} defect{'s' if dim > 1 else ''} up to {values[dim - 1]:.2g}, below delta = {delta:g}; "
+        f"the next is {values[dim]:.2g}, {gap:.3g} times larger"
+    )
+
+
+@dataclass(frozen=True)
+class LargestGap(AbstractRankRule):
+    """Cut at the largest ratio of neighbouring values, never below the floor nor above one half.
+
+    It cannot tell a small broken symmetry from an exact one: prefer :class:`Threshold` where a
+    tolerance can be named.
+    """
+
+    def decide(self, values: NDArray, floor: float) -> RankDecision:
+        """Cut at the largest ratio; see :class:`AbstractRankRule`."""
+        lifted = np.maximum(values, floor)
+        allowed = np.flatnonzero(lifted[:-1] < 0.5) if len(values) > 1 else np.array([], dtype=int)
+        if allowed.size == 0:
+            dim = int(len(values) == 1 and lifted[0] <= floor)
+            return RankDecision(dim, "too few values for a gap", float("inf"))
+        ratios = lifted[allowed + 1] / lifted[allowed]
+        best = int(np.argmax(ratios))
+        dim = int(allowed[best]) + 1
+        return RankDecision(dim, f"largest ratio of neighbours, {ratios[best]:.3g}", float(ratios[best]))
+
+
+@dataclass(frozen=True)
+class NoiseFloor(AbstractRankRule):
+    """Count the values that the field's own derivative error explains.
+
+    Parameters
+    ----------
+    factor : float
+        How many times the floor still counts as zero; 3 covers a value three standard errors up.
+    """
+
+    factor: float = 3.0
+
+    def decide(self, values: NDArray, floor: float) -> RankDecision:
+        """Count the values up to ``factor * floor``; see :class:`AbstractRankRule`."""
+        dim = int(np.sum(values <= self.factor * floor))
+        gap = margin(values, dim, floor)
+        return RankDecision(dim, f"{dim} values within {self.factor:g} times the floor {floor:.2g}", gap)
+
+
+def dimension_path(values: NDArray, floor: float = 0.0) -> list[tuple[float, int]]:
+    """Dimension as a function of delta: ``(delta, dim)`` where the dimension steps up."""
+    steps: list[tuple[float, int]] = []
+    for i, value in enumerate(np.maximum(np.sort(values), floor), start=1):
+        if steps and value <= steps[-1][0]:
+            steps[-1] = (steps[-1][0], i)
+        else:
+            steps.append((float(value), i))
+    return steps

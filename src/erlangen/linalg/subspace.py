@@ -1,0 +1,191 @@
+"""Subspaces of R^N: dense orthonormal bases and exact rational ones."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from erlangen.linalg.qr import rounding
+
+
+class AbstractSubspace(ABC):
+    """A linear subspace of R^N with the evidence for its dimension."""
+
+    @property
+    @abstractmethod
+    def ambient_dim(self) -> int:
+        """Dimension N of the space around it."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Dimension of the subspace."""
+
+    @abstractmethod
+    def to_dense(self) -> NDArray:
+        """Orthonormal basis as columns ``(N, dim)``."""
+
+    @abstractmethod
+    def sparse_basis(self) -> NDArray:
+        """Basis as columns ``(N, dim)`` in reduced echelon form, many zeros."""
+
+    def project(self, vectors: ArrayLike) -> NDArray:
+        """Orthogonal projection of ``vectors (..., N)`` onto the subspace."""
+        q = self.to_dense()
+        return (np.asarray(vectors, dtype=np.float64) @ q) @ q.T
+
+    def angles(self, other: AbstractSubspace) -> NDArray:
+        """Principal angles in radians, ascending, to another subspace of the same space.
+
+        Angles come from sines, so that small ones keep full accuracy (Bjorck and Golub 1973).
+        """
+        a, b = self.to_dense(), other.to_dense()
+        if a.shape[1] < b.shape[1]:
+            a, b = b, a
+        if b.shape[1] == 0:
+            return np.zeros(0)
+        cosines = np.linalg.svd(a.T @ b, compute_uv=False)
+        sines = np.sort(np.linalg.svd(b - a @ (a.T @ b), compute_uv=False))
+        exact = np.where(cosines > np.sqrt(0.5), np.arcsin(np.clip(sines, 0, 1)), np.arccos(np.clip(cosines, -1, 1)))
+        return exact
+
+    def __and__(self, other: AbstractSubspace) -> DenseSubspace:
+        """Intersection: directions whose principal angle is below rounding."""
+        a, b = self.to_dense(), other.to_dense()
+        u, cosines, _ = np.linalg.svd(a.T @ b, full_matrices=False)
+        sines = np.linalg.norm((a @ u) - b @ (b.T @ (a @ u)), axis=0)
+        keep = (cosines > 0.5) & (sines <= np.sqrt(rounding((self.ambient_dim,))))
+        return DenseSubspace((a @ u)[:, keep], reason="intersection")
+
+    def __add__(self, other: AbstractSubspace) -> DenseSubspace:
+        """Sum of two subspaces."""
+        return span(np.hstack([self.to_dense(), other.to_dense()]))
+
+
+@dataclass(frozen=True, eq=False)
+class DenseSubspace(AbstractSubspace):
+    """A subspace with an orthonormal basis.
+
+    Attributes
+    ----------
+    basis : ndarray (N, dim)
+        Orthonormal columns.
+    singular_values : ndarray
+        The spectrum that decided the dimension, ascending (may be empty).
+    gap : float
+        First value dropped over last value kept.
+    reason : str
+        Why this dimension.
+    """
+
+    basis: NDArray
+    singular_values: NDArray = field(default_factory=lambda: np.zeros(0))
+    gap: float = float("inf")
+    reason: str = "given"
+
+    @property
+    def ambient_dim(self) -> int:
+        """Dimension N of the space around it."""
+        return self.basis.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the subspace."""
+        return self.basis.shape[1]
+
+    def to_dense(self) -> NDArray:
+        """Orthonormal basis as columns ``(N, dim)``."""
+        return self.basis
+
+    def sparse_basis(self) -> NDArray:
+        """Reduced echelon basis as columns ``(N, dim)``, pivots by size."""
+        return echelon(self.basis)
+
+
+@dataclass(frozen=True, eq=False)
+class RationalSubspace(AbstractSubspace):
+    """A subspace with an exact rational basis.
+
+    Attributes
+    ----------
+    rows : tuple of tuple of Fraction
+        Basis vectors (dim of them, each of length N).
+    n : int
+        Dimension N of the space around it.
+    reason : str
+        Why this dimension.
+    """
+
+    rows: tuple[tuple[Fraction, ...], ...]
+    n: int
+    reason: str = "exact rational null space"
+
+    @property
+    def ambient_dim(self) -> int:
+        """Dimension N of the space around it."""
+        return self.n
+
+    @property
+    def dim(self) -> int:
+        """Dimension of the subspace."""
+        return len(self.rows)
+
+    @property
+    def gap(self) -> float:
+        """Infinite: exact arithmetic decides without a tolerance."""
+        return float("inf")
+
+    @property
+    def singular_values(self) -> NDArray:
+        """Empty: no spectrum is needed."""
+        return np.zeros(0)
+
+    @cached_property
+    def _float(self) -> NDArray:
+        return np.array([[float(v) for v in row] for row in self.rows]).reshape(len(self.rows), self.n).T
+
+    def to_dense(self) -> NDArray:
+        """Orthonormal basis as columns ``(N, dim)``."""
+        return np.linalg.qr(self._float)[0] if self.rows else self._float
+
+    def sparse_basis(self) -> NDArray:
+        """The exact basis as float columns ``(N, dim)``."""
+        return self._float
+
+
+def span(columns: NDArray) -> DenseSubspace:
+    """Span of the columns of a matrix ``(N, r)``, rank decided at rounding of equilibrated columns."""
+    columns = np.asarray(columns, dtype=np.float64)
+    norms = np.linalg.norm(columns, axis=0)
+    columns = columns[:, norms > 0] / norms[norms > 0]
+    if columns.shape[1] == 0:
+        return DenseSubspace(np.zeros((columns.shape[0], 0)), reason="no columns")
+    u, s, _ = np.linalg.svd(columns, full_matrices=False)
+    rank = int(np.sum(s > s[0] * rounding(columns.shape)))
+    gap = s[rank - 1] / s[rank] if rank < len(s) and s[rank] > 0 else float("inf")
+    return DenseSubspace(u[:, :rank], np.sort(s), float(gap), f"rank {rank} at rounding")
+
+
+def echelon(columns: NDArray) -> NDArray:
+    """Reduced column echelon form of ``columns (N, r)`` with full pivoting; rounding is set to zero."""
+    work = np.array(columns, dtype=np.float64).T
+    tolerance = rounding(work.shape)
+    free = np.ones(work.shape[0], dtype=bool)
+    order = []
+    for _ in range(work.shape[0]):
+        masked = np.where(free[:, None], np.abs(work), 0.0)
+        i, j = np.unravel_index(int(np.argmax(masked)), masked.shape)
+        if masked[i, j] <= tolerance:
+            break
+        work[i] /= work[i, j]
+        others = np.arange(len(work)) != i
+        work[others] -= np.outer(work[others, j], work[i])
+        free[i] = False
+        order.append((j, i))
+    work[np.abs(work) <= tolerance * max(1.0, np.abs(work).max(initial=0.0))] = 0.0
+    return work[[i for _, i in sorted(order)]].T
