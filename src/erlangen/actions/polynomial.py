@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,8 +19,10 @@ from scipy import sparse
 from erlangen._errors import InputError, explain
 from erlangen._render import field_text
 from erlangen.actions._base import AbstractAction, check_basis, check_points
-from erlangen.algebra import LieAlgebra
 from erlangen.linalg.polynomials import collect, monomial_gradients, monomials
+
+if TYPE_CHECKING:
+    from erlangen.algebra import LieAlgebra
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +116,8 @@ class PolynomialAction(AbstractAction):
 
     def lie_algebra(self, basis: ArrayLike | None = None) -> LieAlgebra:
         """The span of the generators, or of their combinations ``basis (p, r)``, as vector fields."""
+        from erlangen.algebra import LieAlgebra
+
         action = self if basis is None else self.restrict(basis)
         return LieAlgebra.from_fields(self.exponents, action.coefficients)
 
@@ -161,6 +166,15 @@ class PolynomialAction(AbstractAction):
         from erlangen.linalg.null import null_space
 
         return self.restrict(null_space(outside.toarray().T).sparse_basis())
+
+    def __add__(self, other: PolynomialAction) -> PolynomialAction:
+        """More generators on the same space."""
+        return stack([self, other])
+
+    def __mul__(self, other: PolynomialAction) -> PolynomialAction:
+        """Each action on its own columns of the product space."""
+        dim = self.point_dim + other.point_dim
+        return stack([place(self, range(self.point_dim), dim), place(other, range(self.point_dim, dim), dim)])
 
     @cached_property
     def is_full(self) -> bool:

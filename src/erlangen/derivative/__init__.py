@@ -1,0 +1,10 @@
+"""Where field and action meet: samples, the Lie derivative, confirmation by finite flow."""
+
+from erlangen.derivative.forms import AbstractForm as AbstractForm
+from erlangen.derivative.lie import Factors as Factors
+from erlangen.derivative.lie import LieDerivative as LieDerivative
+from erlangen.derivative.measures import BoxMeasure as BoxMeasure
+from erlangen.derivative.measures import GaussianMeasure as GaussianMeasure
+from erlangen.derivative.samples import Samples as Samples
+from erlangen.derivative.scales import Scales as Scales
+from erlangen.derivative.scales import scales_of as scales_of

@@ -1,0 +1,268 @@
+"""The Lie derivative: the one object behind every verb.
+
+L_xi f(x) = Df(x) . xi(x) - tau_xi(x) f(x), linear in the generator xi always and linear in the
+parameters theta where f is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, UndecidedError, explain
+from erlangen.actions import AbstractAction
+from erlangen.derivative.exact import ExactRows
+from erlangen.derivative.forms import AbstractForm, DenseForm
+from erlangen.derivative.samples import Samples
+from erlangen.derivative.scales import Scales, scales_of
+from erlangen.derivative.separable import Separable, separate
+from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField, lift
+from erlangen.linalg.qr import StreamedQR, triangular_factor
+
+BLOCK_BYTES = 64 * 2**20
+"""Size of one block of rows; large enough for BLAS to run at full speed, small beside the factor."""
+
+
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """Everything that discovery needs, as triangular factors.
+
+    Attributes
+    ----------
+    rows : ndarray (p, p)
+        R with R^T R = S = int (L_k f)^T (L_l f) in scaled values.
+    moves : AbstractForm
+        U = int |xi|^2 + |tau f|^2 in scaled units: how far a generator moves anything.
+    informs : AbstractForm
+        B = int |Df|^2 / d |xi|^2 + |tau f|^2: what an unrelated direction would give.
+    n_rows : int
+        Number of residual rows behind ``rows``.
+    """
+
+    rows: NDArray
+    moves: AbstractForm
+    informs: AbstractForm
+    n_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class LieDerivative:
+    """The Lie derivative of a field under an action, on samples.
+
+    Parameters
+    ----------
+    field : AbstractField
+        Values f(x) over points x.
+    action : AbstractAction
+        p generators; where it does not say how values move, the kind of the field does.
+    samples : Samples
+        Where the symmetry is claimed.
+
+    Examples
+    --------
+    >>> from erlangen.actions import rotation
+    >>> from erlangen.fields import polynomial_field
+    >>> f = polynomial_field(2, 2, [0, 0, 0, 1, 0, 1])
+    >>> L = LieDerivative(f, rotation(2), Samples.box(-1, 1, dim=2, n=8))
+    >>> bool(abs(L.in_xi()).max() < 1e-15)
+    True
+    """
+
+    field: AbstractField
+    action: AbstractAction
+    samples: Samples
+
+    def __post_init__(self):
+        dims = (self.field.point_dim, self.action.point_dim, self.samples.dim)
+        if len(set(dims)) != 1:
+            raise InputError(
+                explain(
+                    "Field, action and samples must have the same coordinates.",
+                    given=f"field on R^{dims[0]}, action on R^{dims[1]}, samples in R^{dims[2]}",
+                    expected="one number of coordinates",
+                    fix=f"er.actions.affine({dims[0]}) with Samples.box(-1, 1, dim={dims[0]})",
+                )
+            )
+        if self.lifted.value_dim not in (None, self.field.value_dim):
+            raise InputError(
+                explain(
+                    "The action on values does not fit the field.",
+                    given=f"an action on {self.lifted.value_dim} channels, a field with {self.field.value_dim}",
+                    expected="the same number of value channels",
+                    fix="action.with_output(matrices) with matrices of shape (p, c, c)",
+                )
+            )
+
+    @cached_property
+    def lifted(self) -> AbstractAction:
+        """The action on points and values."""
+        return lift(self.field, self.action)
+
+    @cached_property
+    def parts(self) -> Separable | None:
+        """The separable parts of the action; None where generators are evaluated one by one."""
+        return separate(self.lifted)
+
+    @cached_property
+    def exact(self) -> ExactRows | None:
+        """Rows by exact integration, where field, action and measure allow it."""
+        if not isinstance(self.field, PolynomialField) or self.samples.measure is None or self.parts is None:
+            return None
+        if self.parts.carried == "increment" and self.parts.action.degree > 1:
+            return None
+        return ExactRows(self.field, self.parts, self.samples.measure)
+
+    def rows(self, x: NDArray) -> NDArray:
+        """Residuals ``(n, c, p)`` of every generator at points ``x (n, d)``."""
+        f, jacobian = self._evaluate(x)
+        return self._rows(x, f, jacobian)
+
+    def in_xi(self, theta: NDArray | None = None) -> NDArray:
+        """Matrix ``(m, p)`` of xi -> L_xi f with rows weighted by the square root of the sample weights.
+
+        ``theta (q,)`` replaces the parameters of a linear field.
+        """
+        if theta is not None:
+            return LieDerivative(self._linear().with_theta(theta), self.action, self.samples).in_xi()
+        rows = self.rows(self.samples.points) * np.sqrt(self.samples.weights)[:, None, None]
+        return rows.reshape(-1, rows.shape[2])
+
+    def in_theta(self, xi: NDArray) -> NDArray:
+        """Matrix ``(m, q)`` of theta -> L_xi f_theta for one generator ``xi (p,)``; stacked for ``(r, p)``."""
+        tensor = self.tensor()
+        xi = np.atleast_2d(xi)
+        return np.einsum("mpq,rp->rmq", tensor, xi).reshape(-1, tensor.shape[2])
+
+    def tensor(self) -> NDArray:
+        """The bilinear object itself, ``(m, p, q)``: dense, for small problems and tests."""
+        field = self._linear()
+        x, w = self.samples.points, np.sqrt(self.samples.weights)
+        gradient = field.features_jacobian(x)
+        moved = np.einsum("ncqa,npa->ncpq", gradient, self.lifted.on_points(x))
+        features = field.features(x)
+        for q in range(field.n_params):
+            moved[..., q] -= self.lifted.on_values(x, features[:, :, q]).transpose(0, 2, 1)
+        moved *= w[:, None, None, None]
+        return moved.reshape(-1, *moved.shape[2:])
+
+    def blocks(self) -> Iterator[tuple[NDArray, NDArray, NDArray, NDArray]]:
+        """Stream over the samples: points, weights, values ``(n, c)`` and Jacobians ``(n, c, d)``."""
+        size = self.block_size
+        for start in range(0, len(self.samples), size):
+            x = self.samples.points[start : start + size]
+            yield x, self.samples.weights[start : start + size], *self._evaluate(x)
+
+    @property
+    def block_size(self) -> int:
+        """Number of samples in one block of rows."""
+        width = max(self.lifted.n_generators, self.field.point_dim * self.field.value_dim)
+        return max(64, BLOCK_BYTES // (8 * width * self.field.value_dim))
+
+    def factors(self, scales: Scales | None = None) -> Factors:
+        """Triangular factors of the residual rows and of the two forms, in scaled units."""
+        scales = scales or scales_of(self.field, self.lifted, self.samples)
+        if self.exact is not None and self.parts is not None:
+            return self._exact_factors(self.exact, self.parts, scales)
+        if self.parts is not None:
+            return self._separable_factors(self.parts, scales)
+        return self._dense_factors(scales)
+
+    def defect(self, xi: NDArray) -> NDArray:
+        """Relative defect of each generator in the columns of ``xi (p, r)``; 1 is an unrelated direction."""
+        xi = np.asarray(xi, dtype=np.float64).reshape(self.lifted.n_generators, -1)
+        factors = self.factors()
+        size = factors.informs.norms(xi)
+        return np.linalg.norm(factors.rows @ xi, axis=0) / np.where(size > 0, size, 1.0)
+
+    def _evaluate(self, x: NDArray) -> tuple[NDArray, NDArray]:
+        f, jacobian = self.field.value(x), self.field.jacobian(x)
+        bad = ~(np.isfinite(f).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2)))
+        if bad.any():
+            raise InputError(
+                explain(
+                    "The field is not finite everywhere on the samples.",
+                    given=f"{int(bad.sum())} of {len(x)} points, for example {np.round(x[np.argmax(bad)], 6).tolist()}",
+                    expected="finite values and derivatives",
+                    fix="choose samples inside the domain, for example Samples.box(0.1, 1, dim=...)",
+                )
+            )
+        return f, jacobian
+
+    def _rows(self, x: NDArray, f: NDArray, jacobian: NDArray) -> NDArray:
+        if self.parts is not None:
+            return self.parts.rows(x, f, jacobian)
+        moved = np.einsum("nca,npa->ncp", jacobian, self.lifted.on_points(x))
+        return moved - self.lifted.on_values(x, f).transpose(0, 2, 1)
+
+    def _linear(self) -> AbstractLinearField:
+        if not isinstance(self.field, AbstractLinearField):
+            raise InputError(
+                explain(
+                    "This needs a field that is linear in its parameters.",
+                    given=type(self.field).__name__,
+                    expected="an AbstractLinearField, such as a polynomial field",
+                    fix="er.fields.polynomial_field(d, degree, coefficients)",
+                )
+            )
+        return self.field
+
+    def _exact_factors(self, exact: ExactRows, parts: Separable, scales: Scales) -> Factors:
+        p, r = parts.n_generators, len(parts.action.exponents)
+        lie = exact.lie(scales.values)
+        carried = exact.value_features()
+        values = triangular_factor([exact.values()], self.field.value_dim + 1)
+        extra = [] if carried is None else [carried]
+        moves = parts.form(triangular_factor([exact.features(), *extra], r), values, scales.points, scales.values)
+        slopes = exact.informative(scales.points, scales.values)
+        informs = parts.form(triangular_factor([slopes, *extra], r), values, scales.points, scales.values)
+        return Factors(triangular_factor([lie], p), moves, informs, max(len(lie), p))
+
+    def _separable_factors(self, parts: Separable, scales: Scales) -> Factors:
+        r, c = len(parts.action.exponents), self.field.value_dim
+        rows, moves, informs, values = StreamedQR(parts.n_generators), StreamedQR(r), StreamedQR(r), StreamedQR(c + 1)
+        for x, w, f, jacobian in self.blocks():
+            root = np.sqrt(w)[:, None]
+            psi, slope = parts.features(x) * root, scales.slope(jacobian)[:, None]
+            carried = parts.value_features(x, f)
+            moves.update(psi)
+            informs.update(psi * slope)
+            values.update(np.hstack([f, np.ones((len(f), 1))]) * root)
+            if carried is not None:
+                moves.update(carried * root)
+                informs.update(carried * root)
+            block = parts.rows(x, f, jacobian) * (root / scales.values)[:, :, None]
+            rows.update(block.reshape(-1, parts.n_generators))
+        forms = [parts.form(q.factor(), values.factor(), scales.points, scales.values) for q in (moves, informs)]
+        return Factors(self._decidable(rows), forms[0], forms[1], rows.n_rows)
+
+    def _dense_factors(self, scales: Scales) -> Factors:
+        p = self.lifted.n_generators
+        rows, moves, informs = StreamedQR(p), StreamedQR(p), StreamedQR(p)
+        for x, w, f, jacobian in self.blocks():
+            root = np.sqrt(w)[:, None, None]
+            velocity = (self.lifted.on_points(x) / scales.points * root).transpose(0, 2, 1)
+            carried = (self.lifted.on_values(x, f) / scales.values * root).transpose(0, 2, 1)
+            slope = scales.slope(jacobian)[:, None, None]
+            for stream, parts in ((moves, velocity), (informs, velocity * slope)):
+                stream.update(parts.reshape(-1, p))
+                stream.update(carried.reshape(-1, p))
+            rows.update((self._rows(x, f, jacobian) * root / scales.values[:, None]).reshape(-1, p))
+        return Factors(self._decidable(rows), DenseForm(moves.factor()), DenseForm(informs.factor()), rows.n_rows)
+
+    def _decidable(self, rows: StreamedQR) -> NDArray:
+        p = self.lifted.n_generators
+        if rows.n_rows < p:
+            raise UndecidedError(
+                explain(
+                    "There are fewer residuals than candidate generators.",
+                    given=f"{len(self.samples)} samples with {self.field.value_dim} value channels: "
+                    f"{rows.n_rows} residuals for {p} generators",
+                    expected=f"at least {p} residuals; {10 * p} are comfortable",
+                    fix="more samples, or fewer candidates such as er.actions.rotation(d)",
+                )
+            )
+        return rows.factor()
