@@ -1,0 +1,91 @@
+"""Every example on the pages is run, in order, and what it is said to print is compared.
+
+On each page, in an empty folder of its own:
+
+- a `python` block is executed; all blocks of a page share one namespace;
+- a `text` block right after it is what it prints (`...` stands for anything);
+- a `console` block holds lines `$ erlangen ...`, run as a user would, each followed by what it prints.
+
+Blocks in other languages (`sh`: how to install, `toml`: settings) are not examples and are left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(?P<language>[a-z]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def compare(want: str, got: str, where: str) -> None:
+    example = doctest.Example("", want)
+    checker = doctest.OutputChecker()
+    if not checker.check_output(want, got, FLAGS):
+        raise AssertionError(f"{where}\n{checker.output_difference(example, got, FLAGS)}")
+
+
+def run_python(body: str, namespace: dict[str, Any], where: str, line: int) -> str:
+    """Execute a block so that a traceback names the line of the page."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile("\n" * line + body, where.partition(":")[0], "exec"), namespace)
+    return printed.getvalue()
+
+
+def run_console(body: str, folder: Path, where: str) -> None:
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        command, _, want = part.partition("\n")
+        program, *arguments = shlex.split(command, comments=True)
+        assert program == "erlangen", f"{where}: only erlangen is run in console blocks, not {program}"
+        code = "import sys; from erlangen.cli import main; sys.exit(main())"
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{where}: {command}\n{done.stdout}{done.stderr}"
+        if want.strip():
+            compare(want, done.stdout, f"{where}: {command}")
+
+
+def run_page(text: str, name: str, folder: Path) -> int:
+    """Run the blocks of a page and return how many were run."""
+    namespace: dict[str, Any] = {"__name__": "__page__"}
+    printed, end, count = None, -1, 0
+    for fence in FENCE.finditer(text):
+        line = text.count("\n", 0, fence.start("body"))
+        where = f"{name}:{line + 1}"
+        language, body = fence["language"], fence["body"]
+        if language == "text" and printed is not None and not text[end : fence.start()].strip():
+            compare(body, printed, where)
+        printed = run_python(body, namespace, where, line) if language == "python" else None
+        if language == "console":
+            run_console(body, folder, where)
+        count += language in ("python", "console")
+        end = fence.end()
+    return count
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    run_page(page.read_text(encoding="utf-8"), page.name, tmp_path)
+
+
+def test_the_runner_sees_wrong_output(tmp_path: Path):
+    right = "```python\nprint(1 + 1)\n```\n\n```text\n2\n```\n"
+    assert run_page(right, "page", tmp_path) == 1
+    with pytest.raises(AssertionError, match="page:6"):
+        run_page(right.replace("\n2\n", "\n3\n"), "page", tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        run_page("```python\n1 / 0\n```\n", "page", tmp_path)
