@@ -1,0 +1,65 @@
+"""Find, enforce and promote continuous symmetry in models, data and dynamical systems.
+
+The Lie derivative L_xi f = Df . xi - tau_xi f is linear in the generator xi and, for linear models,
+in the parameters theta. ``discover`` is its null space in xi.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+if _TYPE_CHECKING:
+    from erlangen import actions as actions
+    from erlangen import algebra as algebra
+    from erlangen import derivative as derivative
+    from erlangen import dynamics as dynamics
+    from erlangen import fields as fields
+    from erlangen import nn as nn
+    from erlangen import systems as systems
+    from erlangen import testing as testing
+    from erlangen._errors import ErlangenError as ErlangenError
+    from erlangen._errors import InputError as InputError
+    from erlangen._errors import MissingExtraError as MissingExtraError
+    from erlangen._errors import UndecidedError as UndecidedError
+    from erlangen.algebra import Group as Group
+    from erlangen.algebra import LieAlgebra as LieAlgebra
+    from erlangen.algebra import identify as identify
+    from erlangen.algebra import rep as rep
+    from erlangen.derivative import LieDerivative as LieDerivative
+    from erlangen.derivative import Samples as Samples
+    from erlangen.fields import as_field as as_field
+    from erlangen.io import read_trajectories as read_trajectories
+    from erlangen.linalg.rank import LargestGap as LargestGap
+    from erlangen.linalg.rank import NoiseFloor as NoiseFloor
+    from erlangen.linalg.rank import Threshold as Threshold
+    from erlangen.verbs import Symmetry as Symmetry
+    from erlangen.verbs import discover as discover
+
+__version__ = "0.1.0"
+
+# Each public name is imported when it is first used, so that `import erlangen` stays light.
+_HOMES = {
+    "verbs": ("discover", "Symmetry"),
+    "fields": ("as_field",),
+    "derivative": ("Samples", "LieDerivative"),
+    "algebra": ("LieAlgebra", "Group", "identify", "rep"),
+    "linalg.rank": ("Threshold", "LargestGap", "NoiseFloor"),
+    "io": ("read_trajectories",),
+    "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError"),
+}
+_MODULES = ("actions", "algebra", "derivative", "dynamics", "fields", "nn", "systems", "testing")
+_WHERE = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_WHERE, *_MODULES])  # noqa: PLE0605 - built from the one table above
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _MODULES:
+        return _import_module(f"erlangen.{name}")
+    if name not in _WHERE:
+        raise AttributeError(f"module 'erlangen' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(_import_module(f"erlangen.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -18,5 +18,6 @@ from erlangen.actions.lifted import IncrementLift as IncrementLift
 from erlangen.actions.lifted import TangentLift as TangentLift
 from erlangen.actions.lifted import UnknownOutput as UnknownOutput
 from erlangen.actions.polynomial import PolynomialAction as PolynomialAction
+from erlangen.actions.polynomial import coordinate_names as coordinate_names
 from erlangen.actions.product import product as product
 from erlangen.actions.product import union as union

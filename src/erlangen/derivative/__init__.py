@@ -8,3 +8,6 @@ from erlangen.derivative.measures import GaussianMeasure as GaussianMeasure
 from erlangen.derivative.samples import Samples as Samples
 from erlangen.derivative.scales import Scales as Scales
 from erlangen.derivative.scales import scales_of as scales_of
+from erlangen.derivative.flow import Confirmation as Confirmation
+from erlangen.derivative.flow import confirm as confirm
+from erlangen.derivative.flow import move as move

@@ -35,12 +35,24 @@ def exponents(d: int, degree: int, *, lowest: int = 0) -> NDArray:
 def monomials(x: NDArray, table: NDArray) -> NDArray:
     """Values ``(n, r)`` of the monomials of a table at points ``x (n, d)``."""
     powers = _powers(x, int(table.max(initial=0)))
+    if len(x) > len(table):
+        return _monomials_by_column(powers, table)
     out = np.ones((x.shape[0], table.shape[0]), dtype=np.result_type(x.dtype, np.float64))
     for j in range(table.shape[1]):
         used = np.flatnonzero(table[:, j])
         if used.size:
             out[:, used] *= powers[table[used, j], :, j].T
     return out
+
+
+def _monomials_by_column(powers: NDArray, table: NDArray) -> NDArray:
+    """One contiguous column per monomial: many points of few monomials are bound by memory, not by calls."""
+    by_axis = np.ascontiguousarray(powers.transpose(0, 2, 1))
+    out = np.ones((len(table), powers.shape[1]), dtype=powers.dtype)
+    for column, row in zip(out, table):
+        for j in np.flatnonzero(row):
+            column *= by_axis[row[j], j]
+    return out.T
 
 
 def _powers(x: NDArray, highest: int) -> NDArray:

@@ -83,7 +83,7 @@ class Threshold(AbstractRankRule):
                 "a defect below that says nothing"
             )
             return RankDecision(0, reason, gap)
-        return RankDecision(dim, _threshold_reason(values, dim, self.delta, gap), gap)
+        return RankDecision(dim, _threshold_reason(np.maximum(values, floor), dim, self.delta, gap), gap)
 
 
 def _threshold_reason(values: NDArray, dim: int, delta: float, gap: float) -> str:

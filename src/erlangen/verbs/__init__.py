@@ -1,0 +1,6 @@
+"""The verbs, and the results they return."""
+
+from erlangen.verbs._sort import Found as Found
+from erlangen.verbs._sort import Generator as Generator
+from erlangen.verbs.discover import discover as discover
+from erlangen.verbs.symmetry import Symmetry as Symmetry

@@ -1,0 +1,231 @@
+"""Words, formulas and files of a Symmetry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import UndecidedError
+from erlangen._files import save_arrays, write_text
+from erlangen._render import field_latex, number
+from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
+from erlangen.derivative import move
+
+if TYPE_CHECKING:
+    from erlangen.verbs.symmetry import Symmetry
+
+
+def verdict(sym: Symmetry) -> str:
+    """One sentence: what was found, or why nothing was."""
+    field = f"field on R^{sym.action.point_dim}"
+    if sym.agreement is not None and not sym.agreement.agrees:
+        return f"The data do not decide: {sym.agreement.reason.removeprefix('the data do not decide: ')}."
+    if sym.dim == 0 and not sym.found.own:
+        return f"No continuous symmetry of the {field} among {sym.action.n_generators} candidates: {_why_none(sym)}."
+    preserved = f" {sym.preserves}" if sym.preserves else ""
+    count = f"{sym.dim} generator{'' if sym.dim == 1 else 's'}"
+    own = f" besides {len(sym.found.own)} built from the field itself" if sym.found.own else ""
+    return f"{sym.name}{preserved}: {count}{own} among {sym.action.n_generators} candidates; {sym.decision.reason}."
+
+
+def _why_none(sym: Symmetry) -> str:
+    if len(sym.spectrum) == 0:
+        if sym.vacuous.shape[1]:
+            return "the field does not vary on the samples beyond its accuracy, so it says nothing about any of them"
+        return "no candidate moves the samples"
+    if sym.found.refused:
+        return sym.found.refused[0].reason
+    if sym.found.uncovered:
+        return f"{len(sym.found.uncovered)} directions leave the span of the data and nothing is known about them"
+    return sym.decision.reason
+
+
+def notes(sym: Symmetry) -> list[str]:
+    """Remarks below the table: what was set apart, how the dimension depends on delta."""
+    out = [sym.decision.reason]
+    if sym.dim:
+        out.append(sym.found.generators[-1].reason)
+    if sym.agreement is not None:
+        out.append(sym.agreement.reason)
+    if sym.inert.shape[1]:
+        out.append(f"{sym.inert.shape[1]} candidates are inert: they move nothing on the samples")
+    if sym.vacuous.shape[1]:
+        out.append(f"{sym.vacuous.shape[1]} candidates are vacuous: the field does not vary where they move the points")
+    if sym.found.uncovered:
+        out.append(f"{len(sym.found.uncovered)} directions have no coverage: they leave the span of the data")
+    out += [f"refused: {sym.describe(g.xi)} ({g.reason})" for g in sym.found.refused]
+    steps = [f"{dim} at {number(delta, 2)}" for delta, dim in sym.path[:8]]
+    if steps:
+        out.append("dimension as a function of delta: " + ", ".join(steps) + (", ..." if len(sym.path) > 8 else ""))
+    if isinstance(sym.action, UnknownOutput):
+        p = pair_dimensions(sym)
+        out.append(
+            f"{p['invariances']} invariances, {p['output_only']} output-only pairs, {p['projection']} input generators"
+        )
+    return out
+
+
+def pair_dimensions(sym: Symmetry) -> dict[str, int]:
+    """Dimensions of the invariances, of the output-only pairs and of the projection on input generators."""
+    xi = sym.found.matrix().reshape(-1, sym.action.n_generators)
+    p = sym.action.base.n_generators if isinstance(sym.action, UnknownOutput) else sym.action.n_generators
+    inputs, outputs = _rank(xi[:, :p]), _rank(xi[:, p:])
+    return {"invariances": len(xi) - outputs, "output_only": len(xi) - inputs, "projection": inputs}
+
+
+def _rank(rows: NDArray) -> int:
+    if rows.size == 0:
+        return 0
+    s = np.linalg.svd(rows, compute_uv=False)
+    return int(np.sum(s > 1e-6 * max(s[0], 1e-300))) if s[0] > 0 else 0
+
+
+def matrices(sym: Symmetry) -> NDArray:
+    """Matrices of the generators: ``(dim, d, d)`` linear, ``(dim, d + 1, d + 1)`` affine."""
+    return matrices_of(_points_action(sym).restrict(sym.generators[:, : _points_action(sym).n_generators].T))
+
+
+def _points_action(sym: Symmetry) -> PolynomialAction:
+    from erlangen.verbs.symmetry import require_polynomial
+
+    return require_polynomial(sym.action)
+
+
+def _formulas(sym: Symmetry) -> tuple[NDArray, NDArray]:
+    base = _points_action(sym)
+    rows = base.restrict(sym.generators[:, : base.n_generators].T) if sym.dim else None
+    d, r = base.point_dim, len(base.exponents)
+    return base.exponents, np.zeros((0, d, r)) if rows is None else rows.coefficients
+
+
+def to_sympy(sym: Symmetry) -> list[list[Any]]:
+    """Components of each generator as SymPy expressions; small fractions become exact."""
+    import sympy
+
+    symbols = [sympy.Symbol(n, real=True) for n in sym.coordinates]
+    table, coefficients = _formulas(sym)
+    monomials = [sympy.Mul(*[s**int(e) for s, e in zip(symbols, row, strict=True)]) for row in table]
+    return [
+        [sympy.Add(*[_exact(c) * m for c, m in zip(row, monomials, strict=True) if c]) for row in generator]
+        for generator in coefficients
+    ]
+
+
+def _exact(value: float) -> Any:
+    import sympy
+
+    near = sympy.Rational(str(round(value, 12))).limit_denominator(64)
+    return near if abs(float(near) - value) <= 8 * np.finfo(float).eps * max(1.0, abs(value)) else sympy.Float(value)
+
+
+def to_latex(sym: Symmetry) -> str:
+    """The generators as a LaTeX ``aligned`` block."""
+    table, coefficients = _formulas(sym)
+    lines = [rf"\xi_{{{k + 1}}} &= {field_latex(table, c, sym.coordinates)}" for k, c in enumerate(coefficients)]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def to_dict(sym: Symmetry) -> dict[str, Any]:
+    """Everything that prints, as plain numbers and strings."""
+    return {
+        "kind": "symmetry",
+        "verdict": sym.verdict,
+        "dim": sym.dim,
+        "name": sym.name,
+        "aliases": [] if sym.structure is None else list(sym.structure.structure.aliases),
+        "preserves": sym.preserves,
+        "coordinates": list(sym.coordinates),
+        "n_candidates": sym.action.n_generators,
+        "directions": sym.table(),
+        "intervals": sym.intervals.tolist(),
+        "inert": sym.inert.shape[1],
+        "vacuous": sym.vacuous.shape[1],
+        "spectrum": sym.spectrum[:64].tolist(),
+        "floor": sym.floor,
+        "path": [{"delta": delta, "dim": dim} for delta, dim in sym.path[:64]],
+        "reason": sym.decision.reason,
+        "margin": sym.decision.margin if np.isfinite(sym.decision.margin) else None,
+        "agreement": None if sym.agreement is None else sym.agreement.reason,
+        "notes": notes(sym),
+    }
+
+
+def to_html(sym: Symmetry, table: Callable) -> str:
+    """A table for notebooks; every cell is escaped."""
+    from html import escape
+
+    rows = [[r["generator"], number(r["defect"], 2), r["verdict"]] for r in sym.table()]
+    items = "".join(f"<li>{escape(line)}</li>" for line in notes(sym))
+    head = f"<p><b>{escape(sym.verdict)}</b></p>"
+    return f"<div>{head}{table(['generator', 'defect', 'verdict'], rows)}<ul>{items}</ul></div>"
+
+
+def save(sym: Symmetry, path: Path, force: bool) -> None:
+    """Write the JSON and, beside it, the arrays."""
+    base = _points_action(sym)
+    dense = base.matrix.tocoo()
+    arrays = {
+        "exponents": base.exponents,
+        "row": dense.coords[0],
+        "column": dense.coords[1],
+        "data": dense.data,
+        "shape": np.array(dense.shape),
+        "generators": sym.generators[:, : base.n_generators],
+        "defects": sym.defects,
+        "spectrum": sym.spectrum,
+    }
+    arrays_path = path.with_suffix(".npz")
+    save_arrays(arrays_path, arrays, force=force)
+    write_text(path, json.dumps(to_dict(sym) | {"arrays": arrays_path.name}, indent=2), force=force)
+
+
+@dataclass(frozen=True, eq=False)
+class Transformations:
+    """Finite transformations drawn from a symmetry.
+
+    Attributes
+    ----------
+    action : AbstractAction
+        The generators, with what they do to values.
+    xi : ndarray (n, p)
+        One random generator per transformation; it is followed for unit time.
+    matrices : ndarray (n, k, k) or None
+        The transformations as matrices, where the action is linear (k = d) or affine (k = d + 1).
+    """
+
+    action: AbstractAction
+    xi: NDArray
+    matrices: NDArray | None
+
+    def __len__(self) -> int:
+        return len(self.xi)
+
+    def __call__(self, k: int, x: NDArray, values: NDArray | None = None) -> Any:
+        """Transform points ``(n, d)``, and values ``(n, c)`` where given, by the k-th transformation."""
+        carried = np.zeros((len(x), 1)) if values is None else values
+        points, moved = move(self.action, self.xi[k], 1.0, np.asarray(x, dtype=np.float64), carried)
+        return points if values is None else (points, moved)
+
+
+def draw(sym: Symmetry, n: int, extent: float, rng: np.random.Generator) -> Transformations:
+    """Random elements of the group near the identity; see :meth:`Symmetry.sample`."""
+    if sym.dim == 0:
+        raise UndecidedError("There is no symmetry to draw transformations from.")
+    from scipy.linalg import expm
+
+    from erlangen.derivative import LieDerivative
+
+    lifted = LieDerivative(sym.field, sym.action, sym.samples).lifted.restrict(sym.generators.T)
+    few = sym.samples.subset(512)
+    speed = np.sqrt(np.mean(np.sum((lifted.on_points(few.points) / few.std.mean()) ** 2, axis=2), axis=0))
+    xi = rng.normal(size=(n, sym.dim)) * extent / np.maximum(speed, np.finfo(float).tiny)
+    base = _points_action(sym)
+    if base.degree > 1:
+        return Transformations(lifted, xi, None)
+    return Transformations(lifted, xi, np.array([expm(a) for a in np.einsum("nr,rab->nab", xi, matrices(sym))]))

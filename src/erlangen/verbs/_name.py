@@ -1,0 +1,89 @@
+"""What is the group called, and what does it preserve?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
+from erlangen.algebra import LieAlgebra, Structure, complex_structure, preserved_forms
+from erlangen.derivative.scales import Scales
+from erlangen.verbs._sort import Found
+
+NAMED_UP_TO = 160
+"""Largest algebra that is named: structure constants grow with the cube of the dimension."""
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """The name of the algebra with what its action preserves.
+
+    Attributes
+    ----------
+    name : str
+        Canonical name, such as ``so(3)``.
+    preserves : str
+        The bilinear form that the action preserves, in words; empty where there is none.
+    structure : Structure
+        Everything behind the name.
+    algebra : LieAlgebra
+        The generators as an algebra of vector fields.
+    """
+
+    name: str
+    preserves: str
+    structure: Structure
+    algebra: LieAlgebra
+
+
+def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) -> Named | None:
+    """Name the algebra of all symmetries found; None for actions that are not polynomial."""
+    base = action.base if isinstance(action, UnknownOutput) else action
+    if not isinstance(base, PolynomialAction):
+        return None
+    xi = found.matrix()
+    if len(xi) > NAMED_UP_TO:
+        return None
+    xi = xi[:, : base.n_generators] if len(xi) else np.zeros((0, base.n_generators))
+    restricted = base.restrict(independent(xi).T)
+    algebra = LieAlgebra.from_fields(base.exponents, restricted.coefficients)
+    whitened = LieAlgebra.from_fields(base.exponents, _scaled(restricted, scales.points))
+    structure = whitened.identify(noise=None if noise > np.sqrt(np.finfo(float).eps) else noise)
+    matrices = _linear(restricted)
+    has_complex = matrices is not None and len(matrices) > 0 and complex_structure(matrices) is not None
+    preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
+    return Named(structure.display(complex_structure=has_complex), preserves, structure, algebra)
+
+
+def independent(rows: NDArray) -> NDArray:
+    """Independent rows spanning the same space (projections of joint pairs may repeat)."""
+    if len(rows) == 0:
+        return rows
+    _, sizes, vt = np.linalg.svd(rows, full_matrices=False)
+    rank = int(np.sum(sizes > sizes[0] * np.sqrt(np.finfo(float).eps)))
+    return rows if rank == len(rows) else vt[:rank]
+
+
+def _scaled(action: PolynomialAction, scale: NDArray) -> NDArray:
+    """Coefficients in coordinates of unit spread, where generator errors are comparable."""
+    weights = np.prod(scale ** action.exponents.astype(float), axis=1)
+    return action.coefficients * weights / scale[:, None]
+
+
+def _linear(action: PolynomialAction) -> NDArray | None:
+    """Matrices of the generators where all of them are linear."""
+    if action.degree > 1:
+        return None
+    matrices = matrices_of(action)
+    d = action.point_dim
+    size = np.abs(matrices).max(initial=0.0)
+    if matrices.shape[1] > d and np.abs(matrices[:, :, d]).max(initial=0.0) > size * np.sqrt(np.finfo(float).eps):
+        return None
+    return matrices[:, :d, :d]
+
+
+def _preserved(matrices: NDArray, noise: float) -> str:
+    forms = preserved_forms(matrices, tol=None if noise < 1e-8 else 4 * noise)
+    return forms.describe() if forms.signature is not None else ""

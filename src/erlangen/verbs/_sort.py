@@ -1,0 +1,204 @@
+"""Sort the null directions: findings, and the lists that are set apart with their reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift
+from erlangen.algebra import order_fields, readable_basis
+from erlangen.derivative import Confirmation, LieDerivative, confirm
+from erlangen.derivative.scales import Scales
+from erlangen.linalg.qr import rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """One direction of generator space with its evidence.
+
+    Attributes
+    ----------
+    xi : ndarray (p,)
+        Coefficients over the action's generators.
+    defect : float
+        Relative defect; 1 is what an unrelated direction gives.
+    verdict : str
+        ``"symmetry"``, ``"own"``, ``"no coverage"`` or ``"refused"``.
+    reason : str
+        Why, in words.
+    confirmation : Confirmation or None
+        What the finite flow showed.
+    """
+
+    xi: NDArray
+    defect: float
+    verdict: str
+    reason: str
+    confirmation: Confirmation | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The null directions, sorted.
+
+    Attributes
+    ----------
+    generators : tuple of Generator
+        The findings.
+    own : tuple of Generator
+        For vector fields and maps: the field itself, functions of it, powers of a linear one.
+    uncovered : tuple of Generator
+        Directions that leave the span of the data: nothing is known about them.
+    refused : tuple of Generator
+        Directions that a finite flow or a single component refutes.
+    """
+
+    generators: tuple[Generator, ...]
+    own: tuple[Generator, ...]
+    uncovered: tuple[Generator, ...]
+    refused: tuple[Generator, ...]
+
+    def matrix(self, *lists: str) -> NDArray:
+        """Coefficients ``(r, p)`` of the named lists (default: findings and own), in order."""
+        chosen = [g for name in lists or ("generators", "own") for g in getattr(self, name)]
+        return np.array([g.xi for g in chosen])
+
+
+def sort_directions(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float, noise: float) -> Found:
+    """Sort null directions ``basis (p, r)`` into findings and the lists set apart.
+
+    ``tolerance`` is the relative defect that a check allows, ``noise`` the error of a unit generator.
+    """
+    covered, uncovered = _coverage(lie, scales, basis, tolerance)
+    rest, own = _own(lie, scales, covered, tolerance)
+    generators, refused = [], []
+    for xi in _readable(lie.action, rest, noise):
+        confirmation = confirm(lie, xi, scales, tolerance)
+        verdict, target = ("symmetry", generators) if confirmation.passed else ("refused", refused)
+        target.append(Generator(xi, _defect(lie, scales, xi), verdict, confirmation.reason, confirmation))
+    return Found(
+        tuple(generators),
+        tuple(_listed(lie, scales, own, "own", "the field itself, or built from it alone", noise)),
+        tuple(_listed(lie, scales, uncovered, "no coverage", "it leaves the span of the data", noise)),
+        tuple(refused),
+    )
+
+
+def _listed(lie: LieDerivative, scales: Scales, basis: NDArray, verdict: str, reason: str, noise: float):
+    return [Generator(xi, _defect(lie, scales, xi), verdict, reason) for xi in _readable(lie.action, basis, noise)]
+
+
+def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDArray]:
+    """Sparse, snapped combinations of the columns of ``basis (p, r)``, in the order of a person's list."""
+    if basis.shape[1] == 0:
+        return []
+    rows = readable_basis(np.linalg.qr(basis)[0].T, noise=noise).coefficients
+    if not isinstance(action, PolynomialAction):
+        return list(rows)
+    listing = order_fields(action.exponents, action.restrict(rows.T).coefficients)
+    return list(listing.signs[:, None] * rows[listing.order])
+
+
+def _defect(lie: LieDerivative, scales: Scales, xi: NDArray) -> float:
+    one = LieDerivative(lie.field, lie.lifted.restrict(xi[:, None]), lie.samples.subset(4096))
+    factors = one.factors(scales)
+    size = factors.informs.norms(np.ones((1, 1)))[0]
+    return float(abs(factors.rows[0, 0]) / size) if size > 0 else 0.0
+
+
+def _null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tuple[NDArray, NDArray]:
+    """Split a basis ``(p, r)`` by the ratio |part v| / |whole v| of two maps on it: (below the cut, above)."""
+    if basis.shape[1] == 0:
+        return basis, basis
+    _, sizes, vt = linalg.svd(whole, full_matrices=False)
+    keep = sizes > sizes[0] * rounding(whole.shape)
+    frame = vt[keep].T / sizes[keep]
+    _, ratios, right = linalg.svd(part @ frame, full_matrices=True)
+    ratios = np.concatenate([ratios, np.zeros(frame.shape[1] - len(ratios))])
+    small = ratios <= cut
+    return basis @ (frame @ right[small].T), basis @ (frame @ right[~small].T)
+
+
+def _coverage(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
+    """Directions that stay in the affine span of the samples, and those that leave it."""
+    normal = normal_directions(lie, scales)
+    if normal.shape[1] == 0 or basis.shape[1] == 0:
+        return basis, basis[:, :0]
+    few = lie.samples.subset(2048)
+    velocity = lie.lifted.restrict(basis).on_points(few.points) / scales.points
+    leaving = np.einsum("nrd,de->ner", velocity, normal).reshape(-1, basis.shape[1])
+    whole = velocity.transpose(0, 2, 1).reshape(-1, basis.shape[1])
+    return _null_split(leaving, whole, basis, tolerance)
+
+
+def normal_directions(lie: LieDerivative, scales: Scales) -> NDArray:
+    """Unit normals ``(d, e)``, in scaled coordinates, of the affine span of the samples.
+
+    A spread below the square root of rounding, relative to the largest, is no spread: no difference
+    of values across it has a correct digit.
+    """
+    if lie.samples.measure is not None:
+        return np.zeros((lie.samples.dim, 0))
+    span = getattr(lie.field, "span", None)
+    if span is not None:
+        tangent = np.linalg.qr(span.basis / scales.points[:, None])[0]
+        return linalg.null_space(tangent.T)
+    centred = (lie.samples.points - lie.samples.mean) / scales.points
+    _, sizes, vt = linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=True)
+    sizes = np.concatenate([sizes, np.zeros(len(vt) - len(sizes))])
+    return vt[sizes <= sizes[0] * np.sqrt(np.finfo(float).eps)].T
+
+
+def _own(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
+    """For vector fields and maps: split off fields parallel to F, and powers of a linear F."""
+    if not isinstance(lie.lifted, (TangentLift, IncrementLift)) or basis.shape[1] == 0:
+        return basis, basis[:, :0]
+    few = lie.samples.pointwise().subset(2048)
+    f = lie.field.value(few.points) / scales.points
+    velocity = lie.lifted.restrict(basis).on_points(few.points) / scales.points
+    whole = velocity.transpose(0, 2, 1).reshape(-1, basis.shape[1])
+    own = _powers(few.points, f * scales.points, velocity * scales.points, basis, tolerance)
+    if isinstance(lie.lifted, TangentLift):
+        own = np.hstack([own, _parallel(f, velocity, whole, basis, tolerance)])
+    return _complement(basis, own, whole)
+
+
+def _parallel(f: NDArray, velocity: NDArray, whole: NDArray, basis: NDArray, tolerance: float) -> NDArray:
+    """Members of the basis that are a function times F at every sample."""
+    unit = f / np.maximum(np.linalg.norm(f, axis=1, keepdims=True), np.finfo(float).tiny)
+    across = velocity - np.einsum("nrd,nd,ne->nre", velocity, unit, unit)
+    return _null_split(across.transpose(0, 2, 1).reshape(whole.shape), whole, basis, tolerance)[0]
+
+
+def _powers(x: NDArray, f: NDArray, velocity: NDArray, basis: NDArray, tolerance: float) -> NDArray:
+    """Members of the basis that are A (x - x0), A^2 (x - x0), ..., where F is affine; else none."""
+    d = x.shape[1]
+    design = np.hstack([x, np.ones((len(x), 1))])
+    solution, *_ = np.linalg.lstsq(design, f, rcond=None)
+    if np.linalg.norm(f - design @ solution) > tolerance * np.linalg.norm(f):
+        return basis[:, :0]
+    a, power, found = solution[:d].T, f, []
+    flat = velocity.transpose(0, 2, 1).reshape(-1, basis.shape[1])
+    for _ in range(d):
+        c, *_ = np.linalg.lstsq(flat, power.ravel(), rcond=None)
+        if np.linalg.norm(flat @ c - power.ravel()) <= tolerance * np.linalg.norm(power):
+            found.append(basis @ c)
+        power = power @ a.T
+    return np.array(found).T if found else basis[:, :0]
+
+
+def _complement(basis: NDArray, own: NDArray, whole: NDArray) -> tuple[NDArray, NDArray]:
+    """Split the basis into the complement of ``own``, orthogonal in speed, and ``own`` itself."""
+    if own.shape[1] == 0:
+        return basis, own
+    coordinates, *_ = np.linalg.lstsq(basis, own, rcond=None)
+    image = whole @ coordinates
+    u, sizes, vt = np.linalg.svd(image, full_matrices=False)
+    rank = int(np.sum(sizes > sizes[0] * np.sqrt(np.finfo(float).eps)))
+    inside = (own @ vt[:rank].T) / sizes[:rank]
+    rest = whole - u[:, :rank] @ (u[:, :rank].T @ whole)
+    _, _, right = np.linalg.svd(rest, full_matrices=True)
+    return basis @ right[: basis.shape[1] - rank].T, inside

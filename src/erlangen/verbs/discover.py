@@ -1,0 +1,205 @@
+"""Discover: which generators leave this field alone? The null space of xi -> L_xi f."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from erlangen._errors import InputError, explain
+from erlangen.actions import AbstractAction, affine
+from erlangen.derivative import LieDerivative, Samples, scales_of
+from erlangen.derivative.forms import Directions, split
+from erlangen.derivative.scales import Scales
+from erlangen.fields import AbstractField, as_field
+from erlangen.linalg.qr import rounding
+from erlangen.linalg.rank import AbstractRankRule, RankDecision, Threshold, dimension_path
+from erlangen.verbs._agree import agreement
+from erlangen.verbs._name import name_of
+from erlangen.verbs._sort import Found, sort_directions
+from erlangen.verbs.symmetry import Symmetry
+
+
+def discover(
+    field: Any,
+    action: AbstractAction | None = None,
+    samples: Samples | None = None,
+    *,
+    rule: AbstractRankRule = Threshold(),
+    kind: str | None = None,
+    units: Sequence[Sequence[int]] | None = None,
+    names: Sequence[str] | None = None,
+) -> Symmetry:
+    """Find the generators under which a field does not change.
+
+    Solves S v = s^2 B v on triangular factors, where S = int |L_xi f|^2 and
+    B = int |Df|^2 / d |xi|^2 + |tau_xi f|^2: a relative defect s of 1 is what an unrelated direction
+    gives. Directions that say nothing are set apart, and each generator is confirmed by moving the
+    points for a finite time.
+
+    Parameters
+    ----------
+    field : AbstractField or anything that ``as_field`` accepts
+        A callable, a fitted estimator, a torch module, a SymPy expression, a table ``(X, y)``, a cloud.
+    action : AbstractAction, optional
+        Candidate generators; all affine fields by default.
+    samples : Samples, optional
+        Where the symmetry is claimed. Fields that bring their own points need none.
+    rule : AbstractRankRule
+        What counts as zero; ``Threshold(0.05)`` by default.
+    kind : {"invariant", "vector", "map"}, optional
+        How values follow points, where the field has as many channels as coordinates.
+    units : sequence of sequences of int, optional
+        Columns that share a physical unit (default: what the action implies).
+    names : sequence of str, optional
+        Names of the coordinates.
+
+    Returns
+    -------
+    Symmetry
+        Dimension, generators, defects, the name of the algebra and the lists set apart.
+
+    Raises
+    ------
+    InputError
+        When field, action and samples do not fit together.
+    UndecidedError
+        When the samples cannot decide as many candidates as there are.
+
+    References
+    ----------
+    Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 7.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> sym = er.discover(lambda x: (x**2).sum(axis=1), er.actions.affine(3), er.Samples.box(-1, 1, dim=3))
+    >>> sym.dim, sym.name
+    (3, 'so(3)')
+    """
+    field = as_field(field, kind=kind, dim=_dimension(action, samples))
+    action = affine(field.point_dim) if action is None else action
+    samples = _samples(field, samples)
+    lie = LieDerivative(field, action, samples)
+    scales = scales_of(field, lie.lifted, samples, units)
+    spectrum = solve(lie, scales)
+    decision = spectrum.decide(rule)
+    tolerance = _tolerance(rule, spectrum, decision)
+    noise = _noise(spectrum, decision)
+    found = sort_directions(lie, scales, spectrum.basis(decision.dim), tolerance, noise)
+    agreed = agreement(field, action, samples, found, scales, tolerance)
+    return Symmetry(
+        action=action,
+        coordinates=_names(names, field, field.point_dim),
+        spectrum=spectrum.values,
+        floor=spectrum.floor,
+        path=tuple(dimension_path(spectrum.values, spectrum.floor)),
+        decision=decision,
+        found=found,
+        inert=spectrum.directions.inert,
+        vacuous=spectrum.directions.vacuous,
+        structure=name_of(action, found, scales, noise),
+        agreement=agreed,
+        field=field,
+        samples=samples,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Ascending relative defects of all directions that can be decided.
+
+    Attributes
+    ----------
+    values : ndarray (r,)
+        Relative defects, ascending.
+    vectors : ndarray (r, r)
+        Right singular vectors in the frame, in the same order, as columns.
+    directions : Directions
+        The frame and the directions that carry no information.
+    floor : float
+        Defects below this are rounding or the field's own derivative error.
+    """
+
+    values: NDArray
+    vectors: NDArray
+    directions: Directions
+    floor: float
+
+    def decide(self, rule: AbstractRankRule) -> RankDecision:
+        """Apply a rank rule to the defects with the derivative's own error taken out."""
+        debiased = np.sqrt(np.maximum(self.values**2 - self.floor**2, 0.0))
+        return rule.decide(debiased, self.floor)
+
+    def basis(self, dim: int) -> NDArray:
+        """The first ``dim`` directions as columns ``(p, dim)``, orthonormal in B."""
+        return self.directions.frame.lift(self.vectors[:, :dim])
+
+
+def solve(lie: LieDerivative, scales: Scales) -> Spectrum:
+    """Solve S v = s^2 B v for a Lie derivative: one pass over the samples, one SVD."""
+    factors = lie.factors(scales)
+    directions = split(factors.moves, factors.informs, lie.field.accuracy)
+    whitened = directions.frame.right(factors.rows)
+    if whitened.shape[1] == 0:
+        return Spectrum(np.zeros(0), np.zeros((0, 0)), directions, lie.field.accuracy)
+    _, s, vt = linalg.svd(whitened, full_matrices=False, overwrite_a=True, check_finite=False)
+    floor = max(lie.field.accuracy, rounding(whitened.shape))
+    return Spectrum(s[::-1], vt[::-1].T, directions, floor)
+
+
+def _tolerance(rule: AbstractRankRule, spectrum: Spectrum, decision: RankDecision) -> float:
+    """Relative defect that later checks allow: the declared one, else what was kept."""
+    kept = float(spectrum.values[decision.dim - 1]) if decision.dim else 0.0
+    return max(rule.delta if isinstance(rule, Threshold) else 0.0, kept, spectrum.floor)
+
+
+def _noise(spectrum: Spectrum, decision: RankDecision) -> float:
+    """Error of a unit generator, to first order: the last defect kept over the first one dropped."""
+    kept = float(spectrum.values[decision.dim - 1]) if decision.dim else 0.0
+    dropped = float(spectrum.values[decision.dim]) if decision.dim < len(spectrum.values) else 1.0
+    return max(kept, rounding(spectrum.vectors.shape)) / max(dropped, np.finfo(float).tiny)
+
+
+def _dimension(action: AbstractAction | None, samples: Samples | None) -> int | None:
+    return action.point_dim if action is not None else samples.dim if samples is not None else None
+
+
+def _samples(field: AbstractField, samples: Samples | None) -> Samples:
+    if samples is not None:
+        return samples if isinstance(samples, Samples) else Samples.from_data(samples)
+    points = getattr(field, "points", None)
+    if points is None:
+        raise InputError(
+            explain(
+                "A symmetry is claimed somewhere: samples are missing.",
+                given=f"a {type(field).__name__} on R^{field.point_dim} without samples",
+                expected="points at which the field is looked at",
+                fix=f"er.discover(f, er.actions.affine({field.point_dim}), "
+                f"er.Samples.box(-1, 1, dim={field.point_dim}))",
+            )
+        )
+    return Samples.from_data(points)
+
+
+def _names(names: Sequence[str] | None, field: AbstractField, d: int) -> tuple[str, ...]:
+    from erlangen.actions import coordinate_names
+
+    chosen = names or getattr(field, "names", None) or coordinate_names(d)
+    if len(chosen) != d:
+        raise InputError(
+            explain(
+                "There must be one name per coordinate.",
+                given=f"{len(chosen)} names: {', '.join(chosen)}",
+                expected=f"{d} names",
+                fix=f"names={list(coordinate_names(d))}",
+            )
+        )
+    return tuple(chosen)
+
+
+__all__ = ["Found", "Spectrum", "discover", "solve"]

@@ -1,0 +1,243 @@
+"""Symmetry: what discover returns, how it prints, and the way back into the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import UndecidedError, explain
+from erlangen._render import html_table, number, text_table
+from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
+from erlangen.derivative import Samples
+from erlangen.fields import AbstractField
+from erlangen.linalg.rank import RankDecision
+from erlangen.linalg.subspace import DenseSubspace
+from erlangen.verbs import _export
+from erlangen.verbs._agree import Agreement
+from erlangen.verbs._name import Named
+from erlangen.verbs._sort import Found, Generator
+
+if TYPE_CHECKING:
+    from erlangen.algebra import Group, LieAlgebra, Representation
+
+
+@dataclass(frozen=True, eq=False)
+class Symmetry:
+    """The symmetry of a field, with its evidence.
+
+    Attributes
+    ----------
+    action : AbstractAction
+        The candidates.
+    coordinates : tuple of str
+        Names of the d coordinates.
+    spectrum : ndarray (r,)
+        Relative defects of all candidate directions, ascending; 1 is an unrelated direction.
+    floor : float
+        Defects below this are rounding or the derivative's own error.
+    path : tuple of (float, int)
+        Dimension as a function of delta: the deltas at which it steps up.
+    decision : RankDecision
+        How many defects count as zero, and why.
+    found : Found
+        Findings, and the lists set apart (own, uncovered, refused).
+    inert, vacuous : ndarray (p, i), (p, v)
+        Directions that move nothing on the samples; that move points where the field says nothing.
+    structure : Named or None
+        Name of the algebra and what it preserves.
+    agreement : Agreement or None
+        For tables: whether the second best model shows the same.
+    field : AbstractField
+    samples : Samples
+    """
+
+    action: AbstractAction
+    coordinates: tuple[str, ...]
+    spectrum: NDArray
+    floor: float
+    path: tuple[tuple[float, int], ...]
+    decision: RankDecision
+    found: Found
+    inert: NDArray
+    vacuous: NDArray
+    structure: Named | None
+    agreement: Agreement | None
+    field: AbstractField
+    samples: Samples
+
+    @property
+    def dim(self) -> int:
+        """Number of independent generators found (those set apart do not count)."""
+        return len(self.found.generators)
+
+    @property
+    def generators(self) -> NDArray:
+        """Coefficients ``(dim, p)`` of the generators over the action's candidates, readable basis."""
+        return self._rows(self.found.generators)
+
+    @property
+    def defects(self) -> NDArray:
+        """Relative defect ``(dim,)`` of each generator."""
+        return np.array([g.defect for g in self.found.generators])
+
+    @property
+    def intervals(self) -> NDArray:
+        """Lower and upper bound ``(dim, 2)`` of each generator's true defect, from the derivative's own error.
+
+        The derivative is known up to a relative error ``floor``; twice that either way is allowed for.
+        """
+        s = self.defects
+        return np.stack([np.maximum(s - 2 * self.floor, 0.0), s + 2 * self.floor], axis=1)
+
+    @property
+    def own(self) -> NDArray:
+        """Coefficients of the directions built from the field itself (vector fields and maps)."""
+        return self._rows(self.found.own)
+
+    @property
+    def uncovered(self) -> NDArray:
+        """Coefficients of the directions that leave the span of the data."""
+        return self._rows(self.found.uncovered)
+
+    @property
+    def refused(self) -> tuple[Generator, ...]:
+        """Directions with a small defect that a finite flow or one component refutes."""
+        return self.found.refused
+
+    @property
+    def name(self) -> str:
+        """Name of the algebra of all symmetries found; its dimension where it is not named."""
+        if self.structure is not None:
+            return self.structure.name
+        return f"dimension {len(self.found.generators) + len(self.found.own)}"
+
+    @property
+    def preserves(self) -> str:
+        """The bilinear form that the action preserves, in words; empty where there is none."""
+        return "" if self.structure is None else self.structure.preserves
+
+    @property
+    def algebra(self) -> LieAlgebra:
+        """The algebra of all symmetries found (own ones included) as vector fields."""
+        if self.structure is None:
+            raise UndecidedError(f"An algebra of {self.name} of {type(self.action).__name__} is not built.")
+        return self.structure.algebra
+
+    @property
+    def subspace(self) -> DenseSubspace:
+        """Span of the generators in the space of candidates, with the spectrum behind it."""
+        q = np.linalg.qr(self.generators.T)[0] if self.dim else np.zeros((self.action.n_generators, 0))
+        return DenseSubspace(q, self.spectrum, self.decision.margin, self.decision.reason)
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: what was found, or why nothing was."""
+        return _export.verdict(self)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The generators as a person writes them."""
+        return tuple(self.describe(g.xi) for g in self.found.generators)
+
+    def describe(self, xi: NDArray) -> str:
+        """Readable text of the generator with coefficients ``xi (p,)``."""
+        return self.action.describe(xi, self.coordinates)
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row per direction, findings first: generator, defect, verdict, reason."""
+        found = self.found
+        listed = (*found.generators, *found.own, *found.uncovered, *found.refused)
+        return [
+            {"generator": self.describe(g.xi), "defect": g.defect, "verdict": g.verdict, "reason": g.reason}
+            for g in listed
+        ]
+
+    def dimension(self, delta: float) -> int:
+        """Number of directions with a defect of at most delta, before any is set apart."""
+        return int(np.sum(np.maximum(self.spectrum, self.floor) <= delta))
+
+    @cached_property
+    def pairs(self) -> dict[str, int]:
+        """For an unknown output action: invariances, output-only pairs and the projection on inputs."""
+        return _export.pair_dimensions(self)
+
+    @property
+    def symmetric_action(self) -> AbstractAction:
+        """The action of the generators found: the way back into the verbs."""
+        return self.action.restrict(self.generators.T)
+
+    @property
+    def group(self) -> Group:
+        """The connected group of a linear symmetry; affine ones as matrices of size d + 1."""
+        from erlangen.algebra import Group
+
+        return Group.from_matrices(lie_algebra=_export.matrices(self))
+
+    @property
+    def rep(self) -> Representation:
+        """The representation of :attr:`group` on the coordinates."""
+        from erlangen.algebra import rep
+
+        return rep("V", self.group)
+
+    def sample(self, n: int, *, extent: float = 1.0, rng: int | np.random.Generator = 0) -> _export.Transformations:
+        """Draw n finite transformations, for augmentation.
+
+        Each is the flow of a random generator of root mean square speed ``extent`` in units of the
+        spread of the samples.
+        """
+        return _export.draw(self, n, extent, np.random.default_rng(rng))
+
+    def to_sympy(self) -> list[list[Any]]:
+        """The components of each generator as SymPy expressions in the coordinates."""
+        return _export.to_sympy(self)
+
+    def to_latex(self) -> str:
+        """The generators as a LaTeX ``aligned`` block."""
+        return _export.to_latex(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that prints, as plain numbers and strings (JSON)."""
+        return _export.to_dict(self)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write ``path`` (JSON) and, beside it, the arrays (``.npz``, no pickles)."""
+        _export.save(self, Path(path), force)
+
+    def __str__(self) -> str:
+        rows = [[r["generator"], number(r["defect"], 2), r["verdict"]] for r in self.table()]
+        parts = [self.verdict]
+        if rows:
+            parts.append(text_table(["generator", "defect", "verdict"], rows))
+        parts += [f"- {line}" for line in _export.notes(self)]
+        return "\n".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<Symmetry {self.name}: {self.dim} generators>"
+
+    def _repr_html_(self) -> str:
+        return _export.to_html(self, html_table)
+
+    def _rows(self, listed: Sequence[Generator]) -> NDArray:
+        return np.array([g.xi for g in listed]).reshape(len(listed), self.action.n_generators)
+
+
+def require_polynomial(action: AbstractAction) -> PolynomialAction:
+    """Return the polynomial action on points behind a candidate, or explain that there is none."""
+    base = action.base if isinstance(action, UnknownOutput) else action
+    if not isinstance(base, PolynomialAction):
+        raise UndecidedError(
+            explain(
+                "Only polynomial generators have formulas.",
+                given=type(action).__name__,
+                expected="a polynomial action",
+                fix="er.actions.polynomial(d, degree)",
+            )
+        )
+    return base

@@ -1,0 +1,107 @@
+"""Null spaces agree with each other and with exact arithmetic, however the generators are scaled."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from erlangen import UndecidedError
+from erlangen.linalg.null import iterative_null_space, null_space, rational_null_space, streamed_null_space, whiten
+from erlangen.linalg.qr import StreamedQR
+from erlangen.linalg.subspace import DenseSubspace, echelon, span
+
+
+def low_rank(m, p, rank, seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(m, rank)) @ rng.normal(size=(rank, p))
+
+
+CASES = [(30, 8, 5, 0), (200, 40, 33, 1), (12, 12, 11, 2), (7, 20, 7, 3)]
+
+
+@pytest.mark.parametrize(("m", "p", "rank", "seed"), CASES)
+def test_dense_and_streamed_null_spaces_agree(m, p, rank, seed):
+    a = low_rank(m, p, rank, seed)
+    dense = null_space(a)
+    streamed = streamed_null_space(np.array_split(a, 5), p)
+    assert dense.dim == streamed.dim == p - rank
+    assert np.abs(a @ dense.to_dense()).max() < 1e-12 * np.linalg.norm(a)
+    assert dense.angles(streamed).max() < 1e-12
+
+
+@pytest.mark.parametrize(("m", "p", "rank", "seed"), CASES[:3])
+def test_iterative_null_space_agrees(m, p, rank, seed):
+    a = low_rank(m, p, rank, seed)
+    if p - rank >= p // 2:
+        pytest.fail("the case must have a small null space")
+    found = iterative_null_space(sparse.csr_array(a), 1e-8)
+    assert found.dim == p - rank
+    assert null_space(a).angles(found).max() < 1e-6
+
+
+def test_iterative_solver_says_when_the_null_space_is_too_large():
+    with pytest.raises(UndecidedError, match="null_space"):
+        iterative_null_space(sparse.csr_array((40, 40)), 1e-8)
+
+
+def test_rational_null_space_is_exact():
+    rows = [[1, 2, 3], [2, 4, 6]]
+    exact = rational_null_space(rows, 3)
+    assert exact.dim == 2
+    for vector in exact.rows:
+        assert all(sum(Fraction(a) * v for a, v in zip(row, vector, strict=True)) == 0 for row in rows)
+    assert exact.angles(null_space(np.array(rows, dtype=float))).max() < 1e-14
+    assert rational_null_space([], 2).dim == 2
+
+
+def test_small_singular_values_survive_streaming():
+    """The Gram matrix would return 6e-9 here; the factor keeps 1e-13."""
+    rng = np.random.default_rng(4)
+    q1, _ = np.linalg.qr(rng.normal(size=(400, 6)))
+    q2, _ = np.linalg.qr(rng.normal(size=(6, 6)))
+    a = q1 * np.array([1, 1, 1, 1, 1, 1e-13]) @ q2.T
+    stream = StreamedQR(6)
+    for block in np.array_split(a, 9):
+        stream.update(block)
+    smallest = np.linalg.svd(stream.factor(), compute_uv=False)[-1]
+    assert 0.5e-13 < smallest < 2e-13
+    assert np.sqrt(max(np.linalg.eigvalsh(a.T @ a)[0], 0)) > 2e-13 or np.linalg.eigvalsh(a.T @ a)[0] <= 0
+
+
+def test_merged_streams_are_one_stream():
+    a = np.random.default_rng(5).normal(size=(60, 7))
+    left, right = StreamedQR(7), StreamedQR(7)
+    left.update(a[:20])
+    right.update(a[20:])
+    left.merge(right)
+    assert np.allclose(left.factor().T @ left.factor(), a.T @ a)
+    assert left.n_rows == 60
+
+
+def test_whitening_does_not_depend_on_the_scale_of_one_generator():
+    r = np.triu(np.random.default_rng(6).normal(size=(5, 5)))
+    r[:, 4] = 0.0
+    for scale in (1.0, 1e-3, 1e-9):
+        frame = whiten(r * np.array([1, scale, 1, 1, 1]), 1e-12)
+        assert frame.apply.shape[1] == 4
+        assert frame.null.shape[1] == 1
+
+
+def test_subspace_algebra():
+    rng = np.random.default_rng(7)
+    a, b, c = rng.normal(size=(3, 9, 2))
+    left, right = span(np.hstack([a, b])), span(np.hstack([b, c]))
+    assert (left & right).dim == 2
+    assert (left & right).angles(span(b)).max() < 1e-7
+    assert (left + right).dim == 6
+    assert np.allclose(left.project(a.T), a.T)
+    tilted = DenseSubspace(np.linalg.qr(a + 1e-9 * c)[0])
+    assert 1e-11 < span(a).angles(tilted).max() < 1e-8
+
+
+def test_echelon_spans_the_same_space_with_unit_pivots():
+    basis = np.linalg.qr(np.random.default_rng(8).normal(size=(10, 3)))[0]
+    reduced = echelon(basis)
+    assert span(reduced).angles(DenseSubspace(basis)).max() < 1e-13
+    assert np.sum(np.abs(reduced) > 1e-12) <= 3 * (10 - 3 + 1)
