@@ -8,18 +8,25 @@ import sys
 HEAVY = ("torch", "sklearn", "pandas", "pyarrow", "sympy", "matplotlib", "plotly", "h5py", "xarray", "typer", "rich")
 
 
-def test_importing_erlangen_loads_nothing_heavy_and_prints_nothing():
-    code = (
-        f"import sys; import erlangen; "
-        f"loaded = [m for m in {HEAVY!r} if m in sys.modules]; assert not loaded, f'import erlangen loads {{loaded}}'"
-    )
+def run(code: str) -> None:
+    """Run code in a fresh interpreter that must neither fail nor print."""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == done.stderr == ""
 
 
-def test_the_public_names_exist():
-    """Each name in `__all__` can be had, also those that are imported on first use."""
-    code = "import erlangen\nfor name in getattr(erlangen, '__all__', ()): getattr(erlangen, name)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+REFUSE_HEAVY = f"""
+import sys
+loaded = [m for m in {HEAVY!r} if m in sys.modules]
+assert not loaded, f"loaded: {{loaded}}"
+"""
+
+
+def test_importing_erlangen_is_light():
+    run("import erlangen" + REFUSE_HEAVY)
+
+
+def test_the_public_names_exist_and_are_light_too():
+    """Each name can be had; all but the torch adapter load no more than NumPy and SciPy."""
+    run("import erlangen\nfor name in set(erlangen.__all__) - {'nn'}: getattr(erlangen, name)" + REFUSE_HEAVY)
+    run("import erlangen; erlangen.nn")
