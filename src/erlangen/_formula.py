@@ -162,7 +162,8 @@ def _sympy(node: Node) -> Any:
     import sympy
 
     if isinstance(node, Number):
-        return sympy.Integer(int(node.value)) if node.value.is_integer() else sympy.Float(node.value)
+        exact = node.value.is_integer() and abs(node.value) < 2**53
+        return sympy.Integer(int(node.value)) if exact else sympy.Float(node.value)
     if isinstance(node, Constant):
         return {"pi": sympy.pi, "e": sympy.E}[node.name]
     if isinstance(node, Variable):

@@ -1,0 +1,118 @@
+"""Columns of a table: finding them by name, and reading numbers out of them with clear refusals."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 5  # rows named in a message
+
+
+class DataWarning(UserWarning):
+    """The data were read, but something about them should be known: rows dropped, columns that never change."""
+
+
+def as_names(names: str | Sequence[str] | None) -> list[str] | None:
+    """Split ``"x, y"`` at its commas; pass a sequence on."""
+    if names is None:
+        return None
+    chosen = [name.strip() for name in names.split(",")] if isinstance(names, str) else [str(name) for name in names]
+    if not chosen or "" in chosen:
+        raise InputError(
+            explain("A column name is empty.", given=repr(names), expected="x,y,z", fix="remove the comma")
+        )
+    for name in chosen:
+        if chosen.count(name) > 1:
+            fix = "name each column once"
+            raise InputError(explain(f"Column {name!r} is named twice.", given=repr(names), expected="once", fix=fix))
+    return chosen
+
+
+def require(frame: pd.DataFrame, names: Iterable[str], role: str) -> None:
+    """Refuse names that the table does not have, suggesting the nearest that it has."""
+    columns = [str(column) for column in frame.columns]
+    for name in names:
+        if name not in columns:
+            close = nearest(name, columns) or next((c for c in columns if c.lower() == name.lower()), None)
+            what = f"There is no column {name!r} for the {role}."
+            fix = f"did you mean {close!r}?" if close else f"choose the {role} among the columns"
+            raise InputError(explain(what, given=repr(name), expected=listing(columns), fix=fix))
+
+
+def others(frame: pd.DataFrame, taken: Iterable[str]) -> list[str]:
+    """Name the columns that have no role yet; a nameless index column written by other tools is left out."""
+    used = set(taken)
+    return [str(c) for c in frame.columns if str(c) not in used and not str(c).startswith("Unnamed:")]
+
+
+def numbers(frame: pd.DataFrame, name: str) -> NDArray:
+    """Read a column as floats ``(n,)``; a missing entry is NaN."""
+    import pandas as pd
+
+    column = frame[name]
+    try:
+        return pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        pass
+    converted = pd.to_numeric(column.astype("string"), errors="coerce")
+    bad = np.flatnonzero((converted.isna() & column.notna()).to_numpy())
+    first = repr(column.iloc[int(bad[0])])[:40] if bad.size else str(column.dtype)
+    given = f"{bad.size} of {len(frame)} entries, first {first} in {rows(bad)}" if bad.size else first
+    fix = "leave this column out, or convert it"
+    if "," in first:
+        fix = "write decimal points, not commas"
+    raise InputError(explain(f"Column {name!r} is not numeric.", given=given, expected="numbers", fix=fix))
+
+
+def matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray:
+    """Read columns as a matrix ``(n, d)``."""
+    return np.column_stack([numbers(frame, name) for name in names]) if names else np.empty((len(frame), 0))
+
+
+def finite_rows(table: dict[str, NDArray], drop: bool) -> NDArray:
+    """Return the mask ``(n,)`` of rows where all columns are finite; refuse others unless they may be dropped."""
+    masks = {name: np.isfinite(column) for name, column in table.items()}
+    good = np.logical_and.reduce(list(masks.values()))
+    bad = np.flatnonzero(~good)
+    if not bad.size:
+        return good
+    guilty = [name for name, mask in masks.items() if not mask.all()]
+    given = f"{bad.size} of {good.size} rows, in {rows(bad)}, columns {listing(guilty)}"
+    if not drop:
+        fix = "drop these rows with --drop-nan (drop_nan=True)"
+        raise InputError(explain("NaN, inf or missing entries.", given=given, expected="finite numbers", fix=fix))
+    warnings.warn(f"Dropped {given}: NaN, inf or missing entries.", DataWarning, stacklevel=3)
+    return good
+
+
+def warn_constant(names: Iterable[str]) -> None:
+    """Say which columns never change."""
+    still = list(names)
+    if still:
+        text = f"Constant columns: {listing(still)}. The data say nothing about a dependence on them."
+        warnings.warn(text, DataWarning, stacklevel=3)
+
+
+def constant(x: NDArray) -> NDArray:
+    """Columns ``(d,)`` whose range is at the rounding of their own magnitude."""
+    return np.ptp(x, axis=0) <= 2 * np.finfo(np.float64).eps * np.abs(x).max(axis=0)
+
+
+def rows(indices: NDArray) -> str:
+    """Name the first rows of many, counted from 1 as a reader does."""
+    shown = ", ".join(str(int(i) + 1) for i in indices[:SHOWN])
+    return f"row{'s' * (len(indices) > 1)} {shown}{' ...' if len(indices) > SHOWN else ''} (row 1 is the first of data)"
+
+
+def listing(names: Sequence[Any], most: int = 12) -> str:
+    """Join names, and say that there are more."""
+    return ", ".join(str(name) for name in names[:most]) + (" ..." if len(names) > most else "")

@@ -1,0 +1,294 @@
+"""What the verbs take, read from files: trajectories, tables of a function, point clouds, generators."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.fields.trajectories import Trajectories
+from erlangen.io._columns import (
+    as_names,
+    constant,
+    finite_rows,
+    listing,
+    matrix,
+    numbers,
+    others,
+    require,
+    rows,
+    warn_constant,
+)
+from erlangen.io.tables import existing_file, load_arrays, read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Names = str | Sequence[str] | None
+
+
+def read_trajectories(
+    path: str | os.PathLike[str],
+    time: str,
+    group: str | None = None,
+    state: Names = None,
+    drop_nan: bool = False,
+) -> Trajectories:
+    """Read trajectories from a table with a column of times.
+
+    Parameters
+    ----------
+    path : str or path
+        A file of `read_table`.
+    time : str
+        The column of times: numbers, or dates in ISO 8601, which become seconds since the earliest.
+    group : str, optional
+        The column that tells the runs apart; by default all rows are one run.
+    state : sequence of str, or str with commas, optional
+        The columns of the state, by default all others.
+    drop_nan : bool
+        Drop rows with NaN, inf or missing entries, with a warning that counts them, instead of refusing them.
+
+    Returns
+    -------
+    Trajectories
+        One run for each value of `group`, in the order in which these first appear.
+
+    Raises
+    ------
+    InputError
+        Where a column is missing or not numeric, an entry is not finite, times repeat or decrease within a run, or a
+        run has one sample.
+    """
+    frame = read_table(path)
+    roles = [time] if group is None else [time, group]
+    require(frame, [time], "time")
+    require(frame, roles[1:], "group")
+    names = as_names(state) or others(frame, roles)
+    require(frame, names, "state")
+    _apart(names, roles, "state")
+    clock, states = _clock(frame, time), matrix(frame, names)
+    labels = _labels(frame, group)
+    present = np.array([np.nan if label is None else 0.0 for label in labels])
+    columns = dict(zip(names, states.T)) | {time: clock} | ({group: present} if group else {})
+    keep = np.flatnonzero(finite_rows(columns, drop_nan))
+    labels = [labels[i] for i in keep]
+    _check_runs(clock[keep], labels, keep, time, group)
+    flow = Trajectories.from_arrays(states[keep], clock[keep], names, groups=labels)
+    warn_constant(flow.constant_columns())
+    return flow
+
+
+def read_function_table(
+    path: str | os.PathLike[str], inputs: Names = None, target: Names = None, drop_nan: bool = False
+) -> tuple[NDArray, NDArray, tuple[str, ...]]:
+    """Read samples of a function.
+
+    Parameters
+    ----------
+    path : str or path
+        A file of `read_table`.
+    inputs : sequence of str, or str with commas, optional
+        The columns of the point, by default all that are not the target.
+    target : sequence of str, or str with commas
+        The column of the value, or several.
+    drop_nan : bool
+        Drop rows with NaN, inf or missing entries, with a warning that counts them, instead of refusing them.
+
+    Returns
+    -------
+    X : ndarray (n, d)
+        The points.
+    y : ndarray (n,), or (n, c) where several targets are named
+        The values.
+    names : tuple of str
+        Names of the d columns of X.
+
+    Raises
+    ------
+    InputError
+        Where a column is missing or not numeric, an entry is not finite, or a target never changes.
+    """
+    frame = read_table(path)
+    targets = as_names(target)
+    if targets is None:
+        fix = f"--target {next(reversed(others(frame, [])), 'y')} (target=)"
+        columns = listing(list(frame.columns))
+        raise InputError(explain("No target is named.", given="target=None", expected=f"one of {columns}", fix=fix))
+    require(frame, targets, "target")
+    names = as_names(inputs) or others(frame, targets)
+    require(frame, names, "input")
+    _apart(names, targets, "input")
+    x, y = matrix(frame, names), matrix(frame, targets)
+    keep = finite_rows(dict(zip([*names, *targets], np.hstack([x, y]).T)), drop_nan)
+    x, y = _some(x[keep]), y[keep]
+    still = [name for name, flat in zip(targets, constant(y)) if flat]
+    if still:
+        what, fix = f"The target {listing(still)} never changes.", "choose another column"
+        raise InputError(explain(what, given=f"{y[0, 0]:.6g} in all rows", expected="values that vary", fix=fix))
+    warn_constant(name for name, flat in zip(names, constant(x)) if flat)
+    return x, y[:, 0] if len(targets) == 1 else y, tuple(names)
+
+
+def read_cloud(
+    path: str | os.PathLike[str], columns: Names = None, drop_nan: bool = False
+) -> tuple[NDArray, tuple[str, ...]]:
+    """Read a cloud of points: an array ``(n, d)``, and the names of its columns (by default all of the table).
+
+    Raises
+    ------
+    InputError
+        Where a column is missing or not numeric, or an entry is not finite.
+    """
+    frame = read_table(path)
+    names = as_names(columns) or others(frame, [])
+    require(frame, names, "point")
+    x = matrix(frame, names)
+    x = _some(x[finite_rows(dict(zip(names, x.T)), drop_nan)])
+    warn_constant(name for name, flat in zip(names, constant(x)) if flat)
+    return x, tuple(names)
+
+
+@dataclass(frozen=True, eq=False)
+class Generators:
+    """Generators from a file: matrices, or polynomial vector fields."""
+
+    names: tuple[str, ...]
+    """Names of the p generators; empty where the file has none."""
+    matrices: NDArray | None = None
+    """Matrices ``(p, k, k)``, or None."""
+    exponents: NDArray | None = None
+    """Exponents ``(r, d)`` of the monomials of vector fields, or None."""
+    coefficients: NDArray | None = None
+    """Coefficients ``(p, d, r)`` of vector fields, or None."""
+
+
+def read_generators(path: str | os.PathLike[str]) -> Generators:
+    """Read generators from an NPZ file.
+
+    The file holds ``generators (p, k, k)``, or ``exponents (r, d)`` and ``coefficients (p, d, r)``; a file with one
+    array of matrices may call it what it likes. ``names (p,)`` is optional.
+
+    Raises
+    ------
+    InputError
+        Where the arrays are missing, of other shapes, or not finite.
+    """
+    arrays = load_arrays(existing_file(path))
+    label_array = arrays.pop("names", np.array([], dtype=str))
+    names = tuple(str(name) for name in np.atleast_1d(label_array))
+    if {"exponents", "coefficients"} <= set(arrays):
+        exponents, coefficients = arrays["exponents"], _real(arrays["coefficients"], "coefficients")
+        _check_fields(exponents, coefficients)
+        _check_names(names, len(coefficients))
+        return Generators(names, None, exponents.astype(np.int64), coefficients)
+    matrices = _matrices(arrays)
+    _check_names(names, len(matrices))
+    return Generators(names, matrices)
+
+
+def _clock(frame: pd.DataFrame, time: str) -> NDArray:
+    import pandas as pd
+
+    column = frame[time]
+    if pd.api.types.is_numeric_dtype(column):
+        return numbers(frame, time)
+    try:
+        dates = pd.to_datetime(column, format="ISO8601", utc=True)
+    except (ValueError, TypeError):
+        return numbers(frame, time)
+    return ((dates - dates.min()) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64)
+
+
+def _labels(frame: pd.DataFrame, group: str | None) -> list[Hashable]:
+    """Labels of the runs, None where one is missing; 1.0 and 1 are the same run."""
+    if group is None:
+        return [0] * len(frame)
+    column = frame[group]
+    missing = column.isna().to_numpy()
+    values = [value.item() if isinstance(value, np.generic) else value for value in column]
+    plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
+    return [None if gone else label for gone, label in zip(missing, plain)]
+
+
+def _check_runs(clock: NDArray, labels: list[Hashable], keep: NDArray, time: str, group: str | None) -> None:
+    """Refuse a run whose times do not increase or that is a single sample, naming the row of the file."""
+    members: dict[Hashable, list[int]] = {}
+    for i, label in enumerate(labels):
+        members.setdefault(label, []).append(i)
+    alone = [label for label, at in members.items() if len(at) < 2]
+    if alone or not members:
+        what = f"{len(alone)} of {len(members)} runs have one sample." if members else "No row is left."
+        fix = f"remove these rows, or choose another column than {group!r} to tell the runs apart"
+        raise InputError(explain(what, given=listing(alone, 6) or "0 rows", expected="2 or more", fix=fix))
+    for label, at in members.items():
+        steps = np.diff(clock[at])
+        bad = np.flatnonzero(steps <= 0)
+        if bad.size:
+            _refuse_times(label, keep[np.array(at)[bad + 1]], bool(steps[bad[0]] == 0), time, group)
+
+
+def _refuse_times(label: Hashable, at: NDArray, repeated: bool, time: str, group: str | None) -> None:
+    where = f"run {label!r}" if group is not None else "the only run"
+    what = f"Times {'repeat' if repeated else 'decrease'} in {where}."
+    fix = "name the column that tells the runs apart: --group (group=)"
+    if group is not None:
+        fix = "remove repeated rows" if repeated else f"sort the rows by {group}, then {time}"
+    given = f"column {time!r}, {at.size} times, {rows(at)}"
+    raise InputError(explain(what, given=given, expected="increasing times in each run", fix=fix))
+
+
+def _apart(names: Sequence[str], taken: Sequence[str], role: str) -> None:
+    if not names:
+        raise InputError(explain(f"No column is left for the {role}.", given="0", expected="1 or more", fix="add one"))
+    for name in taken:
+        if name in names:
+            fix = f"leave {name!r} out of the {role}"
+            raise InputError(explain(f"Column {name!r} has two roles.", given=listing(names), expected="one", fix=fix))
+
+
+def _some(x: NDArray) -> NDArray:
+    if len(x) < 2:
+        raise InputError(explain("Too few rows.", given=f"{len(x)} rows", expected="2 or more", fix="add samples"))
+    return x
+
+
+def _matrices(arrays: dict[str, NDArray]) -> NDArray:
+    square = {name: a for name, a in arrays.items() if a.ndim in (2, 3) and a.shape[-1] == a.shape[-2] and a.size}
+    name = "generators" if "generators" in square else next(iter(square), None)
+    if name is None or (len(square) > 1 and name != "generators"):
+        given = listing([f"{key} {array.shape}" for key, array in arrays.items()]) or "no arrays"
+        fix = "np.savez(path, generators=G) with G of shape (p, k, k)"
+        expected = "generators (p, k, k), or exponents (r, d) and coefficients (p, d, r)"
+        raise InputError(explain("The generators were not found.", given=given, expected=expected, fix=fix))
+    found = _real(square[name], name)
+    return found[None] if found.ndim == 2 else found
+
+
+def _real(array: NDArray, name: str) -> NDArray:
+    if array.dtype.kind not in "biuf":
+        fix = "write complex k x k matrices as real 2k x 2k ones"
+        raise InputError(explain(f"{name} is not real.", given=str(array.dtype), expected="real numbers", fix=fix))
+    if not np.isfinite(array).all():
+        given = f"{int((~np.isfinite(array)).sum())} of {array.size} entries"
+        raise InputError(explain(f"NaN or inf in {name}.", given=given, expected="finite", fix="check the file"))
+    return array.astype(np.float64)
+
+
+def _check_fields(exponents: NDArray, coefficients: NDArray) -> None:
+    shapes = f"exponents {exponents.shape}, coefficients {coefficients.shape}"
+    fits = exponents.ndim == 2 and coefficients.ndim == 3 and coefficients.shape[1:] == exponents.shape[::-1]
+    if not fits or exponents.dtype.kind not in "iu" or (exponents.size and exponents.min() < 0):
+        expected = "integers (r, d), none negative, and numbers (p, d, r)"
+        raise InputError(explain("The arrays do not fit.", given=shapes, expected=expected, fix="transpose one"))
+
+
+def _check_names(names: tuple[str, ...], p: int) -> None:
+    if names and len(names) != p:
+        given, fix = f"{len(names)} names, {p} generators", "save one name for each generator"
+        raise InputError(explain("Names do not fit the generators.", given=given, expected=f"{p} names", fix=fix))
