@@ -17,6 +17,7 @@ LARGEST_DENOMINATOR = 12
 _CHANCE = 0.25
 # Whole numbers are what generators have as a rule: they are tried unless nearly everything rounds to one.
 _WHOLE = 0.375
+_TINY = np.finfo(np.float64).tiny
 
 
 @lru_cache(maxsize=1)
@@ -29,19 +30,17 @@ def _fractions_per_unit() -> tuple[int, ...]:
     return tuple(counts)
 
 
-def allowed_denominator(tolerance: float) -> int:
-    """Largest denominator whose fractions are still too few to be met by chance; 0 if there is none."""
-    beyond = sum(2 * tolerance * count <= _CHANCE for count in _fractions_per_unit())
-    return max(beyond, int(tolerance <= _WHOLE))
+def allowed_denominators(tolerance: NDArray) -> NDArray:
+    """Largest denominators whose fractions are still too few to be met by chance; 0 if there is none."""
+    beyond = np.searchsorted(_fractions_per_unit(), _CHANCE / (2 * np.maximum(tolerance, _TINY)), side="right")
+    return np.maximum(beyond, tolerance <= _WHOLE)
 
 
 def simplest_fractions(x: NDArray, tolerance: float | NDArray) -> list[Fraction | None]:
     """Return for each number the fraction of least denominator within the tolerance, if one is allowed."""
     tolerance = np.broadcast_to(tolerance, x.shape)
     numerator, denominator = np.zeros(x.shape), np.zeros(x.shape, dtype=np.int64)
-    allowed = np.zeros(x.shape, dtype=np.int64)
-    for t in np.unique(tolerance):
-        allowed[tolerance == t] = allowed_denominator(float(t))
+    allowed = allowed_denominators(tolerance)
     for q in range(1, int(allowed.max(initial=0)) + 1):
         nearest = np.round(x * q)
         fits = (denominator == 0) & (q <= allowed) & (np.abs(x - nearest / q) <= tolerance)

@@ -123,7 +123,7 @@ def readable_basis(
     if not p:
         return ReadableBasis(np.zeros((0, width)), (), True, np.zeros((0, 0)), 0.0, "there are no generators")
     floats = [_scaled(row, noise) for row in sparsest_vectors(q, noise)]
-    transform = scipy.linalg.solve_triangular(r, (_stack(floats, width) @ q).T).T / norms
+    transform = scipy.linalg.solve_triangular(r, _times(_stack(floats, width), q).T).T / norms
     candidates = [round_vector(values, _WITHIN * noise) for _, values in floats]
     first = [_as_row(row, exact[0]) for row, exact in zip(floats, candidates, strict=True)]
     outside = np.linalg.norm(_residuals(_stack(first, width), q), axis=0)
@@ -192,10 +192,15 @@ def _stack(rows: Sequence[Row], width: int) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array((values, columns, pointer), shape=(len(rows), width))
 
 
+def _times(rows: scipy.sparse.csr_array, dense: NDArray) -> NDArray:
+    """Product of mostly sparse rows with a dense matrix; dense rows go through BLAS."""
+    return (rows.toarray() if 10 * rows.nnz > rows.shape[0] * rows.shape[1] else rows) @ dense
+
+
 def _residuals(rows: scipy.sparse.csr_array, q: NDArray) -> NDArray:
     """Parts ``(N, p)`` of unit rows outside the span; not by 1 - cos^2, which loses half the digits."""
     unit = scipy.sparse.csr_array(rows / np.sqrt((rows * rows).sum(axis=1))[:, None])
-    out = q @ (unit @ q).T
+    out = q @ _times(unit, q).T
     out -= unit.T
     return np.asarray(out)
 
@@ -228,10 +233,14 @@ def _refusal(rows: Sequence[Row], exact: Sequence[Numbers], width: int, closes: 
     return "" if closes(full) else "numbers are not rounded: the rounded generators do not close exactly"
 
 
+def _disjoint(basis: scipy.sparse.csr_array) -> bool:
+    """Whether no two rows share a column, which makes them orthogonal at no cost."""
+    return len(np.unique(basis.indices)) == len(basis.indices)
+
+
 def _angle(basis: scipy.sparse.csr_array, q: NDArray) -> float:
     """Largest principal angle between the rows of a basis and the columns of an orthonormal q."""
-    gram = scipy.sparse.coo_array(basis @ basis.T)
-    if np.any((gram.row != gram.col) & (gram.data != 0)):
+    if not _disjoint(basis):
         basis = scipy.sparse.csr_array(scipy.linalg.qr(basis.toarray().T, mode="economic")[0].T)
     outside = _residuals(basis, q)
     if outside.shape[1] <= 200:
