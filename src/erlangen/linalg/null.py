@@ -37,43 +37,72 @@ def streamed_null_space(blocks: Iterable[NDArray], p: int, tolerance: float | No
 
 
 def iterative_null_space(
-    a: sparse.spmatrix | LinearOperator, tolerance: float, *, start: int = 4, rng: int | np.random.Generator = 0
+    a: sparse.spmatrix | sparse.sparray | LinearOperator,
+    tolerance: float,
+    *,
+    batch: int = 6,
+    rng: int | np.random.Generator = 0,
 ) -> DenseSubspace:
-    """Null space of a large sparse matrix by Lanczos on A^T A applied as two products.
+    """Null space of a large sparse matrix by Lanczos with deflation, two products per step.
 
-    The number of vectors is doubled until one singular value above the tolerance appears. A^T A is
-    never formed; candidates are judged by the residual ``|A v|``, which keeps full accuracy.
+    A Krylov space holds one vector of a multiple eigenvalue, so null vectors are collected batch by
+    batch, each batch with those found before deflated, until one brings nothing new. A^T A is never
+    formed; candidates are judged by the residual ``|A v|``.
+
+    Parameters
+    ----------
+    a : sparse matrix or LinearOperator (m, p)
+    tolerance : float
+        Singular values up to this, relative to the largest, count as zero.
+    batch : int
+        Vectors sought at a time.
+    rng : int or Generator
+        Seed of the starting vectors.
 
     Raises
     ------
     UndecidedError
         When the null space is larger than half of the space: use the dense solver.
     """
-    _, p = a.shape
-    scale = _operator_norm(a, np.random.default_rng(rng))
-    gram = LinearOperator((p, p), matvec=lambda v: _transpose(a) @ (a @ v), dtype=np.float64)
-    v0 = np.random.default_rng(rng).normal(size=p)
-    k = start
-    while k < p // 2:
-        shifted = LinearOperator((p, p), matvec=lambda v: scale**2 * v - gram.matvec(v), dtype=np.float64)
-        _, vectors = eigsh(shifted, k=k, which="LA", v0=v0, tol=0)
-        q, _ = np.linalg.qr(vectors)
-        image = np.column_stack([a @ q[:, j] for j in range(k)])
-        _, s, vt = np.linalg.svd(image, full_matrices=False)
-        dim = int(np.sum(s <= tolerance * scale))
-        if dim < k:
-            ascending = s[::-1] / scale
-            reason = f"{dim} of {k} Ritz values at most {tolerance:.2g} relative to the norm"
-            return DenseSubspace(q @ vt[k - dim :].T, ascending, margin(ascending, dim, tolerance), reason)
-        k *= 2
+    p = a.shape[1]
+    rng = np.random.default_rng(rng)
+    scale = _operator_norm(a, rng)
+    found, next_value = np.zeros((p, 0)), np.inf
+    while 2 * (found.shape[1] + batch) <= p:
+        vectors, values = _smallest(a, scale, found, min(batch, p - found.shape[1] - 2), rng)
+        new = values <= tolerance
+        found = np.linalg.qr(np.hstack([found, vectors[:, new]]))[0]
+        if not new.any():
+            next_value = float(values.min())
+            reason = f"{found.shape[1]} directions with |A v| at most {tolerance:.2g} of the norm"
+            residuals = np.linalg.norm(np.asarray(a @ found), axis=0) / scale if found.shape[1] else np.zeros(0)
+            ascending = np.append(np.sort(residuals), next_value)
+            return DenseSubspace(found, ascending, margin(ascending, found.shape[1], tolerance), reason)
     raise UndecidedError(
         explain(
             "The null space is too large for the iterative solver.",
-            given=f"a matrix with {p} columns and more than {p // 2} null directions",
-            expected="a null space of at most half of the columns",
+            given=f"a matrix with {p} columns and at least {found.shape[1]} null directions",
+            expected="a null space well below half of the columns",
             fix="null_space(a.toarray())",
         )
     )
+
+
+def _smallest(a, scale: float, found: NDArray, k: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Ritz vectors ``(p, k)`` of the smallest singular values off the space found, and ``|A v|`` / norm."""
+
+    def matvec(v: NDArray) -> NDArray:
+        v = v - found @ (found.T @ v)
+        v = scale**2 * v - _transpose(a) @ (a @ v)
+        return v - found @ (found.T @ v)
+
+    p = a.shape[1]
+    start = rng.normal(size=p)
+    operator = LinearOperator((p, p), matvec=matvec, dtype=np.float64)
+    _, vectors = eigsh(operator, k=k, which="LA", v0=start - found @ (found.T @ start), tol=0)
+    q, _ = np.linalg.qr(vectors - found @ (found.T @ vectors))
+    _, s, vt = np.linalg.svd(np.asarray(a @ q), full_matrices=False)
+    return q @ vt.T, s / scale
 
 
 def _transpose(a):
@@ -84,8 +113,10 @@ def _operator_norm(a, rng: np.random.Generator) -> float:
     v = rng.normal(size=a.shape[1])
     size = 0.0
     for _ in range(30):
-        v /= np.linalg.norm(v)
-        v = _transpose(a) @ (a @ v)
+        length = np.linalg.norm(v)
+        if length == 0:
+            break
+        v = _transpose(a) @ (a @ (v / length))
         size = float(np.sqrt(np.linalg.norm(v)))
     return 1.05 * size if size > 0 else 1.0
 

@@ -113,6 +113,7 @@ def _null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tu
     """Split a basis ``(p, r)`` by the ratio |part v| / |whole v| of two maps on it: (below the cut, above)."""
     if basis.shape[1] == 0:
         return basis, basis
+    part, whole = _short(part), _short(whole)
     _, sizes, vt = linalg.svd(whole, full_matrices=False)
     keep = sizes > sizes[0] * rounding(whole.shape)
     frame = vt[keep].T / sizes[keep]
@@ -120,6 +121,11 @@ def _null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tu
     ratios = np.concatenate([ratios, np.zeros(frame.shape[1] - len(ratios))])
     small = ratios <= cut
     return basis @ (frame @ right[small].T), basis @ (frame @ right[~small].T)
+
+
+def _short(rows: NDArray) -> NDArray:
+    """The triangular factor of a tall matrix: same singular values, few rows."""
+    return np.linalg.qr(rows, mode="r") if len(rows) > rows.shape[1] else rows
 
 
 def _coverage(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
@@ -194,6 +200,7 @@ def _complement(basis: NDArray, own: NDArray, whole: NDArray) -> tuple[NDArray, 
     """Split the basis into the complement of ``own``, orthogonal in speed, and ``own`` itself."""
     if own.shape[1] == 0:
         return basis, own
+    whole = _short(whole)
     coordinates, *_ = np.linalg.lstsq(basis, own, rcond=None)
     image = whole @ coordinates
     u, sizes, vt = np.linalg.svd(image, full_matrices=False)

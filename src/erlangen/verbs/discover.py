@@ -27,7 +27,7 @@ from erlangen.verbs.symmetry import Symmetry
 def discover(
     field: Any,
     action: AbstractAction | None = None,
-    samples: Samples | None = None,
+    samples: Samples | NDArray | None = None,
     *,
     rule: AbstractRankRule = Threshold(),
     kind: str | None = None,
@@ -47,7 +47,7 @@ def discover(
         A callable, a fitted estimator, a torch module, a SymPy expression, a table ``(X, y)``, a cloud.
     action : AbstractAction, optional
         Candidate generators; all affine fields by default.
-    samples : Samples, optional
+    samples : Samples or ndarray (n, d), optional
         Where the symmetry is claimed. Fields that bring their own points need none.
     rule : AbstractRankRule
         What counts as zero; ``Threshold(0.05)`` by default.
@@ -81,9 +81,11 @@ def discover(
     >>> sym.dim, sym.name
     (3, 'so(3)')
     """
-    field = as_field(field, kind=kind, dim=_dimension(action, samples))
+    samples = _given(samples)
+    points = None if samples is None else samples.points
+    field = as_field(field, kind=kind, dim=_dimension(action, samples), points=points)
     action = affine(field.point_dim) if action is None else action
-    samples = _samples(field, samples)
+    samples = _default(field) if samples is None else samples
     lie = LieDerivative(field, action, samples)
     scales = scales_of(field, lie.lifted, samples, units)
     spectrum = solve(lie, scales)
@@ -169,9 +171,11 @@ def _dimension(action: AbstractAction | None, samples: Samples | None) -> int | 
     return action.point_dim if action is not None else samples.dim if samples is not None else None
 
 
-def _samples(field: AbstractField, samples: Samples | None) -> Samples:
-    if samples is not None:
-        return samples if isinstance(samples, Samples) else Samples.from_data(samples)
+def _given(samples: Samples | NDArray | None) -> Samples | None:
+    return samples if samples is None or isinstance(samples, Samples) else Samples.from_data(samples)
+
+
+def _default(field: AbstractField) -> Samples:
     points = getattr(field, "points", None)
     if points is None:
         raise InputError(
