@@ -18,6 +18,7 @@ import re
 import shlex
 import subprocess
 import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,9 @@ def run_console(body: str, folder: Path, where: str) -> None:
 
 def run_page(text: str, name: str, folder: Path) -> int:
     """Run the blocks of a page and return how many were run."""
-    namespace: dict[str, Any] = {"__name__": "__page__"}
+    namespace = vars(sys.modules.setdefault("__page__", types.ModuleType("__page__")))
+    namespace.clear()
+    namespace["__name__"] = "__page__"  # dataclasses look up the module that defines them
     printed, end, count = None, -1, 0
     for fence in FENCE.finditer(text):
         line = text.count("\n", 0, fence.start("body"))
