@@ -32,6 +32,12 @@ def test_a_polynomial_is_differentiated_exactly(width):
     assert np.abs(differentiate(t, t[:, None] ** width, width)[:, 0] - width * t ** (width - 1)).max() > 1e-4
 
 
+def test_stencils_are_centred_inside_and_one_sided_at_the_ends():
+    error = np.abs(TWO.select("even").derivative_estimates() - spin(T1)).max(axis=1)
+    h, inside = T1[1], slice(3, -3)
+    assert error[inside].max() < 1.01 * h**6 / 140 < error[0] < 1.01 * h**6 / 7  # the constants of the two formulas
+
+
 @pytest.mark.parametrize("order", [2, 4, 6])
 def test_error_falls_with_the_order_claimed(order):
     errors = []

@@ -213,7 +213,7 @@ def test_good_data_are_read_without_a_word(tmp_path):
 @pytest.mark.parametrize("labels", [[1, 1, 2, 2], [1.0, 1.0, 2.0, 2.0]])
 def test_numeric_labels_of_runs_are_plain_integers(tmp_path, labels):
     np.savez(tmp_path / "a.npz", run=labels, t=[0.0, 1, 0, 1], x=[1.0, 2, 3, 4])
-    assert read_trajectories(tmp_path / "a.npz", time="t", group="run").groups == (1, 2)
+    assert repr(read_trajectories(tmp_path / "a.npz", time="t", group="run").groups) == "(1, 2)"
 
 
 def test_dates_become_seconds(tmp_path):
