@@ -30,7 +30,8 @@ def quadratic(form: np.ndarray) -> PolynomialField:
     d = len(form)
     table = exponents(d, 2, lowest=2)
     row = [
-        form[i, i] if i == j else 2 * form[i, j] for i, j in (np.flatnonzero(e).repeat(3 - (e > 0).sum()) for e in table)
+        form[i, i] if i == j else 2 * form[i, j]
+        for i, j in (np.flatnonzero(e).repeat(3 - (e > 0).sum()) for e in table)
     ]
     return PolynomialField(table, np.array(row)[None])
 
@@ -105,27 +106,21 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "|x - centre|^2 off centre": Problem(
         lambda: (
-            from_terms(
-                3, [{(2, 0, 0): 1, (0, 2, 0): 1, (0, 0, 2): 1, (1, 0, 0): -2, (0, 1, 0): 4, (0, 0, 1): -1}]
-            ),
+            from_terms(3, [{(2, 0, 0): 1, (0, 2, 0): 1, (0, 0, 2): 1, (1, 0, 0): -2, (0, 1, 0): 4, (0, 0, 1): -1}]),
             act.affine(3),
             BOX(-1, 1, dim=3),
         ),
         3,
         "so(3)",
     ),
-    "ellipsoid": Problem(
-        lambda: (quadratic(np.diag([1.0, 4.0, 9.0])), act.gl(3), BOX(-1, 1, dim=3)), 3, "so(3)"
-    ),
+    "ellipsoid": Problem(lambda: (quadratic(np.diag([1.0, 4.0, 9.0])), act.gl(3), BOX(-1, 1, dim=3)), 3, "so(3)"),
     "Minkowski form": Problem(
         lambda: (quadratic(np.diag([1.0, -1, -1, -1])), act.gl(4), BOX(-1, 1, dim=4)),
         6,
         "so(3,1)",
         preserves="diag(1,-1,-1,-1)",
     ),
-    "split form": Problem(
-        lambda: (quadratic(np.diag([1.0, 1, -1, -1])), act.gl(4), BOX(-1, 1, dim=4)), 6, "so(2,2)"
-    ),
+    "split form": Problem(lambda: (quadratic(np.diag([1.0, 1, -1, -1])), act.gl(4), BOX(-1, 1, dim=4)), 6, "so(2,2)"),
     "cylinder x^2 + y^2": Problem(
         lambda: (from_terms(3, [{(2, 0, 0): 1, (0, 2, 0): 1}]), act.euclidean(3), BOX(-1, 1, dim=3)), 2, "R^2"
     ),
@@ -162,9 +157,7 @@ PROBLEMS: dict[str, Problem] = {
     "nilpotent Jordan block": Problem(
         lambda: (linear_field(np.array([[0.0, 1], [0, 0]])), act.gl(2), BOX(-1, 1, dim=2)), 1, "R^2", own=1
     ),
-    "identity map of R^3": Problem(
-        lambda: (linear_field(np.eye(3)), act.gl(3), BOX(-1, 1, dim=3)), 8, "gl(3)", own=1
-    ),
+    "identity map of R^3": Problem(lambda: (linear_field(np.eye(3)), act.gl(3), BOX(-1, 1, dim=3)), 8, "gl(3)", own=1),
     "distinct eigenvalues": Problem(
         lambda: (linear_field(np.diag([1.0, 2, 3])), act.gl(3), BOX(-1, 1, dim=3)), 0, "R^3", own=3
     ),

@@ -224,7 +224,9 @@ def stack(actions: Sequence[PolynomialAction]) -> PolynomialAction:
     p = sum(a.n_generators for a in actions)
     if p * d * len(rows) > 50_000_000:
         rows_unique = np.unique(rows, axis=0)
-        if all(len(a.exponents) == len(rows_unique) and np.array_equal(a.exponents, actions[0].exponents) for a in actions):
+        if all(
+            len(a.exponents) == len(rows_unique) and np.array_equal(a.exponents, actions[0].exponents) for a in actions
+        ):
             return PolynomialAction(actions[0].exponents, sparse.csr_array(sparse.vstack([a.matrix for a in actions])))
     dense = np.zeros((p, d, len(rows)))
     k = r = 0

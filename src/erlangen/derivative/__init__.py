@@ -1,5 +1,8 @@
 """Where field and action meet: samples, the Lie derivative, confirmation by finite flow."""
 
+from erlangen.derivative.flow import Confirmation as Confirmation
+from erlangen.derivative.flow import confirm as confirm
+from erlangen.derivative.flow import move as move
 from erlangen.derivative.forms import AbstractForm as AbstractForm
 from erlangen.derivative.lie import Factors as Factors
 from erlangen.derivative.lie import LieDerivative as LieDerivative
@@ -8,6 +11,3 @@ from erlangen.derivative.measures import GaussianMeasure as GaussianMeasure
 from erlangen.derivative.samples import Samples as Samples
 from erlangen.derivative.scales import Scales as Scales
 from erlangen.derivative.scales import scales_of as scales_of
-from erlangen.derivative.flow import Confirmation as Confirmation
-from erlangen.derivative.flow import confirm as confirm
-from erlangen.derivative.flow import move as move

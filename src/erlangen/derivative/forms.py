@@ -96,8 +96,8 @@ class Frame:
         if self.scale is None:
             return self.block @ v
         d, k = len(self.scale), self.block.shape[1]
-        cube = np.einsum("sk,akj->asj", self.block, v.reshape(d, k, -1) * self.scale[:, None, None])
-        return cube.reshape(d * self.block.shape[0], -1)
+        cube = np.einsum("sk,akj->asj", self.block, v.reshape(d, k, v.shape[1]) * self.scale[:, None, None])
+        return cube.reshape(d * self.block.shape[0], v.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

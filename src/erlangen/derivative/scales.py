@@ -131,7 +131,9 @@ def value_scales(field: AbstractField, action: AbstractAction, samples: Samples)
     f = field.value(few.points)
     spread = np.sqrt(few.weights @ (f - few.weights @ f) ** 2)
     size = np.abs(f).max(axis=0)
-    spread = np.where(spread > size * max(field.accuracy, 8 * np.finfo(float).eps), spread, np.where(size > 0, size, 1.0))
+    spread = np.where(
+        spread > size * max(field.accuracy, 8 * np.finfo(float).eps), spread, np.where(size > 0, size, 1.0)
+    )
     output = action.output if isinstance(action, PolynomialAction) else None
     if output is None:
         return spread

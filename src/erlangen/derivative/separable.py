@@ -121,5 +121,3 @@ def _unknown(action: UnknownOutput) -> NDArray:
 
 def _with_one(f: NDArray) -> NDArray:
     return np.hstack([f, np.ones((len(f), 1))])
-
-

@@ -75,11 +75,16 @@ class AbstractLinearField(AbstractField):
 
 
 def lift(field: AbstractField, action: AbstractAction) -> AbstractAction:
-    """Complete an action that says nothing about values by what the kind of the field implies.
+    """Complete an action that says nothing about values by what the kind of the field implies."""
+    return carry(field.kind, action)
+
+
+def carry(kind: str, action: AbstractAction) -> AbstractAction:
+    """Let an action on points carry values as a kind of field demands.
 
     An action with an output representation is returned as it is. Otherwise an invariant field leaves
     values alone, a vector field carries them by the tangent lift, and a map carries increments.
     """
-    if action.value_dim is not None or field.kind == "invariant":
+    if action.value_dim is not None or kind == "invariant":
         return action
-    return TangentLift(action) if field.kind == "vector" else IncrementLift(action)
+    return TangentLift(action) if kind == "vector" else IncrementLift(action)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError
-from erlangen._files import save_arrays, write_text
 from erlangen._render import field_latex, number
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
 from erlangen.derivative import move
+from erlangen.fields import carry
 
 if TYPE_CHECKING:
     from erlangen.verbs.symmetry import Symmetry
@@ -110,7 +108,7 @@ def to_sympy(sym: Symmetry) -> list[list[Any]]:
 
     symbols = [sympy.Symbol(n, real=True) for n in sym.coordinates]
     table, coefficients = _formulas(sym)
-    monomials = [sympy.Mul(*[s**int(e) for s, e in zip(symbols, row, strict=True)]) for row in table]
+    monomials = [sympy.Mul(*[s ** int(e) for s, e in zip(symbols, row, strict=True)]) for row in table]
     return [
         [sympy.Add(*[_exact(c) * m for c, m in zip(row, monomials, strict=True) if c]) for row in generator]
         for generator in coefficients
@@ -166,25 +164,6 @@ def to_html(sym: Symmetry, table: Callable) -> str:
     return f"<div>{head}{table(['generator', 'defect', 'verdict'], rows)}<ul>{items}</ul></div>"
 
 
-def save(sym: Symmetry, path: Path, force: bool) -> None:
-    """Write the JSON and, beside it, the arrays."""
-    base = _points_action(sym)
-    dense = base.matrix.tocoo()
-    arrays = {
-        "exponents": base.exponents,
-        "row": dense.coords[0],
-        "column": dense.coords[1],
-        "data": dense.data,
-        "shape": np.array(dense.shape),
-        "generators": sym.generators[:, : base.n_generators],
-        "defects": sym.defects,
-        "spectrum": sym.spectrum,
-    }
-    arrays_path = path.with_suffix(".npz")
-    save_arrays(arrays_path, arrays, force=force)
-    write_text(path, json.dumps(to_dict(sym) | {"arrays": arrays_path.name}, indent=2), force=force)
-
-
 @dataclass(frozen=True, eq=False)
 class Transformations:
     """Finite transformations drawn from a symmetry.
@@ -219,11 +198,8 @@ def draw(sym: Symmetry, n: int, extent: float, rng: np.random.Generator) -> Tran
         raise UndecidedError("There is no symmetry to draw transformations from.")
     from scipy.linalg import expm
 
-    from erlangen.derivative import LieDerivative
-
-    lifted = LieDerivative(sym.field, sym.action, sym.samples).lifted.restrict(sym.generators.T)
-    few = sym.samples.subset(512)
-    speed = np.sqrt(np.mean(np.sum((lifted.on_points(few.points) / few.std.mean()) ** 2, axis=2), axis=0))
+    lifted = carry(sym.kind, sym.action).restrict(sym.generators.T)
+    speed = np.sqrt(np.mean(np.sum((lifted.on_points(sym.points) / sym.scales.points) ** 2, axis=2), axis=0))
     xi = rng.normal(size=(n, sym.dim)) * extent / np.maximum(speed, np.finfo(float).tiny)
     base = _points_action(sym)
     if base.degree > 1:

@@ -10,7 +10,7 @@ from scipy import linalg
 
 from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift
 from erlangen.algebra import order_fields, readable_basis
-from erlangen.derivative import Confirmation, LieDerivative, confirm
+from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
 from erlangen.derivative.scales import Scales
 from erlangen.linalg.qr import rounding
 
@@ -67,7 +67,9 @@ class Found:
         return np.array([g.xi for g in chosen])
 
 
-def sort_directions(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float, noise: float) -> Found:
+def sort_directions(
+    lie: LieDerivative, scales: Scales, factors: Factors, basis: NDArray, tolerance: float, noise: float
+) -> Found:
     """Sort null directions ``basis (p, r)`` into findings and the lists set apart.
 
     ``tolerance`` is the relative defect that a check allows, ``noise`` the error of a unit generator.
@@ -78,17 +80,23 @@ def sort_directions(lie: LieDerivative, scales: Scales, basis: NDArray, toleranc
     for xi in _readable(lie.action, rest, noise):
         confirmation = confirm(lie, xi, scales, tolerance)
         verdict, target = ("symmetry", generators) if confirmation.passed else ("refused", refused)
-        target.append(Generator(xi, _defect(lie, scales, xi), verdict, confirmation.reason, confirmation))
+        target.append(Generator(xi, _defect(factors, xi), verdict, confirmation.reason, confirmation))
+
+    def listed(basis: NDArray, verdict: str, reason: str) -> tuple[Generator, ...]:
+        return tuple(Generator(xi, _defect(factors, xi), verdict, reason) for xi in _readable(lie.action, basis, noise))
+
     return Found(
         tuple(generators),
-        tuple(_listed(lie, scales, own, "own", "the field itself, or built from it alone", noise)),
-        tuple(_listed(lie, scales, uncovered, "no coverage", "it leaves the span of the data", noise)),
+        listed(own, "own", "the field itself, or built from it alone"),
+        listed(uncovered, "no coverage", "it leaves the span of the data"),
         tuple(refused),
     )
 
 
-def _listed(lie: LieDerivative, scales: Scales, basis: NDArray, verdict: str, reason: str, noise: float):
-    return [Generator(xi, _defect(lie, scales, xi), verdict, reason) for xi in _readable(lie.action, basis, noise)]
+def _defect(factors: Factors, xi: NDArray) -> float:
+    """Relative defect of one generator ``xi (p,)``."""
+    size = factors.informs.norms(xi[:, None])[0]
+    return float(np.linalg.norm(factors.rows @ xi) / size) if size > 0 else 0.0
 
 
 def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDArray]:
@@ -100,13 +108,6 @@ def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDAr
         return list(rows)
     listing = order_fields(action.exponents, action.restrict(rows.T).coefficients)
     return list(listing.signs[:, None] * rows[listing.order])
-
-
-def _defect(lie: LieDerivative, scales: Scales, xi: NDArray) -> float:
-    one = LieDerivative(lie.field, lie.lifted.restrict(xi[:, None]), lie.samples.subset(4096))
-    factors = one.factors(scales)
-    size = factors.informs.norms(np.ones((1, 1)))[0]
-    return float(abs(factors.rows[0, 0]) / size) if size > 0 else 0.0
 
 
 def _null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tuple[NDArray, NDArray]:

@@ -12,7 +12,7 @@ from scipy import linalg
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction, affine
-from erlangen.derivative import LieDerivative, Samples, scales_of
+from erlangen.derivative import Factors, LieDerivative, Samples, scales_of
 from erlangen.derivative.forms import Directions, split
 from erlangen.derivative.scales import Scales
 from erlangen.fields import AbstractField, as_field
@@ -92,7 +92,7 @@ def discover(
     decision = spectrum.decide(rule)
     tolerance = _tolerance(rule, spectrum, decision)
     noise = _noise(spectrum, decision)
-    found = sort_directions(lie, scales, spectrum.basis(decision.dim), tolerance, noise)
+    found = sort_directions(lie, scales, spectrum.factors, spectrum.basis(decision.dim), tolerance, noise)
     agreed = agreement(field, action, samples, found, scales, tolerance)
     return Symmetry(
         action=action,
@@ -106,8 +106,9 @@ def discover(
         vacuous=spectrum.directions.vacuous,
         structure=name_of(action, found, scales, noise),
         agreement=agreed,
-        field=field,
-        samples=samples,
+        kind=field.kind,
+        points=samples.subset(512).points,
+        scales=scales,
     )
 
 
@@ -123,6 +124,8 @@ class Spectrum:
         Right singular vectors in the frame, in the same order, as columns.
     directions : Directions
         The frame and the directions that carry no information.
+    factors : Factors
+        Triangular factors of the rows and the forms.
     floor : float
         Defects below this are rounding or the field's own derivative error.
     """
@@ -130,6 +133,7 @@ class Spectrum:
     values: NDArray
     vectors: NDArray
     directions: Directions
+    factors: Factors
     floor: float
 
     def decide(self, rule: AbstractRankRule) -> RankDecision:
@@ -148,10 +152,10 @@ def solve(lie: LieDerivative, scales: Scales) -> Spectrum:
     directions = split(factors.moves, factors.informs, lie.field.accuracy)
     whitened = directions.frame.right(factors.rows)
     if whitened.shape[1] == 0:
-        return Spectrum(np.zeros(0), np.zeros((0, 0)), directions, lie.field.accuracy)
+        return Spectrum(np.zeros(0), np.zeros((0, 0)), directions, factors, lie.field.accuracy)
     _, s, vt = linalg.svd(whitened, full_matrices=False, overwrite_a=True, check_finite=False)
     floor = max(lie.field.accuracy, rounding(whitened.shape))
-    return Spectrum(s[::-1], vt[::-1].T, directions, floor)
+    return Spectrum(s[::-1], vt[::-1].T, directions, factors, floor)
 
 
 def _tolerance(rule: AbstractRankRule, spectrum: Spectrum, decision: RankDecision) -> float:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import html_table, number, text_table
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
-from erlangen.derivative import Samples
-from erlangen.fields import AbstractField
+from erlangen.derivative import Scales
 from erlangen.linalg.rank import RankDecision
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.verbs import _export
@@ -53,8 +52,12 @@ class Symmetry:
         Name of the algebra and what it preserves.
     agreement : Agreement or None
         For tables: whether the second best model shows the same.
-    field : AbstractField
-    samples : Samples
+    kind : str
+        How values follow points: ``"invariant"``, ``"vector"`` or ``"map"``.
+    points : ndarray (n, d)
+        Some of the samples, for drawing transformations.
+    scales : Scales
+        The units in which defects were measured.
     """
 
     action: AbstractAction
@@ -68,8 +71,9 @@ class Symmetry:
     vacuous: NDArray
     structure: Named | None
     agreement: Agreement | None
-    field: AbstractField
-    samples: Samples
+    kind: str
+    points: NDArray
+    scales: Scales
 
     @property
     def dim(self) -> int:
@@ -208,7 +212,16 @@ class Symmetry:
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write ``path`` (JSON) and, beside it, the arrays (``.npz``, no pickles)."""
-        _export.save(self, Path(path), force)
+        from erlangen.verbs._store import save
+
+        save(self, Path(path), force)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Symmetry:
+        """Read what :meth:`save` wrote: the JSON and the arrays beside it."""
+        from erlangen.verbs._store import load
+
+        return load(Path(path))
 
     def __str__(self) -> str:
         rows = [[r["generator"], number(r["defect"], 2), r["verdict"]] for r in self.table()]
