@@ -3,6 +3,16 @@
 from erlangen.fields._base import EXACT as EXACT
 from erlangen.fields._base import AbstractField as AbstractField
 from erlangen.fields._base import AbstractLinearField as AbstractLinearField
+from erlangen.fields._base import carry as carry
 from erlangen.fields._base import lift as lift
+from erlangen.fields.as_field import Request as Request
+from erlangen.fields.as_field import as_field as as_field
+from erlangen.fields.as_field import convert as convert
+from erlangen.fields.as_field import register as register
+from erlangen.fields.callable import CallableField as CallableField
+from erlangen.fields.cloud import CloudField as CloudField
+from erlangen.fields.cloud import cloud_field as cloud_field
 from erlangen.fields.polynomial import PolynomialField as PolynomialField
 from erlangen.fields.polynomial import polynomial_field as polynomial_field
+from erlangen.fields.wrappers import MapField as MapField
+from erlangen.fields.wrappers import VectorField as VectorField

@@ -1,0 +1,225 @@
+"""PyTorch modules as fields: a float64 copy in evaluation mode, differentiated automatically."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.fields._base import EXACT, AbstractField
+from erlangen.fields._probes import same_again
+from erlangen.fields.as_field import Request, finish, register
+
+CHUNK = 8192
+"""Points that pass through the module together; hidden layers of all points at once would fill the memory."""
+
+SINGLE = 1e-6
+"""Relative error of a derivative computed in float32: ten times its rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleField(AbstractField):
+    """Values and automatic derivatives of a module that treats each row of its input alone.
+
+    A network with kinks (ReLU) is differentiable at almost all points; whether it keeps a symmetry across its
+    kinks is seen by moving points for a finite time. Build one with `as_field`.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A copy in evaluation mode that nobody else holds.
+    dtype : torch.dtype
+        The type in which it is evaluated.
+    dim : int
+        Number d of coordinates.
+    channels : int
+        Number c of value channels.
+    stated : float, optional
+        Relative error of the derivative where the caller knows it.
+    """
+
+    module: torch.nn.Module
+    dtype: torch.dtype
+    dim: int
+    channels: int
+    stated: float | None = None
+
+    @property
+    def point_dim(self) -> int:
+        """Number d of coordinates."""
+        return self.dim
+
+    @property
+    def value_dim(self) -> int:
+        """Number c of value channels."""
+        return self.channels
+
+    @property
+    def accuracy(self) -> float:
+        """Relative error of the derivative: rounding of the type of the copy."""
+        own = EXACT if self.dtype == torch.float64 else SINGLE
+        return own if self.stated is None else self.stated
+
+    @property
+    def kind(self) -> str:
+        """Plain values."""
+        return "invariant"
+
+    def value(self, x: NDArray) -> NDArray:
+        """Values ``(n, c)``."""
+        with torch.no_grad():
+            parts = [_rows(self.module, self._tensor(x[i : i + CHUNK])) for i in range(0, len(x), CHUNK)]
+        return np.concatenate([p.to(torch.float64).numpy() for p in parts])
+
+    def jacobian(self, x: NDArray) -> NDArray:
+        """Jacobians ``(n, c, d)``: c passes backward, or d passes forward where there are fewer coordinates."""
+        out = np.empty((len(x), self.channels, self.dim))
+        rule = _backward if self.channels <= self.dim else _forward
+        for i in range(0, len(x), CHUNK):
+            out[i : i + CHUNK] = rule(self.module, self._tensor(x[i : i + CHUNK]), self.channels).numpy()
+        return out
+
+    def _tensor(self, x: NDArray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)).to(self.dtype)
+
+
+def _rows(module: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return module(x).reshape(len(x), -1)
+
+
+def _backward(module: torch.nn.Module, x: torch.Tensor, channels: int) -> torch.Tensor:
+    # Rows do not see each other, so one backward pass of a column serves all the points of the chunk.
+    y, pull, *_ = torch.func.vjp(lambda z: _rows(module, z), x)
+    columns = []
+    for c in range(channels):
+        seed = torch.zeros_like(y)
+        seed[:, c] = 1.0
+        columns.append(pull(seed, retain_graph=c + 1 < channels)[0])
+    return torch.stack(columns, dim=1).detach()
+
+
+def _forward(module: torch.nn.Module, x: torch.Tensor, channels: int) -> torch.Tensor:
+    columns = []
+    for j in range(x.shape[1]):
+        seed = torch.zeros_like(x)
+        seed[:, j] = 1.0
+        columns.append(torch.func.jvp(lambda z: _rows(module, z), (x,), (seed,))[1])
+    return torch.stack(columns, dim=2).detach()
+
+
+def module_field(module: torch.nn.Module, request: Request) -> AbstractField:
+    """Turn a module that maps ``(n, d)`` to ``(n,)`` or ``(n, c)`` into a field; the module is left as it is.
+
+    Raises
+    ------
+    InputError
+        Where the number of inputs is unknown, the module cannot be copied or evaluated, mixes rows, or is random.
+    """
+    d = request.dim or _inputs(module)
+    if d is None:
+        raise InputError(
+            explain(
+                "The module does not say how many coordinates it takes.",
+                given=type(module).__name__,
+                expected="a first torch.nn.Linear layer, or dim=d",
+                fix="as_field(module, dim=3)",
+            )
+        )
+    probes = request.probes(d)
+    twin = _copy(module)
+    double = _try(twin.to(torch.float64), probes, torch.float64)
+    dtype = torch.float64
+    if isinstance(double, Exception) or double.dtype != torch.float64:
+        dtype, twin = torch.float32, _copy(module).to(torch.float32)
+    y = _try(twin, probes, dtype)
+    if isinstance(y, Exception) or y.ndim not in (1, 2) or len(y) != len(probes) or not y.is_floating_point():
+        raise InputError(_unfit(module, probes, y))
+    field = ModuleField(twin, dtype, d, y.reshape(len(y), -1).shape[1], request.accuracy)
+    slope = _attempt(lambda: field.jacobian(probes))
+    if isinstance(slope, Exception):
+        raise InputError(_no_derivative(module, slope))
+    same_again(field.value(probes), field.value(probes))
+    _rows_alone(field, probes)
+    return finish(field, request)
+
+
+def _inputs(module: torch.nn.Module) -> int | None:
+    """Width of the first layer that states one."""
+    for part in module.modules():
+        width = getattr(part, "in_features", None)
+        if isinstance(width, int) and width > 0:
+            return width
+    return None
+
+
+def _copy(module: torch.nn.Module) -> torch.nn.Module:
+    try:
+        twin = copy.deepcopy(module)
+    except Exception as error:  # hooks, handles and non-leaf tensors fail in many ways
+        raise InputError(
+            explain(
+                "The module cannot be copied, and the original is never changed.",
+                given=f"{type(module).__name__}: {type(error).__name__}: {error}",
+                expected="a module that copy.deepcopy accepts",
+                fix="load its state_dict into a new module of the same class",
+            )
+        ) from error
+    return twin.to("cpu").eval().requires_grad_(False)
+
+
+def _attempt(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:  # what the user's module raises is reported in words
+        return error
+
+
+def _try(module: torch.nn.Module, probes: NDArray, dtype: torch.dtype) -> Any:
+    with torch.no_grad():
+        return _attempt(lambda: module(torch.from_numpy(np.ascontiguousarray(probes)).to(dtype)))
+
+
+def _rows_alone(field: ModuleField, probes: NDArray) -> None:
+    together, alone = field.value(probes), field.value(probes[::2])
+    size = max(1e-300, float(np.nanmax(np.abs(together))))
+    if not np.nanmax(np.abs(together[::2] - alone)) <= np.sqrt(max(field.accuracy, EXACT)) * size:
+        raise InputError(
+            explain(
+                "The values at one point depend on which other points are in the batch.",
+                given=f"{type(field.module).__name__} in evaluation mode",
+                expected="a function of one point at a time",
+                fix="remove layers that mix the rows (batch statistics, attention across the batch)",
+            )
+        )
+
+
+def _no_derivative(module: torch.nn.Module, error: Exception) -> str:
+    return explain(
+        "The module cannot be differentiated.",
+        given=f"{type(module).__name__}: {type(error).__name__}: {str(error)[:160]}",
+        expected="operations that torch.func.vjp and torch.func.jvp can follow",
+        fix="as_field(lambda x: net(torch.tensor(x)).detach().numpy(), dim=d) uses differences instead",
+    )
+
+
+def _unfit(module: torch.nn.Module, probes: NDArray, y: Any) -> str:
+    said = (
+        f"{type(y).__name__}: {str(y)[:160]}" if not isinstance(y, torch.Tensor) else f"{tuple(y.shape)} of {y.dtype}"
+    )
+    return explain(
+        "The module does not map points to values.",
+        given=f"{type(module).__name__} on an input of shape {probes.shape}: {said}",
+        expected="(n, d) -> (n,) or (n, c), real",
+        fix="wrap it in a torch.nn.Module whose forward takes (n, d)",
+    )
+
+
+@register
+def _(obj: torch.nn.Module, request: Request) -> AbstractField:
+    return module_field(obj, request)
