@@ -1,71 +1,128 @@
-"""Writing files so that nothing is lost: atomically, and never over an existing file by accident."""
+"""Files written whole or not at all: never half a file, never over an old one unasked."""
 
 from __future__ import annotations
 
-import io
+import json
 import os
-import tempfile
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 
 
-def write_bytes(path: str | Path, content: bytes, *, force: bool = False) -> None:
-    """Write a file completely or not at all; an existing one is kept unless ``force``.
+def check_target(path: str | os.PathLike[str], force: bool = False) -> Path:
+    """Return the path to write to, or refuse it: call this before long work.
 
     Raises
     ------
     InputError
-        When the file exists and force is not set, or the folder cannot be written to.
+        Where the file exists and `force` is not given, it is a directory, or its folder is missing or closed.
     """
-    path = Path(path)
-    if path.exists() and not force:
-        raise InputError(
-            explain(
-                "The output file exists and is kept as it is.",
-                given=str(path),
-                expected="a new file name",
-                fix="another name, or --force (force=True) to replace it",
-            )
-        )
+    target = Path(os.path.realpath(Path(path).expanduser()))
+    problem = _problem(target, force)
+    if problem:
+        what, expected, fix = problem
+        raise InputError(explain(what, given=str(path), expected=expected, fix=fix))
+    return target
+
+
+def write_text(path: str | os.PathLike[str], text: str, force: bool = False) -> Path:
+    """Write text in UTF-8; see `check_target` for what is refused. The path written is returned."""
+    data = text.encode("utf-8")
+    return _write(path, lambda stream: stream.write(data), force)
+
+
+def write_json(path: str | os.PathLike[str], content: Any, force: bool = False) -> Path:
+    """Write JSON; arrays become lists, and NaN and inf, which JSON does not have, become null."""
+    return write_text(path, to_json(content) + "\n", force)
+
+
+def to_json(content: Any) -> str:
+    """Print results as JSON.
+
+    Examples
+    --------
+    >>> print(to_json({"dim": np.int64(3), "gap": np.inf}))
+    {
+      "dim": 3,
+      "gap": null
+    }
+    """
+    return json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, ArrayLike], force: bool = False) -> Path:
+    """Write a compressed NPZ file without pickles.
+
+    Raises
+    ------
+    InputError
+        Where `check_target` refuses the path, or an array is neither of numbers nor of text.
+    """
+    ready: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in ready.items():
+        if name in ("file", "allow_pickle"):  # NumPy's own arguments
+            given, fix = name, "choose another name"
+            raise InputError(explain("This name is taken.", given=given, expected="another name", fix=fix))
+        if array.dtype.hasobject:
+            fix = "convert it to numbers or text"
+            given = f"{name}: dtype {array.dtype}"
+            raise InputError(explain("Objects are not saved.", given=given, expected="numbers or text", fix=fix))
+    return _write(path, lambda stream: np.savez_compressed(stream, **ready), force)
+
+
+def _problem(target: Path, force: bool) -> tuple[str, str, str] | None:
+    if target.is_dir():
+        return "The output is a directory.", "a file name", "add a file name"
+    if target.exists() and not force:
+        return "The output file exists.", "a new name", "choose another name, or overwrite it with --force (force=True)"
+    if not target.parent.is_dir():
+        return "There is no such folder.", "a folder that exists", f"mkdir -p {target.parent}"
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        return "No right to write there.", "a folder you may write to", "choose another folder"
+    return None
+
+
+def _write(path: str | os.PathLike[str], fill: Callable[[BinaryIO], object], force: bool) -> Path:
+    """Fill a temporary file beside the target, then move it there in one step."""
+    target = check_target(path, force)
+    part = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.")
+        with part.open("xb") as stream:
+            fill(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.exists():
+            os.chmod(part, target.stat().st_mode & 0o777)
+        check_target(path, force)  # somebody may have written it meanwhile
+        os.replace(part, target)
     except OSError as error:
-        raise InputError(
-            explain(
-                "The output file cannot be written.",
-                given=str(path),
-                expected="an existing folder that can be written to",
-                fix=f"mkdir -p {path.parent} ({error.strerror})",
-            )
-        ) from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        given = f"{path}: {error.strerror or error}"
+        what = "The file could not be written."
+        raise InputError(explain(what, given=given, expected="room on the disk", fix="another folder")) from None
+    finally:
+        part.unlink(missing_ok=True)
+    return target
 
 
-def write_text(path: str | Path, text: str, *, force: bool = False) -> None:
-    """Write text as UTF-8; see :func:`write_bytes`."""
-    write_bytes(path, text.encode("utf-8"), force=force)
-
-
-def save_arrays(path: str | Path, arrays: Mapping[str, NDArray], *, force: bool = False) -> None:
-    """Write arrays as compressed NPZ without pickles; see :func:`write_bytes`."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    write_bytes(path, buffer.getvalue(), force=force)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _plain(value: Any) -> Any:
+    """Turn results into what JSON has."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, (Fraction, Path)):
+        return str(value)
+    return value

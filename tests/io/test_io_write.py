@@ -40,7 +40,7 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch, kind
     def full(handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("erlangen.io.write.os.fsync", full)
+    monkeypatch.setattr("erlangen._files.os.fsync", full)
     with pytest.raises(InputError, match="No space left"):
         WRITERS[kind](path, force=True)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["out"]
@@ -53,7 +53,7 @@ def test_an_interrupt_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch):
     def interrupt(source, target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("erlangen.io.write.os.replace", interrupt)
+    monkeypatch.setattr("erlangen._files.os.replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_text(path, "new", force=True)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["out"]

@@ -7,8 +7,8 @@ from erlangen.io.read import read_function_table as read_function_table
 from erlangen.io.read import read_generators as read_generators
 from erlangen.io.read import read_trajectories as read_trajectories
 from erlangen.io.tables import read_table as read_table
-from erlangen.io.write import check_target as check_target
-from erlangen.io.write import save_arrays as save_arrays
-from erlangen.io.write import to_json as to_json
-from erlangen.io.write import write_json as write_json
-from erlangen.io.write import write_text as write_text
+from erlangen._files import check_target as check_target
+from erlangen._files import save_arrays as save_arrays
+from erlangen._files import to_json as to_json
+from erlangen._files import write_json as write_json
+from erlangen._files import write_text as write_text
