@@ -23,6 +23,7 @@ if _TYPE_CHECKING:
     from erlangen._errors import UndecidedError as UndecidedError
     from erlangen.algebra import Group as Group
     from erlangen.algebra import LieAlgebra as LieAlgebra
+    from erlangen.algebra import groups as groups
     from erlangen.algebra import identify as identify
     from erlangen.algebra import rep as rep
     from erlangen.derivative import LieDerivative as LieDerivative
@@ -42,7 +43,7 @@ _HOMES = {
     "verbs": ("discover", "Symmetry"),
     "fields": ("as_field",),
     "derivative": ("Samples", "LieDerivative"),
-    "algebra": ("LieAlgebra", "Group", "identify", "rep"),
+    "algebra": ("LieAlgebra", "Group", "groups", "identify", "rep"),
     "linalg.rank": ("Threshold", "LargestGap", "NoiseFloor"),
     "io": ("read_trajectories",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError"),
@@ -58,7 +59,8 @@ def __getattr__(name: str) -> _Any:
         return _import_module(f"erlangen.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'erlangen' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(_import_module(f"erlangen.{_WHERE[name]}"), name)
+    home = _import_module(f"erlangen.{_WHERE[name]}")
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

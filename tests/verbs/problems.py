@@ -162,10 +162,10 @@ PROBLEMS: dict[str, Problem] = {
         lambda: (linear_field(np.diag([1.0, 2, 3])), act.gl(3), BOX(-1, 1, dim=3)), 0, "R^3", own=3
     ),
     "repeated eigenvalue": Problem(
-        lambda: (linear_field(np.diag([1.0, 1, 2])), act.gl(3), BOX(-1, 1, dim=3)), 3, "gl(2)+R", own=2
+        lambda: (linear_field(np.diag([1.0, 1, 2])), act.gl(3), BOX(-1, 1, dim=3)), 3, "sl(2,R)+R^2", own=2
     ),
     "linear map as increments": Problem(
-        lambda: (linear_field(np.diag([0.1, 0.1, 0.3]), "map"), act.gl(3), BOX(-1, 1, dim=3)), 3, "gl(2)+R", own=2
+        lambda: (linear_field(np.diag([0.1, 0.1, 0.3]), "map"), act.gl(3), BOX(-1, 1, dim=3)), 3, "sl(2,R)+R^2", own=2
     ),
     "equivariant with known output": Problem(
         lambda: (

@@ -115,7 +115,7 @@ def test_pairs_of_an_unknown_output_action():
     assert sym.pairs == {"invariances": 0, "output_only": 0, "projection": 3}
     constant = PolynomialField(np.array([[1, 0], [0, 0]]), np.array([[1.0, 0.0], [2.0, 0.0]]))
     pairs = er.discover(constant, UnknownOutput(er.actions.translation(2), 2), er.Samples.box(-1, 1, dim=2)).pairs
-    # f = (x, 2x): d/dy is an invariance; 2 f1 - f2 = 0 gives two output-only directions.
+    # f = (x, 2x): d/dy is an invariance; 2 f1 - f2 = 0 gives two output-only directions, which move nothing.
     assert pairs == {"invariances": 1, "output_only": 2, "projection": 1}
 
 
@@ -142,7 +142,7 @@ def test_export_to_sympy_latex_and_files(tmp_path):
     sym.save(tmp_path / "s.json")
     stored = json.loads((tmp_path / "s.json").read_text())
     with np.load(tmp_path / stored["arrays"], allow_pickle=False) as arrays:
-        assert np.array_equal(arrays["generators"], sym.generators)
+        assert np.array_equal(arrays["xi"], sym.generators)
     with pytest.raises(er.InputError, match="exists"):
         sym.save(tmp_path / "s.json")
     loaded = er.Symmetry.load(tmp_path / "s.json")

@@ -70,11 +70,15 @@ def notes(sym: Symmetry) -> list[str]:
 
 
 def pair_dimensions(sym: Symmetry) -> dict[str, int]:
-    """Dimensions of the invariances, of the output-only pairs and of the projection on input generators."""
-    xi = sym.found.matrix().reshape(-1, sym.action.n_generators)
+    """Dimensions of the invariances, of the output-only pairs and of the projection on input generators.
+
+    An output-only pair (0, B) has B f = 0: it moves nothing and stands among the inert directions.
+    """
+    xi, inert = sym.found.matrix().reshape(-1, sym.action.n_generators), sym.inert.T
     p = sym.action.base.n_generators if isinstance(sym.action, UnknownOutput) else sym.action.n_generators
-    inputs, outputs = _rank(xi[:, :p]), _rank(xi[:, p:])
-    return {"invariances": len(xi) - outputs, "output_only": len(xi) - inputs, "projection": inputs}
+    inputs = _rank(xi[:, :p])
+    output_only = len(xi) - inputs + len(inert) - _rank(inert[:, :p])
+    return {"invariances": len(xi) - _rank(xi[:, p:]), "output_only": output_only, "projection": inputs}
 
 
 def _rank(rows: NDArray) -> int:
@@ -85,8 +89,11 @@ def _rank(rows: NDArray) -> int:
 
 
 def matrices(sym: Symmetry) -> NDArray:
-    """Matrices of the generators: ``(dim, d, d)`` linear, ``(dim, d + 1, d + 1)`` affine."""
-    return matrices_of(_points_action(sym).restrict(sym.generators[:, : _points_action(sym).n_generators].T))
+    """Matrices of the generators: ``(dim, d, d)`` where all are linear, else ``(dim, d + 1, d + 1)``."""
+    base = _points_action(sym)
+    affine = matrices_of(base.restrict(sym.generators[:, : base.n_generators].T))
+    d = base.point_dim
+    return affine[:, :d, :d] if not affine[:, :d, d:].any() else affine
 
 
 def _points_action(sym: Symmetry) -> PolynomialAction:

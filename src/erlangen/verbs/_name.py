@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
-from erlangen.algebra import LieAlgebra, Structure, complex_structure, preserved_forms
+from erlangen.algebra import LieAlgebra, Structure
+from erlangen.algebra.forms import complex_structure, preserved_forms
 from erlangen.derivative.scales import Scales
 from erlangen.verbs._sort import Found
 

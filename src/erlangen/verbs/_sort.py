@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift
-from erlangen.algebra import order_fields, readable_basis
+from erlangen.algebra.field_order import order_fields
+from erlangen.algebra.readable import readable_basis
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
 from erlangen.derivative.scales import Scales
 from erlangen.linalg.qr import rounding

@@ -179,9 +179,9 @@ class Symmetry:
     @property
     def group(self) -> Group:
         """The connected group of a linear symmetry; affine ones as matrices of size d + 1."""
-        from erlangen.algebra import Group
+        from erlangen.algebra.groups import from_matrices
 
-        return Group.from_matrices(lie_algebra=_export.matrices(self))
+        return from_matrices(lie_algebra=_export.matrices(self), name=self.name)
 
     @property
     def rep(self) -> Representation:
