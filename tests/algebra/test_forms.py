@@ -179,7 +179,13 @@ def test_blocks_tell_equivalent_from_inequivalent():
 def test_two_copies_of_a_complex_or_quaternionic_block(name):
     matrices = direct_sum(ACTIONS[name][0], ACTIONS[name][0])
     assert commutant(matrices).signature == {"su(2) on C^2": (6, 10), "u(2) on C^2": (4, 4)}[name]
-    assert irreducible_blocks(conjugated(matrices, 2)).sizes == (4, 4)
+    for seed in range(5):
+        moved = conjugated(matrices, seed)
+        blocks = irreducible_blocks(moved, rng=seed)
+        assert blocks.sizes == (4, 4)
+        for basis in blocks.bases:
+            image = moved @ basis
+            assert np.abs(image - basis @ (basis.T @ image)).max() < 1e-9
 
 
 def test_an_affine_action_is_not_completely_reducible():
@@ -213,6 +219,9 @@ def test_translations_leave_no_fixed_point():
         found = fixed_point(algebra.matrices[:, :d, :d], algebra.matrices[:, :d, d], 1e-2)
         assert not found.found
         assert found.residual > 0.3
+    # Noise in the linear part of a translation must not be solved for: it would put a point far away.
+    rng = np.random.default_rng(1)
+    assert not fixed_point(3e-3 * rng.standard_normal((3, 3, 3)), np.eye(3), 1e-2).found
     line = fixed_point(np.diag([1.0, 0.0])[None], np.array([[2.0, 0.0]]))
     assert line.found
     assert np.allclose(line.point, [-2, 0])
@@ -232,6 +241,7 @@ def test_scale_of_the_generators_does_not_matter():
     scale = 10.0 ** np.array([-200, 0, 150])[:, None, None]
     assert preserved_forms(scale * spin(1)).describe() == "preserving diag(1,1,1) up to scale"
     assert commutant(scale * spin(1)).kind == "real"
+    assert preserved_forms(1e-200 * spin(1)).describe() == "preserving diag(1,1,1) up to scale"
 
 
 def test_no_generators_preserve_everything():

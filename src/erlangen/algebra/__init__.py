@@ -2,7 +2,38 @@
 
 from __future__ import annotations
 
+from erlangen.algebra import catalogue, groups
 from erlangen.algebra._liealgebra import LieAlgebra, identify, structure_of
+from erlangen.algebra.commutant import commutant, fixed_point, invariant_flag, irreducible_blocks, trace_ratio
+from erlangen.algebra.field_order import order_fields
+from erlangen.algebra.forms import complex_structure, conformal_forms, is_compact, preserved_forms
+from erlangen.algebra.groups import Group, from_matrices
 from erlangen.algebra.identification import Alternative, Structure
+from erlangen.algebra.readable import ReadableBasis, order_fields, readable_basis
+from erlangen.algebra.representation import Representation, rep
 
-__all__ = ["Alternative", "LieAlgebra", "Structure", "identify", "structure_of"]
+__all__ = [
+    "Alternative",
+    "Group",
+    "LieAlgebra",
+    "ReadableBasis",
+    "Representation",
+    "Structure",
+    "catalogue",
+    "commutant",
+    "complex_structure",
+    "conformal_forms",
+    "fixed_point",
+    "from_matrices",
+    "groups",
+    "identify",
+    "invariant_flag",
+    "irreducible_blocks",
+    "is_compact",
+    "order_fields",
+    "preserved_forms",
+    "readable_basis",
+    "rep",
+    "structure_of",
+    "trace_ratio",
+]

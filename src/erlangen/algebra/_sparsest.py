@@ -60,7 +60,7 @@ def _sparse_in_span(q: NDArray, noise: float) -> NDArray:
     reached = np.flatnonzero(np.linalg.norm(q, axis=1) > max(10 * noise, 1e-6))
     pool = _pool(q, reached, noise)
     # Elimination joins the pool: it costs nothing and now and then wins.
-    return _greedy(np.array([*pool, *eliminated]), p, noise, eliminated)
+    return _combine_pairs(_greedy(np.array([*pool, *eliminated]), p, noise, eliminated), noise)
 
 
 def _echelon(q: NDArray) -> NDArray:
@@ -129,3 +129,33 @@ def _greedy(pool: NDArray, p: int, noise: float, fallback: NDArray) -> NDArray:
         if len(chosen) == p:
             return pool[chosen]
     return fallback
+
+
+def _combine_pairs(rows: NDArray, noise: float) -> NDArray:
+    """Replace a row by a combination with one other row as long as that saves entries.
+
+    The least l1 norm is not always the fewest entries: a row whose entries are large may be
+    avoided although it is the sparser one.
+    """
+    rows = rows.copy()
+    zero = max(10 * noise, 1e-9)
+    saved = True
+    while saved:
+        saved = False
+        for i in range(len(rows)):
+            # Entry (j, c): the factor with which row j cancels entry c of row i.
+            usable = (np.abs(rows) > _INDEPENDENT) & (np.abs(rows[i]) > zero)
+            usable[i] = False
+            j, c = np.nonzero(usable)
+            if not len(j):
+                continue
+            trials = rows[i] - (rows[i, c] / rows[j, c])[:, None] * rows[j]
+            trials /= np.linalg.norm(trials, axis=1)[:, None]
+            counts = np.sum(np.abs(trials) > zero, axis=1)
+            best = int(np.argmin(counts))
+            # In a dense span a few entries fewer are chance.
+            if counts[best] < min(_count(rows[i], noise), rows.shape[1] / 2):
+                changed = np.vstack([rows[:i], trials[best], rows[i + 1 :]])
+                if np.linalg.svd(changed, compute_uv=False)[-1] > _INDEPENDENT:
+                    rows, saved = changed, True
+    return rows

@@ -260,7 +260,7 @@ def _is_irreducible(a: NDArray, tol: float, rng: np.random.Generator) -> bool:
     one, two, three = np.tensordot(rng.standard_normal((3, len(a))), a, 1)
     x = one + two @ three / max(np.linalg.norm(three), tol)
     for side, generators in ((x, a), (x.T, a.transpose(0, 2, 1))):
-        values, vectors = np.linalg.eig(side)
+        values, vectors = (np.asarray(out, dtype=np.complex128) for out in np.linalg.eig(side))
         # The same eigenvalue on both sides: the largest one, the upper one of a complex pair.
         v = vectors[:, np.lexsort([-values.imag, -np.round(np.abs(values), 8)])[0]]
         if _generated(generators, _real_span(v[:, None]), tol) < a.shape[1]:
@@ -288,7 +288,7 @@ def _eigenspaces(basis: NDArray, rng: np.random.Generator) -> list[NDArray]:
     best: tuple[float, list[NDArray]] = (0.0, [])
     for _ in range(_DRAWS):
         x = np.tensordot(rng.standard_normal(len(basis)), basis, 1)
-        values, vectors = np.linalg.eig(x / np.linalg.norm(x))
+        values, vectors = (np.asarray(out, dtype=np.complex128) for out in np.linalg.eig(x / np.linalg.norm(x)))
         values = values.real + 1j * np.abs(values.imag)
         groups, gap = _two_clusters(values)
         if gap > best[0]:
@@ -304,7 +304,7 @@ def _two_clusters(values: NDArray) -> tuple[list[NDArray], float]:
     inside, edges = [0], []
     while len(inside) < len(values):
         outside = np.setdiff1d(np.arange(len(values)), inside)
-        block = distance[np.ix_(inside, outside)]
+        block = distance[inside][:, outside]
         i, j = np.unravel_index(np.argmin(block), block.shape)
         edges.append((float(block[i, j]), len(inside)))
         inside.append(int(outside[j]))
@@ -313,7 +313,7 @@ def _two_clusters(values: NDArray) -> tuple[list[NDArray], float]:
 
 
 def _real_span(vectors: NDArray) -> NDArray:
-    u, s, _ = np.linalg.svd(np.hstack([vectors.real, vectors.imag]), full_matrices=False)
+    u, s, _ = np.linalg.svd(np.hstack([np.real(vectors), np.imag(vectors)]), full_matrices=False)
     return u if vectors.shape[1] > 1 else u[:, s > np.sqrt(np.finfo(np.float64).eps) * s[0]]
 
 

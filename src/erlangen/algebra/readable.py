@@ -119,7 +119,7 @@ def readable_basis(
     """
     q, r, norms = _factor(coefficients)
     width, p = q.shape
-    noise = 64 * float(np.finfo(np.float64).eps) * np.sqrt(width) if noise is None else float(noise)
+    noise = 64 * float(np.finfo(np.float64).eps * np.sqrt(width)) if noise is None else float(noise)
     if not p:
         return ReadableBasis(np.zeros((0, width)), (), True, np.zeros((0, 0)), 0.0, "there are no generators")
     floats = [_scaled(row, noise) for row in sparsest_vectors(q, noise)]
@@ -127,11 +127,13 @@ def readable_basis(
     candidates = [round_vector(values, _WITHIN * noise) for _, values in floats]
     first = [_as_row(row, exact[0]) for row, exact in zip(floats, candidates, strict=True)]
     outside = np.linalg.norm(_residuals(_stack(first, width), q), axis=0)
-    exact = [_choose(*given, q, noise) for given in zip(floats, candidates, outside, strict=True)]
+    exact: list[Numbers] = [_choose(*given, q, noise) for given in zip(floats, candidates, outside, strict=True)]
+    floats = _within(floats, [k for k, numbers in enumerate(exact) if not any(numbers)], q, noise)
+    exact = [_numbers_of(row, numbers) for row, numbers in zip(floats, exact, strict=True)]
     rows = [_as_row(row, numbers) for row, numbers in zip(floats, exact, strict=True)]
     reason = _refusal(rows, exact, width, closes)
     if reason and all(value is not None for numbers in exact for value in numbers):
-        rows, exact = floats, [[None] * len(numbers) for numbers in exact]
+        rows, exact = floats, [_numbers_of(row, []) for row in floats]
     basis = _stack(rows, width)
     terms = tuple(dict(zip(row[0].tolist(), numbers, strict=True)) for row, numbers in zip(rows, exact, strict=True))
     reason = reason or f"all numbers are rounded, within {_WITHIN:g} times the noise {noise:.2g}" + (
@@ -177,6 +179,25 @@ def _scaled(row: Row, noise: float) -> Row:
     values = values / lead
     keep = np.abs(values) > _WITHIN * noise
     return columns[keep], values[keep]
+
+
+def _within(rows: list[Row], loose: list[int], q: NDArray, noise: float) -> list[Row]:
+    """Put unrounded rows back into the span where their many small entries led out of it."""
+    if not loose:
+        return rows
+    stack = _stack([rows[k] for k in loose], len(q))
+    outside = np.linalg.norm(_residuals(stack, q), axis=0)
+    projected = q @ _times(stack, q).T
+    out = list(rows)
+    for k, distance, row in zip(loose, outside, projected.T):
+        if distance > _WITHIN * noise:
+            out[k] = np.arange(len(q)), row / row[np.argmax(np.abs(row) > 0.475 * np.abs(row).max())]
+    return out
+
+
+def _numbers_of(row: Row, numbers: Numbers) -> Numbers:
+    """The exact numbers of a row, or None for each of its entries where there are none."""
+    return numbers if any(numbers) else [None] * len(row[0])
 
 
 def _as_row(row: Row, numbers: Numbers) -> Row:
