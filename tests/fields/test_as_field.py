@@ -182,3 +182,9 @@ def test_frameworks_are_found_by_name_and_never_imported():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert _lazy.packages(bool) == {"builtins"}
+
+
+def test_tables_are_fitted():
+    table = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+    field = as_field((table, table[:, 0] * table[:, 1]))
+    assert np.allclose(field.jacobian(X[:, :2])[:, 0], X[:, 1::-1], atol=1e-6)

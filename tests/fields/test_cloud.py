@@ -97,7 +97,8 @@ def test_halving_the_spacing_improves_normals_faster_than_a_plane_fit_would():
 def test_heights_vanish_on_the_cloud_and_follow_its_curvature_between_points():
     x = sphere(2000, 3)
     field = cloud_field(x)
-    assert np.array_equal(field.value(x), np.zeros((2000, 1)))
+    assert np.array_equal(field.value(field.points), np.zeros((2000, 1)))
+    assert np.abs(field.value(x)).max() <= 1e-4
     between = sphere(999, 3)[:500] @ np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     assert np.abs(field.value(between)).max() <= 1e-3
     assert np.abs(np.abs(field.value(1.05 * between)) - 0.05).max() <= 2e-3
@@ -120,3 +121,9 @@ def test_clouds_that_cannot_be_used_are_refused():
     for bad in (np.ones(5), np.ones((3, 3)), np.full((50, 3), np.nan), [["a", "b"]] * 9):
         with pytest.raises(InputError, match="not a cloud"):
             cloud_field(bad)
+
+
+def test_noise_is_averaged_out_of_the_points():
+    noisy = sphere(2000, 3, 0.01)
+    radii = [np.linalg.norm(x, axis=1).std() for x in (noisy, cloud_field(noisy).points)]
+    assert radii[1] <= radii[0] / 4

@@ -14,10 +14,12 @@ CHUNK_FLOATS = 4_000_000
 
 @dataclass(frozen=True, eq=False)
 class Charts:
-    """Heights u = N y - Q[T y, T y] / 2 over offsets y from n points.
+    """Heights u = N y - Q[T y, T y] / 2 over offsets y from n feet, which lie on the fitted surface.
 
     Attributes
     ----------
+    feet : ndarray (n, d)
+        Points of the cloud, moved along the normal to the local fit: noise is averaged out.
     tangents : ndarray (n, k, d)
         Orthonormal tangent rows T.
     normals : ndarray (n, c, d)
@@ -26,6 +28,7 @@ class Charts:
         Second fundamental forms Q, symmetric.
     """
 
+    feet: NDArray
     tangents: NDArray
     normals: NDArray
     curvature: NDArray
@@ -56,19 +59,20 @@ def fit_charts(x: NDArray, tree: cKDTree, at: NDArray, k: int, count: int) -> Ch
     return Charts(*(np.concatenate(p) for p in zip(*parts, strict=True)))
 
 
-def _fit(x: NDArray, tree: cKDTree, at: NDArray, k: int, count: int) -> tuple[NDArray, NDArray, NDArray]:
+def _fit(x: NDArray, tree: cKDTree, at: NDArray, k: int, count: int) -> tuple[NDArray, ...]:
     near = tree.query(x[at], count)[1]
     y = x[near] - x[at][:, None]
     frame = np.linalg.svd(y - y.mean(axis=1, keepdims=True), full_matrices=y.shape[1] < y.shape[2])[2]
     tangents, normals = frame[:, :k], frame[:, k:]
     for _ in range(2):  # the second fit starts from the frame of the first, where slopes are second order
-        slope, curvature = _quadratic(y, tangents, normals)
+        _, slope, _ = _quadratic(y, tangents, normals)
         normals, tangents = _turn(normals - np.einsum("nck,nkd->ncd", slope, tangents), tangents)
-    return tangents, normals, _quadratic(y, tangents, normals)[1]
+    offset, _, curvature = _quadratic(y, tangents, normals)
+    return x[at] + np.einsum("nc,ncd->nd", offset, normals), tangents, normals, curvature
 
 
-def _quadratic(y: NDArray, tangents: NDArray, normals: NDArray) -> tuple[NDArray, NDArray]:
-    """Slopes ``(n, c, k)`` and curvatures ``(n, c, k, k)`` of the heights over the tangent coordinates."""
+def _quadratic(y: NDArray, tangents: NDArray, normals: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Offsets ``(n, c)``, slopes ``(n, c, k)`` and curvatures ``(n, c, k, k)`` of heights over tangent coordinates."""
     t, u = np.einsum("nmd,nkd->nmk", y, tangents), np.einsum("nmd,ncd->nmc", y, normals)
     k = t.shape[2]
     i, j = np.triu_indices(k)
@@ -84,7 +88,7 @@ def _quadratic(y: NDArray, tangents: NDArray, normals: NDArray) -> tuple[NDArray
     curvature = np.zeros((*entries.shape[:2], k, k))
     curvature[:, :, i, j] += entries
     curvature[:, :, j, i] += entries
-    return slope, curvature
+    return solution[:, 0], slope, curvature
 
 
 def _turn(normals: NDArray, tangents: NDArray) -> tuple[NDArray, NDArray]:

@@ -34,20 +34,22 @@ class CloudField(AbstractField):
 
     Parameters
     ----------
-    points : ndarray (n, d)
-        The cloud: where the field is defined.
     charts : Charts
-        Tangents, normals and curvature at the points.
+        Points of the fitted surface with tangents, normals and curvature.
     normal_error : float
         Estimated error of the normals, in radians.
     reason : str
         How the dimension of the cloud was found, in words.
     """
 
-    points: NDArray
     charts: Charts
     normal_error: float
     reason: str
+
+    @property
+    def points(self) -> NDArray:
+        """Points ``(n, d)`` at which the field is known: the cloud, moved onto the local fits."""
+        return self.charts.feet
 
     @property
     def point_dim(self) -> int:
@@ -132,7 +134,8 @@ def cloud_field(points: ArrayLike, intrinsic_dim: int | None = None) -> CloudFie
     k, reason = (intrinsic_dim, "as given") if intrinsic_dim is not None else estimate_dimension(x, tree)
     _check_dimension(k, x)
     count, error = _neighbours(x, tree, k)
-    return CloudField(x, fit_charts(x, tree, np.arange(len(x)), k, count), error, reason)
+    charts = fit_charts(x, tree, np.arange(len(x)), k, count)
+    return CloudField(charts, error, reason)
 
 
 def estimate_dimension(x: NDArray, tree: cKDTree) -> tuple[int, str]:
