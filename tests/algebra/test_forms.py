@@ -258,8 +258,8 @@ def test_translations_are_not_mistaken_for_a_generic_one():
 
 def test_rotations_in_64_dimensions_take_seconds():
     matrices = catalogue.so(64).matrices
-    start = time.perf_counter()
+    start = time.process_time()
     found = preserved_forms(matrices)
     assert found.describe() == "preserving diag(" + ",".join(["1"] * 64) + ") up to scale"
     assert commutant(matrices).kind == "real"
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

@@ -96,11 +96,11 @@ def test_rotations_and_boosts_are_the_fields_a_person_writes():
 
 
 def test_large_catalogue_rows_stay_sparse_and_fast():
-    start = time.perf_counter()
+    start = time.process_time()
     algebra = catalogue.aff(64)
     assert algebra.sparse().shape == (4160, 4225)
     assert algebra.sparse().nnz == 4160
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize("build", [lambda: catalogue.sp(3), lambda: catalogue.so(-1), lambda: catalogue.gl(0)])

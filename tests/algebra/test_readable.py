@@ -298,10 +298,10 @@ def test_large_bases_are_fast():
     dense = np.random.default_rng(0).standard_normal((20, 100))
     lines = mixed(catalogue.so(10).matrices.reshape(45, -1), 0, 1e-3)
     many = mixed(np.pad(catalogue.so(32).matrices, ((0, 0), (0, 0), (0, 1))).reshape(496, -1), 0, 1e-3)
-    start = time.perf_counter()
+    start = time.process_time()
     assert readable_basis(lines, 1e-3).snapped
-    assert time.perf_counter() - start < 1
-    start = time.perf_counter()
+    assert time.process_time() - start < 1
+    start = time.process_time()
     assert readable_basis(many, 1e-3).snapped
     assert not readable_basis(dense, 1e-3).snapped
-    assert time.perf_counter() - start < 4
+    assert time.process_time() - start < 4

@@ -5,7 +5,6 @@ from __future__ import annotations
 from erlangen.algebra import catalogue, groups
 from erlangen.algebra._liealgebra import LieAlgebra, identify, structure_of
 from erlangen.algebra.commutant import commutant, fixed_point, invariant_flag, irreducible_blocks, trace_ratio
-from erlangen.algebra.field_order import order_fields
 from erlangen.algebra.forms import complex_structure, conformal_forms, is_compact, preserved_forms
 from erlangen.algebra.groups import Group, from_matrices
 from erlangen.algebra.identification import Alternative, Structure
