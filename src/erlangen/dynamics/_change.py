@@ -1,0 +1,255 @@
+r"""How much a function changes along runs, against what an unrelated function of its kind would.
+
+For ``h = c . phi`` two quadratic forms in c are accumulated as triangular factors. Along the flow:
+
+.. math:: W = \int (\nabla h(x) \cdot \dot x)^2, \qquad B = \int\!\!\int (\nabla h(x) \cdot \dot x')^2
+
+with x and x' independent samples of the same run: B is what the derivative would be along the velocity of
+another sample. It is the form ``|grad h|^2 |xdot|^2`` in the metric of the run's own velocities. The plain
+product would call every function constant whose gradient is normal to the orbits: height over the common
+plane of some planets has a relative derivative of .05 in it, and exactly 1 here. W and B scale alike under
+any linear change of coordinates, so units cannot matter.
+
+Where velocities are unknown, all increments within a run take their place: W is the mean of
+``(h(x) - h(x'))^2 / 2`` and B the mean of ``(grad h(x) . (x' - x''))^2 / 2``. No derivative is estimated, so
+there is no truncation error at any step, gaps do no harm, and noise s weighs s / (size of the orbit), where
+differences of neighbours would weigh s / (length of a step).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen.fields._differences import segments
+from erlangen.fields.libraries import Features
+from erlangen.fields.trajectories import Run, Trajectories
+from erlangen.linalg.null import Whitening, whiten
+from erlangen.linalg.qr import StreamedQR, rounding
+
+_ROWS = 2048
+_DIFFERENCES = 8
+"""Highest difference from which noise is estimated."""
+
+
+class AbstractChange(ABC):
+    """A way to measure the change of functions along a run."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What is measured, for the reason of an answer."""
+
+    @abstractmethod
+    def rows(self, run: Run, features: Features) -> NDArray:
+        """Changes ``(n, q)`` of the functions, so that W is the sum of their squares."""
+
+    @abstractmethod
+    def spread(self, run: Run) -> NDArray:
+        """Second moments ``(d, d)`` of the displacements that the changes belong to."""
+
+    @abstractmethod
+    def noise(self, run: Run) -> NDArray:
+        """Estimated errors ``(d,)`` of a displacement, by coordinate."""
+
+
+@dataclass(frozen=True)
+class AlongFlow(AbstractChange):
+    """Derivative along the flow; velocities are the known ones, else estimated within runs and between gaps."""
+
+    @property
+    def words(self) -> str:
+        return "derivative along the flow"
+
+    def rows(self, run: Run, features: Features) -> NDArray:
+        v = _velocity(run)
+        parts = _chunks(len(v))
+        return np.concatenate(
+            [np.einsum("nqd,nd->nq", features.basis.gradients(run.states[at]), v[at]) for at in parts]
+        ) / sqrt(len(v))
+
+    def spread(self, run: Run) -> NDArray:
+        v = _velocity(run)
+        return v.T @ v / len(v)
+
+    def noise(self, run: Run) -> NDArray:
+        if run.derivatives is not None:
+            return np.finfo(np.float64).eps * np.sqrt(np.mean(run.derivatives**2, axis=0))
+        error = run.derivative_estimates(7) - run.derivative_estimates(5)
+        return np.sqrt(np.mean(error**2, axis=0))
+
+
+@dataclass(frozen=True)
+class Increments(AbstractChange):
+    """Increments between all pairs of samples of a run: the variance of a function within it."""
+
+    @property
+    def words(self) -> str:
+        return "increments within runs"
+
+    def rows(self, run: Run, features: Features) -> NDArray:
+        values = features.basis.evaluate(run.states)
+        values = values - values[0]  # a large constant must not cost digits
+        return (values - values.mean(axis=0)) / sqrt(len(values) - 1)
+
+    def spread(self, run: Run) -> NDArray:
+        return np.atleast_2d(np.cov(run.states.T))
+
+    def noise(self, run: Run) -> NDArray:
+        estimates = [_difference_noise(run.states[part]) for part in segments(run.time)]
+        rounding_error = np.finfo(np.float64).eps * np.abs(run.states).max(axis=0)
+        return np.maximum(np.min(estimates, axis=0), rounding_error)
+
+
+def _velocity(run: Run) -> NDArray:
+    return run.derivatives if run.derivatives is not None else run.derivative_estimates(7)
+
+
+def _difference_noise(x: NDArray) -> NDArray:
+    """Bound the noise of evenly spaced samples by their k-th differences, the best k for each coordinate.
+
+    White noise of variance s^2 has k-th differences of variance s^2 binomial(2k, k), and a smooth signal adds to it.
+    """
+    best = np.std(x, axis=0)
+    for k in range(1, min(_DIFFERENCES, len(x) // 4) + 1):
+        best = np.minimum(best, np.sqrt(np.mean(np.diff(x, k, axis=0) ** 2, axis=0) / comb(2 * k, k)))
+    return best
+
+
+def _chunks(n: int) -> list[slice]:
+    return [slice(a, min(a + _ROWS, n)) for a in range(0, n, _ROWS)]
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """The forms W, B and the plain square gradient A on coefficients, as triangular factors ``(q, q)``.
+
+    Attributes
+    ----------
+    change, scale, ambient : ndarray (q, q)
+        Factors of W, B and A; all runs weigh the same.
+    noise : float
+        Estimated error of a displacement relative to its size (an upper bound where samples are coarse).
+    """
+
+    change: NDArray
+    scale: NDArray
+    ambient: NDArray
+    noise: float
+
+    def defect(self, c: NDArray) -> float:
+        """Relative defect ``sqrt(W / B)`` of one function, infinite where B vanishes."""
+        size = float(np.linalg.norm(self.scale @ c))
+        return float(np.linalg.norm(self.change @ c)) / size if size > 0 else float("inf")
+
+    def restrict(self, columns: NDArray) -> Forms:
+        """The same forms on combinations ``columns (q, r)``."""
+        return Forms(self.change @ columns, self.scale @ columns, self.ambient @ columns, self.noise)
+
+
+def block_scales(spread: NDArray, blocks: Sequence[Sequence[int]]) -> NDArray:
+    """Scale ``(d,)`` of a displacement: one for each block of coordinates that share a unit."""
+    out = np.zeros(len(spread))
+    for block in blocks:
+        out[list(block)] = sqrt(max(float(np.trace(spread[np.ix_(block, block)])) / len(block), 0.0))
+    return out
+
+
+def accumulate(
+    flow: Trajectories, features: Features, change: AbstractChange, blocks: Sequence[Sequence[int]]
+) -> Forms:
+    """Stream the forms over all runs.
+
+    Parameters
+    ----------
+    flow : Trajectories
+    features : Features
+    change : AbstractChange
+    blocks : sequence of sequences of int
+        Coordinates that share a unit; they share a scale in the plain form A.
+    """
+    q = features.size
+    w, b, a = StreamedQR(q), StreamedQR(q), StreamedQR(q)
+    noises = []
+    for run in flow.runs:
+        n = len(run.time)
+        spread = change.spread(run)
+        scales = block_scales(spread, blocks)
+        root = _root(spread, scales)
+        w.update(change.rows(run, features))
+        for at in _chunks(n):
+            gradients = features.basis.gradients(run.states[at]) / sqrt(n)
+            b.update(_rows(gradients @ root))
+            a.update(_rows(gradients * scales))
+        moving = scales > 0
+        noises.append(np.mean((change.noise(run)[moving] / scales[moving]) ** 2) if moving.any() else 0.0)
+    r = sqrt(flow.n_runs)
+    return Forms(w.factor() / r, b.factor() / r, a.factor() / r, float(np.sqrt(np.mean(noises))))
+
+
+def _root(spread: NDArray, scales: NDArray) -> NDArray:
+    """Square root ``(d, d)`` of the second moments, taken in scaled coordinates."""
+    safe = np.where(scales > 0, scales, 1.0)
+    eigenvalues, vectors = np.linalg.eigh(spread / np.outer(safe, safe))
+    return safe[:, None] * vectors * np.sqrt(np.maximum(eigenvalues, 0.0))
+
+
+def _rows(gradients: NDArray) -> NDArray:
+    return gradients.transpose(0, 2, 1).reshape(-1, gradients.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Relative defects of all functions of a library.
+
+    Attributes
+    ----------
+    values : ndarray (r,)
+        Ascending; 1 is what an unrelated function gives.
+    vectors : ndarray (q, r)
+        Coefficients, orthonormal in B.
+    uncovered : ndarray (q, u)
+        Functions whose gradient leaves the directions in which the runs move.
+    inert : ndarray (q, i)
+        Combinations whose gradient vanishes on the samples.
+    floor : float
+        Defects below this are noise or rounding.
+    """
+
+    values: NDArray
+    vectors: NDArray
+    uncovered: NDArray
+    inert: NDArray
+    floor: float
+
+
+def solve(forms: Forms) -> Spectrum:
+    """Solve ``W c = s^2 B c`` after setting apart what the samples cannot speak about.
+
+    The noise is an upper bound (coarse samples look noisy): noise cannot cancel, so the smallest defect seen,
+    where it is smaller, replaces it.
+    """
+    q = forms.change.shape[1]
+    # A direction of size a in A is known to rounding / a: cutting A and B at the root spends it evenly.
+    least = sqrt(rounding((q,)))
+    reference = whiten(forms.ambient, least)
+    whitened = whiten(forms.scale, least, reference.apply)
+    smallest = _values(forms, whitened)[0][0] if whitened.apply.shape[1] else 0.0
+    floor = max(min(forms.noise, float(smallest)), rounding((q,)))
+    if 3 * floor > least:  # three standard errors
+        whitened = whiten(forms.scale, min(3 * floor, 0.5), reference.apply)
+    values, vectors = _values(forms, whitened)
+    return Spectrum(values, vectors, whitened.null, reference.null, floor)
+
+
+def _values(forms: Forms, whitened: Whitening) -> tuple[NDArray, NDArray]:
+    if not whitened.apply.shape[1]:
+        return np.zeros(0), np.zeros((forms.change.shape[1], 0))
+    _, s, vt = np.linalg.svd(forms.change @ whitened.apply)
+    s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
+    return s[::-1], (whitened.apply @ vt.T)[:, ::-1]

@@ -1,0 +1,115 @@
+"""One conserved quantity: the function, its evidence and how it is printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._render import Number, _signed_sum, number, number_latex
+from erlangen.dynamics._readable import Formulation
+from erlangen.fields.libraries import Features
+
+_DECIMAL = (2, 4, 5, 8, 10)
+"""Denominators that read better as decimals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A function that the data conserve.
+
+    Attributes
+    ----------
+    features : Features
+        The q functions of the library.
+    formulation : Formulation
+        Coefficients with errors and roundings.
+    defect : float
+        Change along the runs, relative to what an unrelated function would change.
+    variance_ratio : float or None
+        Variance within runs over total variance; None for a single run.
+    verdict : str
+        What the data say about it.
+    """
+
+    features: Features
+    formulation: Formulation
+    defect: float
+    variance_ratio: float | None
+    verdict: str
+
+    @property
+    def coefficients(self) -> NDArray:
+        """Estimated coefficients ``(q,)``; the largest is 1 in size."""
+        return self.formulation.coefficients
+
+    @property
+    def errors(self) -> NDArray:
+        """Errors ``(q,)`` of the coefficients."""
+        return self.formulation.errors
+
+    @cached_property
+    def function(self) -> NDArray:
+        """Coefficients ``(q,)`` of the function as printed: rounded where all of them can be."""
+        return self.formulation.rounded
+
+    @property
+    def text(self) -> str:
+        """The function, with numbers rounded where all of them can be."""
+        return _signed_sum(self._terms(self.features.texts), number, " ")
+
+    @property
+    def latex(self) -> str:
+        """The function for LaTeX."""
+        return _signed_sum(self._terms(self.features.latex), number_latex, r"\,")
+
+    def values(self, x: NDArray) -> NDArray:
+        """Values ``(n,)`` at points ``x (n, d)``."""
+        return self.features.basis.evaluate(x) @ self.function
+
+    def gradient(self, x: NDArray) -> NDArray:
+        """Gradients ``(n, d)`` at points ``x (n, d)``."""
+        return self.features.basis.contract(x, self.function[None])[:, 0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings for JSON."""
+        used = self.formulation.support.tolist()
+        return {
+            "text": self.text,
+            "latex": self.latex,
+            "terms": [
+                {
+                    "function": self.features.texts[k],
+                    "coefficient": float(self.coefficients[k]),
+                    "error": float(self.errors[k]),
+                }
+                for k in used
+            ],
+            "defect": float(self.defect),
+            "variance_ratio": None if self.variance_ratio is None else float(self.variance_ratio),
+            "verdict": self.verdict,
+        }
+
+    def _terms(self, bodies: tuple[str, ...]) -> list[tuple[Number, str]]:
+        exact = all(x is not None for x in self.formulation.numbers)
+        numbers = self.formulation.numbers if exact else tuple(self.coefficients.tolist())
+        return [(_shown(x), body) for x, body in zip(numbers, bodies, strict=True) if x]
+
+
+def _shown(x: Fraction | float | None) -> Number:
+    if isinstance(x, Fraction) and x.denominator in _DECIMAL:
+        return float(x)
+    return 0.0 if x is None else x
+
+
+def variance_ratio(values: list[NDArray]) -> float | None:
+    """Variance within runs over total variance of the samples ``(n_i,)`` of each run; runs weigh the same."""
+    if len(values) < 2:
+        return None
+    within = float(np.mean([np.var(v) for v in values]))
+    between = float(np.var([v.mean() for v in values]))
+    return within / (within + between) if within + between > 0 else 1.0

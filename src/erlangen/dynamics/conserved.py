@@ -1,0 +1,302 @@
+"""Find what trajectories conserve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain, nearest
+from erlangen.dynamics._change import AbstractChange, AlongFlow, Forms, Increments, Spectrum, accumulate, solve
+from erlangen.dynamics._evidence import (
+    Ground,
+    drifting,
+    freedom,
+    independent_count,
+    separable,
+    split_products,
+    words_on_coverage,
+)
+from erlangen.dynamics._law import Law, variance_ratio
+from erlangen.dynamics._readable import Formulation, formulate
+from erlangen.dynamics.laws import ConservedQuantities
+from erlangen.dynamics.noether import HamiltonianField, noether
+from erlangen.dynamics.poisson import PhaseSpace, PoissonAlgebra, poisson_algebra
+from erlangen.fields.libraries import AbstractLibrary
+from erlangen.fields.trajectories import Trajectories
+from erlangen.linalg.rank import AbstractRankRule, Threshold, dimension_path
+
+__all__ = ["AlongFlow", "Increments", "conserved"]
+
+_NEGLIGIBLE = 0.001
+"""Defects below this part of the limit are not worth another term in a formula."""
+_ACCURATE = 0.01
+"""Estimated velocities are used where their error is below this part of the limit: then they are as good as known."""
+
+
+def conserved(
+    trajectories: Trajectories,
+    library: AbstractLibrary,
+    *,
+    rule: AbstractRankRule = Threshold(),
+    positions: Sequence[str] | None = None,
+    momenta: Sequence[str] | None = None,
+    units: Sequence[Sequence[str]] | None = None,
+    change: AbstractChange | None = None,
+) -> ConservedQuantities:
+    """Find functions that are constant along trajectories.
+
+    For ``h = c . phi`` with phi the functions of the library, the change of h along the flow is compared with the
+    change along velocities of other samples of the same run: a relative defect of 1 is what an unrelated function
+    gives, 0 is a conserved quantity. Functions whose gradient leaves the directions in which the runs move are set
+    apart, as are those that drift over whole runs, have the same value in every run, or are polynomials in others.
+
+    Parameters
+    ----------
+    trajectories : Trajectories
+        Runs of one system; all weigh the same.
+    library : AbstractLibrary
+        Functions to combine, such as ``Polynomial(degree=2) + Expressions("1/sqrt(x**2+y**2+z**2)")``.
+    rule : AbstractRankRule
+        How many defects count as zero; by default those up to 0.05.
+    positions, momenta : sequence of str, optional
+        Conjugate coordinates. With them the Poisson algebra is named and each law gets its symmetry generator.
+    units : sequence of sequences of str, optional
+        Columns that share a unit; by default positions together and momenta together, else each column alone.
+    change : AbstractChange, optional
+        `AlongFlow` or `Increments`. By default the derivative along the flow where velocities are known, or can be
+        estimated to a hundredth of the limit; increments within runs otherwise, which need no derivative.
+
+    Returns
+    -------
+    ConservedQuantities
+        The laws with their evidence, and what the data cannot decide.
+
+    Raises
+    ------
+    InputError
+        Where names are not columns, or a formula of the library is not finite on the data.
+
+    References
+    ----------
+    E. Kaiser, J. N. Kutz and S. L. Brunton, "Discovering conservation laws from data for control", CDC 2018, for
+    null spaces of derivatives along the flow on a library.
+
+    Examples
+    --------
+    >>> from erlangen.fields.libraries import Polynomial
+    >>> t = np.linspace(0, 9, 200)
+    >>> runs = [np.c_[a * np.cos(t + b), -a * np.sin(t + b)] for a, b in ((1, 0), (2, 1), (3, 2), (4, 4))]
+    >>> flow = Trajectories.from_arrays(runs, t, names=["q", "p"])
+    >>> conserved(flow, Polynomial(degree=2)).laws[0].text
+    'q^2 + p^2'
+    """
+    space = _phase_space(trajectories.names, positions, momenta)
+    features = library.bind(trajectories.names)
+    blocks = _blocks(trajectories.names, units, space)
+    limit = rule.delta if isinstance(rule, Threshold) else 0.5
+    change = change or _default_change(trajectories, blocks, limit)
+    forms = accumulate(trajectories, features, change, blocks)
+    spectrum = solve(forms)
+    decision = rule.decide(spectrum.values, spectrum.floor)
+    ground = Ground(trajectories, features, blocks, limit)
+    constants, drifts, whole = _still(ground, forms, spectrum.vectors[:, : decision.dim], change)
+    floor = max(spectrum.floor, _NEGLIGIBLE * limit)
+    written = formulate(forms, constants, features.orders, floor, limit)
+    laws = _laws(ground, forms, written)
+    slow = [
+        replace(law, verdict=_slow(whole.defect(law.function), limit))
+        for law in _laws(ground, forms, formulate(forms, drifts, features.orders, floor, limit, written))
+    ]
+    tolerance = min(max(10 * max((law.defect for law in laws), default=0.0), 1e-6), limit)
+    return _weigh(ground, forms, spectrum, laws, slow, tolerance, space, change.words, decision.reason)
+
+
+def _weigh(
+    ground: Ground,
+    forms: Forms,
+    spectrum: Spectrum,
+    found: list[Law],
+    slow: list[Law],
+    tolerance: float,
+    space: PhaseSpace | None,
+    measured: str,
+    reason: str,
+) -> ConservedQuantities:
+    """Sort the constants, say what is not decided, and name what they form."""
+    runs, linear = ground.flow.n_runs, len(found)
+    enough = runs >= linear + 2
+    relations = [law for law in found if enough and (law.variance_ratio or 0.0) > ground.limit]
+    rest = [law for law in found if not any(law is one for one in relations)]
+    laws, products = split_products(ground, rest, tolerance)
+    undecided, decided = _doubts(ground, forms, laws, products, enough, tolerance)
+    laws = [replace(law, verdict=_verdict(law, enough)) for law in laws]
+    relations = [replace(law, verdict=_unconfirmed(law)) for law in relations]
+    algebra = _algebra(ground, laws, space, spectrum, tolerance) if space and laws and decided else None
+    return ConservedQuantities(
+        names=ground.flow.names,
+        n_runs=runs,
+        n_samples=len(ground.flow.points),
+        n_laws=independent_count(ground, laws, tolerance),
+        linear_dim=linear,
+        laws=tuple(laws),
+        dependent=tuple(products),
+        relations=tuple(relations),
+        drifting=tuple(slow),
+        spectrum=spectrum.values,
+        floor=spectrum.floor,
+        path=tuple(dimension_path(spectrum.values, spectrum.floor)),
+        reason=f"{measured}: {reason}",
+        decided=decided,
+        undecided=tuple(undecided),
+        notes=tuple(words_on_coverage(spectrum, ground)),
+        poisson=algebra,
+        generators=_generators(ground, laws, space),
+    )
+
+
+def _doubts(
+    ground: Ground, forms: Forms, laws: list[Law], products: list[Law], enough: bool, tolerance: float
+) -> tuple[list[str], bool]:
+    """Say what the data do not decide, and whether they decide which laws there are."""
+    words, decided = [], True
+    count = len(laws) + len(products)
+    if laws and not enough:
+        runs = ground.flow.n_runs
+        words.append(
+            f"{count} constant{'s' if count > 1 else ''} on {runs} run{'s' if runs > 1 else ''}: no comparison of runs "
+            f"confirms {'them' if count > 1 else 'it'} (that needs two more runs than constants, {count + 2} here)"
+        )
+        directions, rank = freedom(ground, laws, tolerance)
+        decided = rank < directions - 1
+        words.append(_on_freedom(directions, rank))
+    for law in laws:
+        term = separable(forms, law, laws, ground.limit)
+        if term is not None:
+            decided = False
+            words.append(
+                f"{term[0]} and the rest of {law.text} are constant separately (defect {term[1]:.2g}; {law.defect:.2g} "
+                f"together): at the limit {ground.limit:g} the data do not decide which combination is the law. Runs "
+                "on which these parts vary would, or a smaller delta"
+            )
+    return words, decided
+
+
+def _on_freedom(directions: int, rank: int) -> str:
+    many = "s leave" if rank > 1 else " leaves"
+    head = f"a run moves in {directions} directions and {rank} independent constant{many} "
+    if rank >= directions - 1:
+        return (
+            head + "only a curve: any closed orbit has so many. The data do not decide which of these functions, or "
+            "which combinations of them, hold for other runs"
+        )
+    return head + f"{directions - rank} of them free: no orbit closes by these functions, which speaks for laws"
+
+
+def _verdict(law: Law, enough: bool) -> str:
+    if law.variance_ratio is None:
+        return "constant along the run; no other run to compare"
+    if not enough:
+        return "constant along each run; too few runs to confirm"
+    return "conserved: constant along each run, different between runs"
+
+
+def _unconfirmed(law: Law) -> str:
+    if (law.variance_ratio or 0.0) > 0.5:
+        return "the same value in every run: a relation, not counted"
+    return "hardly differs between runs: not confirmed, not counted"
+
+
+def _laws(ground: Ground, forms: Forms, formulations: list[Formulation]) -> list[Law]:
+    values = [ground.features.basis.evaluate(run.states) for run in ground.flow.runs]
+    out = []
+    for one in formulations:
+        # Rounded numbers are kept only where the data like them as well as the estimates.
+        if forms.defect(one.rounded) > 2 * max(one.defect, forms.noise, np.finfo(np.float64).eps):
+            one = replace(one, numbers=(None,) * len(one.numbers))
+        ratio = variance_ratio([v @ one.rounded for v in values])
+        out.append(Law(ground.features, one, forms.defect(one.rounded), ratio, ""))
+    return out
+
+
+def _still(ground: Ground, forms: Forms, vectors: NDArray, change: AbstractChange) -> tuple[NDArray, NDArray, Forms]:
+    """Constants, drifts, and the forms of increments over whole runs that tell them apart."""
+    if isinstance(change, Increments):
+        return vectors, vectors[:, :0], forms
+    whole = accumulate(ground.flow, ground.features, Increments(), ground.blocks)
+    return *drifting(whole, vectors, ground.limit), whole
+
+
+def _slow(defect: float, limit: float) -> str:
+    if defect <= limit:
+        return f"changes by {defect:.2g} over whole runs, and more beside the laws above: not counted"
+    return f"slow, but drifts by {defect:.2g} over whole runs: not counted"
+
+
+def _algebra(
+    ground: Ground, laws: list[Law], space: PhaseSpace, spectrum: Spectrum, tolerance: float
+) -> PoissonAlgebra:
+    x = ground.mixed_points()
+    values = np.stack([law.values(x) for law in laws], axis=1)
+    gradients = np.stack([law.gradient(x) for law in laws], axis=1)
+    exact = all(x is not None for law in laws for x in law.formulation.numbers)
+    labels = [f"h{i + 1}" for i in range(len(laws))]
+    noise = 0.0 if exact else tolerance / 10
+    return poisson_algebra(values, gradients, space.matrix, labels=labels, noise=noise)
+
+
+def _generators(ground: Ground, laws: list[Law], space: PhaseSpace | None) -> tuple[HamiltonianField, ...]:
+    if space is None:
+        return ()
+    fields = [noether(law, space.positions, space.momenta) for law in laws]
+    x, v = ground.flow.points, ground.flow.velocities()[0] / ground.scales
+    return tuple(
+        replace(field, text="the flow itself: translation in time", latex=r"\partial_{t}")
+        if np.linalg.norm(field.value(x) / ground.scales - v) <= ground.limit * np.linalg.norm(v)
+        else field
+        for field in fields
+    )
+
+
+def _default_change(flow: Trajectories, blocks: tuple[tuple[int, ...], ...], limit: float) -> AbstractChange:
+    if flow.derivatives is not None:
+        return AlongFlow()
+    if any(len(run.time) < 8 for run in flow.runs):
+        return Increments()
+    errors = np.sqrt(np.mean(flow.derivative_errors() ** 2, axis=0))
+    speeds = np.sqrt(np.mean(flow.derivative_estimates() ** 2, axis=0))
+    moving = [list(b) for b in blocks if np.linalg.norm(speeds[list(b)]) > 0]
+    worst = max((float(np.linalg.norm(errors[b]) / np.linalg.norm(speeds[b])) for b in moving), default=np.inf)
+    return AlongFlow() if worst <= _ACCURATE * limit else Increments()
+
+
+def _phase_space(
+    names: tuple[str, ...], positions: Sequence[str] | None, momenta: Sequence[str] | None
+) -> PhaseSpace | None:
+    if positions is None and momenta is None:
+        return None
+    return PhaseSpace(names, tuple(positions or ()), tuple(momenta or ()))
+
+
+def _blocks(
+    names: tuple[str, ...], units: Sequence[Sequence[str]] | None, space: PhaseSpace | None
+) -> tuple[tuple[int, ...], ...]:
+    """Columns that share a unit; a column in none stands alone."""
+    if units is None:
+        units = [space.positions, space.momenta] if space else []
+    used = [name for block in units for name in block]
+    for name in used:
+        if name not in names or used.count(name) > 1:
+            close = nearest(name, names)
+            raise InputError(
+                explain(
+                    "The units do not fit the columns.",
+                    given=repr(name) + (" twice" if used.count(name) > 1 else ""),
+                    expected=f"each at most once of {', '.join(names[:12])}",
+                    fix=f"did you mean {close!r}?" if close else "units=[[...], [...]]",
+                )
+            )
+    single = [(j,) for j, name in enumerate(names) if name not in used]
+    return (*(tuple(names.index(name) for name in block) for block in units if len(block)), *single)

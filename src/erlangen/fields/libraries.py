@@ -1,0 +1,216 @@
+"""Libraries: functions to look for answers among, named after the columns of the data they meet.
+
+A library is written before the data are known (``Polynomial(degree=2)``); binding it to the names of the
+columns gives `Features`: a basis with exact gradients, and how each function is printed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen._formula import Formula
+from erlangen._render import polynomial_latex, polynomial_text
+from erlangen.fields.bases import AbstractBasis, Joined, Monomials
+from erlangen.linalg.polynomials import exponents
+
+__all__ = ["AbstractLibrary", "Expressions", "Features", "FormulaBasis", "Polynomial"]
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaBasis(AbstractBasis):
+    """Functions given by formulas in the d coordinates, differentiated symbolically.
+
+    Parameters
+    ----------
+    formulas : tuple of Formula
+        The q functions; their variables are the names of the d coordinates.
+    """
+
+    formulas: tuple[Formula, ...]
+
+    @property
+    def point_dim(self) -> int:
+        return len(self.formulas[0].variables)
+
+    @property
+    def size(self) -> int:
+        return len(self.formulas)
+
+    @cached_property
+    def slopes(self) -> tuple[tuple[Formula, ...], ...]:
+        """The derivatives: one row a function, one entry a coordinate."""
+        return tuple(tuple(f.derivative(name) for name in f.variables) for f in self.formulas)
+
+    def evaluate(self, x: NDArray) -> NDArray:
+        columns = dict(zip(self.formulas[0].variables, x.T, strict=True))
+        return np.stack([f.column(columns) for f in self.formulas], axis=1)
+
+    def gradients(self, x: NDArray) -> NDArray:
+        columns = dict(zip(self.formulas[0].variables, x.T, strict=True))
+        rows = [np.stack([slope.column(columns) for slope in row], axis=1) for row in self.slopes]
+        return np.stack(rows, axis=1)
+
+    def defined(self, x: NDArray) -> NDArray:
+        """Whether all functions and derivatives are finite, at each of the points ``x (n, d)``."""
+        columns = dict(zip(self.formulas[0].variables, x.T, strict=True))
+        everything = (*self.formulas, *(slope for row in self.slopes for slope in row))
+        return np.all([np.isfinite(f.evaluate(columns)) for f in everything], axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """A library that knows its columns.
+
+    Attributes
+    ----------
+    basis : AbstractBasis
+        The q functions with their gradients.
+    names : tuple of str
+        The d coordinates.
+    texts, latex : tuple of str
+        How each function is printed.
+    orders : tuple of int
+        The degree of a monomial, 1 for a formula: simpler functions are preferred in answers.
+    """
+
+    basis: AbstractBasis
+    names: tuple[str, ...]
+    texts: tuple[str, ...]
+    latex: tuple[str, ...]
+    orders: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number q of functions."""
+        return self.basis.size
+
+    def defined(self, x: NDArray) -> NDArray:
+        """Whether all functions are finite, at each of the points ``x (n, d)``."""
+        parts = _formula_parts(self.basis)
+        return np.all([part.defined(x) for part in parts], axis=0) if parts else np.ones(len(x), dtype=bool)
+
+
+class AbstractLibrary(ABC):
+    """Functions of coordinates whose names are not known yet; ``+`` joins two libraries."""
+
+    @abstractmethod
+    def bind(self, names: Sequence[str]) -> Features:
+        """Return the functions for coordinates of these names.
+
+        Raises
+        ------
+        InputError
+            Where a formula uses a name that is not among them.
+        """
+
+    def __add__(self, other: AbstractLibrary) -> Sum:
+        return Sum((self, other))
+
+
+@dataclass(frozen=True)
+class Polynomial(AbstractLibrary):
+    """All monomials of degree 1 to ``degree`` in the coordinates.
+
+    The constant is left out: it is conserved by everything.
+
+    Parameters
+    ----------
+    degree : int
+        Highest total degree, at least 1.
+
+    Examples
+    --------
+    >>> Polynomial(degree=2).bind(["x", "v"]).texts
+    ('x', 'v', 'x^2', 'x v', 'v^2')
+    """
+
+    degree: int
+
+    def __post_init__(self) -> None:
+        if self.degree < 1:
+            raise InputError(
+                explain(
+                    "The degree of a library is too low.",
+                    given=f"degree={self.degree}",
+                    expected="1 or more",
+                    fix="Polynomial(degree=2)",
+                )
+            )
+
+    def bind(self, names: Sequence[str]) -> Features:
+        table = exponents(len(names), self.degree, lowest=1)
+        texts = tuple(polynomial_text([row], [1], names) for row in table)
+        latex = tuple(polynomial_latex([row], [1], names) for row in table)
+        return Features(Monomials(table), tuple(names), texts, latex, tuple(int(s) for s in table.sum(axis=1)))
+
+
+@dataclass(frozen=True, init=False)
+class Expressions(AbstractLibrary):
+    """Functions written as formulas, which a whitelist parser reads.
+
+    Parameters
+    ----------
+    *formulas : str
+        Formulas in the names of the columns.
+
+    Examples
+    --------
+    >>> library = Polynomial(degree=1) + Expressions("1/sqrt(x**2 + y**2)", "cos(x)")
+    >>> library.bind(["x", "y"]).texts
+    ('x', 'y', '1/sqrt(x^2 + y^2)', 'cos(x)')
+    """
+
+    formulas: tuple[str, ...]
+
+    def __init__(self, *formulas: str) -> None:
+        if not formulas:
+            raise InputError(
+                explain(
+                    "A library of formulas needs one.",
+                    given="no formula",
+                    expected="one or more",
+                    fix='Expressions("1/sqrt(x**2 + y**2)")',
+                )
+            )
+        object.__setattr__(self, "formulas", tuple(formulas))
+
+    def bind(self, names: Sequence[str]) -> Features:
+        parsed = tuple(Formula(text, tuple(names)) for text in self.formulas)
+        texts = tuple(_bracketed(f, str(f).replace("**", "^"), "({})") for f in parsed)
+        latex = tuple(_bracketed(f, f.to_latex(), r"\left({}\right)") for f in parsed)
+        return Features(FormulaBasis(parsed), tuple(names), texts, latex, (1,) * len(parsed))
+
+
+@dataclass(frozen=True)
+class Sum(AbstractLibrary):
+    """The functions of several libraries, one after the other."""
+
+    parts: tuple[AbstractLibrary, ...]
+
+    def bind(self, names: Sequence[str]) -> Features:
+        bound = [part.bind(names) for part in self.parts]
+        return Features(
+            Joined(tuple(part.basis for part in bound)),
+            tuple(names),
+            tuple(text for part in bound for text in part.texts),
+            tuple(text for part in bound for text in part.latex),
+            tuple(order for part in bound for order in part.orders),
+        )
+
+
+def _bracketed(formula: Formula, text: str, brackets: str) -> str:
+    """Hold a sum together: a coefficient will stand before it."""
+    return brackets.format(text) if getattr(formula.tree, "operation", "") in ("+", "neg") else text
+
+
+def _formula_parts(basis: AbstractBasis) -> list[FormulaBasis]:
+    if isinstance(basis, Joined):
+        return [formula for part in basis.parts for formula in _formula_parts(part)]
+    return [basis] if isinstance(basis, FormulaBasis) else []
