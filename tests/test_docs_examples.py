@@ -4,7 +4,8 @@ On each page, in an empty folder of its own:
 
 - a `python` block is executed; all blocks of a page share one namespace;
 - a `text` block right after it is what it prints (`...` stands for anything);
-- a `console` block holds lines `$ erlangen ...`, run as a user would, each followed by what it prints.
+- a `console` block holds lines `$ erlangen ...`, run as a user would, each followed by what it prints; the comment
+  `# exit code 2` says how it ends where it does not succeed.
 
 Blocks in other languages (`sh`: how to install, `toml`: settings) are not examples and are left alone.
 """
@@ -54,15 +55,15 @@ def run_python(body: str, namespace: dict[str, Any], where: str, line: int) -> s
 def run_console(body: str, folder: Path, where: str) -> None:
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         command, _, want = part.partition("\n")
+        code = int(command.partition("# exit code ")[2] or 0)
         program, *arguments = shlex.split(command, comments=True)
         assert program == "erlangen", f"{where}: only erlangen is run in console blocks, not {program}"
-        code = "import sys; from erlangen.cli import main; sys.exit(main())"
         done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "erlangen", *arguments], cwd=folder, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, f"{where}: {command}\n{done.stdout}{done.stderr}"
+        assert done.returncode == code, f"{where}: {command}\n{done.stdout}{done.stderr}"
         if want.strip():
-            compare(want, done.stdout, f"{where}: {command}")
+            compare(want, done.stderr if code else done.stdout, f"{where}: {command}")
 
 
 def run_page(text: str, name: str, folder: Path) -> int:
