@@ -95,7 +95,7 @@ class LieAlgebra:
             what = f"fields over exponents {e.shape} need coefficients (p, d, r)"
             raise _bad(what, f, "coefficients[k, a, r]: component a of field k at monomial r")
         ambient = PolynomialAmbient(e.astype(np.int64))
-        vectors = _independent(f.reshape(len(f), -1))
+        vectors = _independent(f.reshape(len(f), f.shape[1] * f.shape[2]))
         embedded = _as_affine(ambient.exponents, f)
         if embedded is not None:
             return cls(embedded[0], embedded[1], _named(names, len(f)))

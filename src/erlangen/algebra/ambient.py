@@ -79,7 +79,7 @@ class MatrixAmbient(AbstractAmbient):
 
     def coordinates(self, matrices: NDArray) -> NDArray:
         """Ansatz coordinates ``(p, N)`` of matrices ``(p, k, k)``."""
-        return matrices.reshape(len(matrices), -1)[:, self.entries[: self.size]]
+        return matrices.reshape(len(matrices), self.k * self.k)[:, self.entries[: self.size]]
 
     def elements(self, vectors: NDArray) -> NDArray:
         """Matrices ``(p, k, k)`` of coordinates ``(p, N)``."""

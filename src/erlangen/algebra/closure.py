@@ -16,6 +16,7 @@ from erlangen.algebra.ambient import AbstractAmbient
 from erlangen.algebra.structure import Anatomy, subtract
 
 CONVERGED = 1e-12  # norm of the residual brackets, far below any threshold in use
+CLOSED = 1e-9  # a residual that counts as closed: below every threshold that names are read at
 INNER_GAIN = 5.0  # moves inside V do not change V: they cost a fifth
 DENSE_LIMIT = 3e7  # entries of the Jacobian beyond which closing is not attempted
 
@@ -86,7 +87,7 @@ class Closed:
     @property
     def converged(self) -> bool:
         """Whether the brackets close to rounding."""
-        return self.residual < 1e-9
+        return self.residual < CLOSED
 
 
 def flag_of(parts: Anatomy) -> tuple[Flag, NDArray] | None:
@@ -101,8 +102,8 @@ def flag_of(parts: Anatomy) -> tuple[Flag, NDArray] | None:
     if not dims[0] >= dims[1] >= dims[2]:
         return None
     series = tuple(basis.shape[1] for basis in parts.nil_series)
-    if series and series[-1] != 0:
-        series = ()
+    if series and series[-1] != 0:  # nilpotent all the same: what repeats at the end is noise
+        series = (*series[:-1], 0) if len(series) > 1 else (series[0], 0)
     return Flag(parts.dim, *dims, series, parts.unimodular), np.linalg.qr(nested)[0]
 
 
@@ -115,7 +116,7 @@ def frame_of(basis: NDArray) -> NDArray:
 
 
 def close(
-    ambient: AbstractAmbient, basis: NDArray, flag: Flag | None = None, *, within: bool = False, steps: int = 60
+    ambient: AbstractAmbient, basis: NDArray, flag: Flag | None = None, *, steps: int = 60
 ) -> Closed:
     """Move a subspace to a nearby one that is closed under the bracket and has a given chain of ideals.
 
@@ -127,8 +128,6 @@ def close(
         Orthonormal rows, deepest ideal first.
     flag : Flag, optional
         The chain to respect; none by default.
-    within : bool
-        Whether the ambient is itself only a part of the ansatz (residual components outside still count).
     steps : int
         Largest number of Levenberg-Marquardt steps.
 
@@ -138,7 +137,7 @@ def close(
         The subspace and how well it closes.
     """
     flag = flag or Flag(len(basis))
-    frame, best = frame_of(basis), Closed(basis, np.inf, 0)
+    frame, best, previous = frame_of(basis), Closed(basis, np.inf, 0), np.inf
     if not is_dense(ambient, len(basis)):
         return best
     for step in range(steps + 1):
@@ -148,8 +147,10 @@ def close(
             best = Closed(frame[: len(basis)], size, step)
         if size < CONVERGED or step == steps or columns[0].size == 0 or not np.isfinite(size):
             break
-        if step - best.iterations > 12:
+        # At a singular point the rest shrinks slowly along directions that change no structure constant.
+        if step - best.iterations > 12 or (size < CLOSED / 10.0 and size > 0.3 * previous):
             break
+        previous = size
         frame = _move(frame, len(basis), columns, _damped_step(jacobian, residual, size))
     return best
 
@@ -245,8 +246,8 @@ def _trace_rows(table: NDArray, where: NDArray, p: int) -> tuple[NDArray, NDArra
     for i in range(p):
         free = where[:, i] >= 0
         gradient[i, where[free, i]] += outer[free]
-        for k in range(p):
-            free = where[:, k] >= 0
+        for k in range(p):  # moves inside V leave a trace on V alone
+            free = (where[:, k] >= 0) & (np.arange(n) >= p)
             gradient[i, where[free, k]] += table[i, :n, :][free, k]
     return trace, gradient
 

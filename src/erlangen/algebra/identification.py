@@ -18,6 +18,7 @@ from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient
 from erlangen.algebra.closure import Closed, close, closure_defect, codimension, constants_in, flag_of, is_dense
 from erlangen.algebra.naming import Verdict, name_constants
 from erlangen.algebra.repair import close_constants, generated, jacobi_defect, largest_closed, orthonormal
+from erlangen.algebra.simple_names import UNRESOLVED
 from erlangen.algebra.structure import Anatomy, anatomy, derivation_dim
 
 EXACT_TOL = 1e-8  # accuracy granted to exact input
@@ -25,6 +26,7 @@ REFINED_TOL = 1e-7  # accuracy of constants after refinement: convergence is far
 FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1)  # thresholds tried, in units of the noise
 LEVEL = 0.999  # probability with which the true name passes the distance test
 READABLE = 0.3  # noise per unit generator above which no structure can be read
+UNDERSTATED = 2.0  # how much larger than stated the noise may turn out before another cause is looked for
 FAST_NOISE, FAST_MARGIN = 1e-3, 10.0  # one threshold is enough below this noise and above this margin
 DERIVATION_LIMIT = 11  # dimension up to which derivations are counted
 
@@ -262,16 +264,19 @@ def _unknown_noise(ambient: AbstractAmbient, data: NDArray, rounding: float) -> 
             added = len(grown) - len(data)
             return replace(found, repair=f"generated: {added} generator(s) added to close under brackets")
     closed = close(ambient, data)
-    dof = codimension(ambient, closed.basis, _spread(data, closed)) if closed.converged else 0
-    if closed.converged and dof > 0:
-        noise = float(np.sqrt(ambient.dim * _squared(data, closed.basis) / dof))
-        if noise <= READABLE:
-            return _choose(ambient, data, closed, noise, known=False)
+    estimate = _estimate(ambient, data, closed)
+    if estimate is not None and estimate <= READABLE:
+        return _choose(ambient, data, closed, estimate, known=False)
     return _cut_out(ambient, data, 0.0)
 
 
-def _spread(data: NDArray, closed: Closed) -> float:
-    return float(np.sqrt(_squared(data, closed.basis) / len(data)))
+def _estimate(ambient: AbstractAmbient, data: NDArray, closed: Closed) -> float | None:
+    """Noise per unit generator from the distance that closing took; None where every subspace closes."""
+    if not closed.converged:
+        return None
+    squared = _squared(data, closed.basis)
+    dof = codimension(ambient, closed.basis, float(np.sqrt(squared / len(data))))
+    return float(np.sqrt(ambient.dim * squared / dof)) if dof > 0 else None
 
 
 def _known_noise(ambient: AbstractAmbient, data: NDArray, noise: float) -> Structure:
@@ -280,6 +285,10 @@ def _known_noise(ambient: AbstractAmbient, data: NDArray, noise: float) -> Struc
         found = _choose(ambient, data, closed, noise, known=True)
         if any(row.accepted for row in found.alternatives):
             return found
+        estimate = _estimate(ambient, data, closed)
+        if estimate is not None and estimate <= min(UNDERSTATED * noise, READABLE):
+            found = _choose(ambient, data, closed, estimate, known=False)
+            return replace(found, reason=f"{found.reason}; the stated noise {noise:.2g} is less than the data show")
     try:
         wider, grown = generated(ambient, data, 30.0 * noise)
     except UndecidedError:
@@ -351,7 +360,9 @@ def _choose(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: floa
     """Most special candidate that the data accept."""
     fast = _fast(ambient, data, closed, noise) if noise <= FAST_NOISE else None
     candidates = [fast] if fast else _proposals(ambient, data, closed, noise)
-    base = candidates[0] if known else min(candidates, key=lambda one: one.squared)
+    resolved = [c for c in candidates if not any(n.startswith(UNRESOLVED) for n in c.verdict.levi)]
+    candidates = resolved or candidates
+    base = min(candidates, key=lambda one: one.squared)
     accepted = [c for c in candidates if _accepts(c, base, noise, known)]
     ranked = sorted(accepted, key=_Candidate.rank) or sorted(candidates, key=lambda one: one.squared)
     best = ranked[0]
@@ -391,14 +402,21 @@ def _rows(ranked: list[_Candidate], rest: list[_Candidate], noise: float) -> tup
 
 
 def _accepts(candidate: _Candidate, base: _Candidate, noise: float, known: bool) -> bool:
-    """Distance test: chi-square where the noise is known, an F test of the extra distance where it is not."""
+    """Distance test, whole and extra: chi-square where the noise is known, F where it is not.
+
+    The extra distance over the least constrained candidate is the sharper test of the two: it asks whether the
+    step to the more special structure is explained by the noise in the conditions that this step adds.
+    """
     n = candidate.basis.shape[1]
-    if known:
-        if candidate.dof == 0:
-            return candidate.squared <= 1e-12
-        return n * candidate.squared <= noise**2 * float(stats.chi2.ppf(LEVEL, candidate.dof))
+    if known and candidate.dof == 0:
+        return candidate.squared <= np.finfo(np.float64).eps
     extra = max(candidate.dof - base.dof, 1)
-    ratio = ((candidate.squared - base.squared) / extra) / (base.squared / max(base.dof, 1))
+    step = candidate.squared - base.squared
+    if known:
+        unit = noise**2 / n
+        whole = candidate.squared <= unit * float(stats.chi2.ppf(LEVEL, candidate.dof))
+        return whole and step <= unit * float(stats.chi2.ppf(LEVEL, extra))
+    ratio = (step / extra) / (base.squared / max(base.dof, 1))
     return bool(ratio <= stats.f.ppf(LEVEL, extra, max(base.dof, 1)))
 
 

@@ -10,7 +10,7 @@ from scipy.linalg import schur
 
 from erlangen.algebra.mixed import commutant, describe, match_reference, module_of, name_mixed
 from erlangen.algebra.semisimple import simple_factors
-from erlangen.algebra.simple_names import Named, name_simple
+from erlangen.algebra.simple_names import UNRESOLVED, Named, name_simple
 from erlangen.algebra.solvable import bianchi, name_solvable
 from erlangen.algebra.structure import Anatomy, anatomy, change_basis, complement
 
@@ -67,7 +67,8 @@ def name_constants(c: NDArray, tol: float) -> tuple[Verdict, Anatomy]:
     simple = [name_simple(f) for f in factors]
     levi = tuple(n.name for n in simple)
     if parts.radical.shape[1] == parts.centre.shape[1]:
-        verdict = combine(simple, parts.centre.shape[1], levi, _reductive_reason(parts))
+        sure = not any(name.startswith(UNRESOLVED) for name in levi)
+        verdict = combine(simple, parts.centre.shape[1], levi, _reductive_reason(parts), sure)
         return verdict, parts
     if parts.dim == 3:
         named = bianchi(c, parts.threshold)

@@ -62,6 +62,8 @@ def simple_factors(c: NDArray, tol: float) -> tuple[SimpleFactor, ...]:
     if m == 0:
         return ()
     cartan, vectors, roots = _root_system(c, tol)
+    if len(roots) == 0:  # semisimple by its Killing form, nilpotent by its roots: below the accuracy
+        return (SimpleFactor(m, "", 0, False, (0, 0), np.eye(m)),)
     inner = roots @ np.linalg.pinv((roots.T @ roots).real, hermitian=True)
     dual = inner @ roots.T  # bilinear, no conjugate: rational numbers for true roots
     lengths = np.abs(np.diag(dual))

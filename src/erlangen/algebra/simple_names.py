@@ -12,7 +12,7 @@ from math import isqrt
 
 from erlangen.algebra.semisimple import SimpleFactor
 
-UNKNOWN = "simple"
+UNRESOLVED = "unresolved"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def name_simple(factor: SimpleFactor) -> Named:
     """Name a simple ideal from its type and Killing signature."""
     names = _complex_names(factor) if factor.complex_type else _real_names(factor)
     if not names:
-        return Named(f"{UNKNOWN}({factor.family}{factor.rank}, Killing {factor.signature})")
+        return Named(f"{UNRESOLVED}({factor.dim})")
     return Named(names[0], tuple(dict.fromkeys(n for n in names[1:] if n != names[0])))
 
 
