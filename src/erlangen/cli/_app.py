@@ -1,0 +1,84 @@
+"""The application: its groups, and what is said where the words on the line are no command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from erlangen.cli import conserved, demo, discover, identify
+from erlangen.cli._console import say
+from erlangen.cli._session import BAD_INPUT, INTERRUPTED, explanation, trace
+
+_CODES = "Exit codes: 0 answered, 1 the data do not decide (says why), 2 bad usage or bad input."
+
+app = typer.Typer(
+    name="erlangen",
+    help="What leaves this model, data set or dynamical system alone, and what does it conserve?",
+    epilog=_CODES,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+demo.register(app)
+discover.register(app)
+conserved.register(app)
+identify.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from erlangen import __version__
+
+        typer.echo(f"erlangen {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and stop.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line, and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The words after ``erlangen``, by default those of the process.
+
+    Returns
+    -------
+    int
+        0 answered, 1 the data do not decide, 2 bad usage or bad input, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(get_command(app).main(arguments, prog_name="erlangen", standalone_mode=False) or 0)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        trace("--debug" in arguments)
+        words = _usage(error)
+        if words:
+            say(f"error: {words}", sys.stderr, "bold red")
+        return BAD_INPUT
+
+
+def _usage(error: Any) -> str:
+    """Say what is wrong with the words on the line; empty where the help has been printed instead."""
+    # typer has carried its own copy of click for a while: its errors are known by their method, not by their class
+    if not callable(getattr(error, "format_message", None)):
+        return explanation(error)
+    message = error.format_message().strip()
+    path = getattr(getattr(error, "ctx", None), "command_path", "erlangen")
+    return f"{message}\n  fix:      {path} --help" if message else ""

@@ -1,0 +1,270 @@
+"""What every command shares: options, where the answer goes, and how failures are told."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from erlangen._errors import ErlangenError, InputError, UndecidedError, explain, nearest
+from erlangen.cli._answer import Answer
+from erlangen.cli._console import Progress, say, say_json
+
+ANSWERED, UNDECIDED, BAD_INPUT, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
+"""Exit codes; the last two are those of a program that a signal ends."""
+
+FORMATS = (".json", ".html", ".npz")
+
+OUTPUT, DATA = "Output", "Data"  # panels of the help
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options that every command takes."""
+
+    json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.", rich_help_panel=OUTPUT)] = False
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FILE", help="Write the answer to a .json, .html or .npz file.", rich_help_panel=OUTPUT
+        ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Overwrite that file.", rich_help_panel=OUTPUT)] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print the verdict only; no warnings.", rich_help_panel=OUTPUT)
+    ] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=OUTPUT)] = False
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of whatever is random.", rich_help_panel=DATA)] = 0
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Options of commands that read data and decide what counts as zero."""
+
+    delta: Annotated[
+        float, typer.Option("--delta", help="Relative defect up to which a symmetry holds.", rich_help_panel=DATA)
+    ] = 0.05
+    drop_nan: Annotated[
+        bool, typer.Option("--drop-nan", help="Drop rows with missing entries, NaN or inf.", rich_help_panel=DATA)
+    ] = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.delta < 1.0:
+            what = "--delta is a relative defect, between 0 and 1."
+            expected = "0 < delta < 1 (1 is what an unrelated direction gives)"
+            raise InputError(explain(what, given=f"--delta {self.delta}", expected=expected, fix="--delta 0.05"))
+
+
+@dataclass
+class Session:
+    """One run of a command: its settings, its progress and what it found on the way."""
+
+    command: str
+    settings: Settings
+    progress: Progress
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What was read and fitted, for JSON."""
+    remarks: list[str] = field(default_factory=list)
+    """The same in words, printed above the answer."""
+    warnings: list[str] = field(default_factory=list)
+
+    def note(self, remark: str, **facts: Any) -> None:
+        """Keep something that a reader should know beside the answer."""
+        self.facts |= facts
+        self.remarks.append(remark)
+
+    def inform(self, text: str, style: str = "") -> None:
+        """Print a message on stderr, unless quiet."""
+        if not self.settings.quiet:
+            say(text, sys.stderr, style)
+
+    def warn(self, text: str) -> None:
+        """Say once that something about the data should be known."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self.inform(f"warning: {text}", "yellow")
+
+    def deliver(self, answer: Answer) -> int:
+        """Print the answer, write it where asked, and return the exit code."""
+        document = self.document(answer)
+        if self.settings.json:
+            from erlangen._files import to_json
+
+            say_json(to_json(document))
+        else:
+            for line in [] if self.settings.quiet else self.remarks:
+                say(line)
+            if answer.text:
+                say(answer.verdict if self.settings.quiet else answer.text, style="bold")
+        if not answer.decided:
+            say(f"not answered: {answer.why_not}", sys.stderr, "yellow")
+        if self.settings.out is not None:
+            self._write(self.settings.out, answer, document)
+        return ANSWERED if answer.decided else UNDECIDED
+
+    def document(self, answer: Answer) -> dict[str, Any]:
+        """Return everything as one JSON object."""
+        from erlangen import __version__
+
+        head = {"erlangen": __version__, "command": self.command, "answered": answer.decided, "why_not": answer.why_not}
+        return head | {"about": self.facts, "warnings": self.warnings} | dict(answer.data)
+
+    def _write(self, out: Path, answer: Answer, document: Mapping[str, Any]) -> None:
+        from erlangen._files import save_arrays, write_json, write_text
+        from erlangen.cli._answer import page
+
+        force = self.settings.force
+        if out.suffix.lower() == ".json":
+            write_json(out, document, force)
+        elif out.suffix.lower() == ".html":
+            write_text(out, page(f"erlangen {self.command}", "; ".join(self.remarks), answer), force)
+        elif answer.arrays:
+            save_arrays(out, answer.arrays, force)
+        else:
+            self.inform(f"Nothing was written to {out}: this answer has no arrays.")
+            return
+        self.inform(f"Wrote {out}.")
+
+
+def check_out(settings: Settings, inputs: Sequence[Path]) -> None:
+    """Refuse an output file before any work is done: its ending, its folder, an existing file, an input file."""
+    if settings.out is None:
+        return
+    ending = settings.out.suffix.lower()
+    if ending not in FORMATS:
+        close = nearest(ending, FORMATS)
+        fix = f"did you mean {settings.out.with_suffix(close or '.json').name}?"
+        what = "The ending of the output file is not known."
+        raise InputError(explain(what, given=str(settings.out), expected=", ".join(FORMATS), fix=fix))
+    from erlangen._files import check_target
+
+    target = check_target(settings.out, settings.force)
+    if any(os.path.realpath(path.expanduser()) == str(target) for path in inputs):
+        what = "The output file is the input file."
+        raise InputError(explain(what, given=str(settings.out), expected="another file", fix="choose another name"))
+
+
+def command(app: typer.Typer, name: str, title: str, steps: int) -> Callable[[Callable], Callable]:
+    """Register ``body(session, ..., settings of its own)`` as a command with the options of all commands.
+
+    Parameters
+    ----------
+    app : Typer
+        The group that it belongs to.
+    name, title : str
+        Its name in this group, and in full.
+    steps : int
+        Steps that it announces while it works.
+    """
+
+    def register(body: Callable[..., Answer]) -> Callable:
+        own, data = _parameters(body)
+        shared = [*_options(DataSettings), *_options(Settings)] if data else _options(Settings)
+
+        @functools.wraps(body)
+        def run(**given: Any) -> None:
+            arguments = {p.name: given[p.name] for p in own}
+            settings = Settings(**{p.name: given[p.name] for p in _options(Settings)})
+            chosen = {p.name: given[p.name] for p in _options(DataSettings)} if data else {}
+            session = Session(title, settings, Progress(_watched(settings), steps))
+            raise typer.Exit(_guarded(session, functools.partial(_run, session, body, arguments, chosen)))
+
+        del run.__wrapped__  # its signature is not the one of the body
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]
+        run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        return app.command(name)(run)
+
+    return register
+
+
+def _run(session: Session, body: Callable[..., Answer], arguments: dict[str, Any], chosen: dict[str, Any]) -> int:
+    check_out(session.settings, [v for v in arguments.values() if isinstance(v, Path)])
+    extra = {"data": DataSettings(**chosen)} if chosen else {}
+    try:
+        with session.progress.running(), _heard(session):
+            answer = body(session, **arguments, **extra)
+    except UndecidedError as error:
+        from erlangen.cli._answer import undecided
+
+        trace(session.settings.debug)
+        answer = undecided(error)
+    return session.deliver(answer)
+
+
+def _parameters(body: Callable) -> tuple[list[inspect.Parameter], bool]:
+    """Parameters of the body that are options of its own, and whether it takes `DataSettings`."""
+    found = inspect.signature(body, eval_str=True).parameters
+    own = [p for p in found.values() if p.name not in ("session", "data")]
+    return own, "data" in found
+
+
+def _options(kind: type) -> list[inspect.Parameter]:
+    return list(inspect.signature(kind, eval_str=True).parameters.values())
+
+
+def _watched(settings: Settings) -> bool:
+    return sys.stderr.isatty() and not settings.quiet and not settings.json
+
+
+@contextmanager
+def _heard(session: Session) -> Iterator[None]:
+    """Turn warnings about the data into one line each; those of other packages are for `--debug`."""
+
+    def hear(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        if category.__module__.partition(".")[0] != "erlangen" and not session.settings.debug:
+            return
+        session.warn(" ".join(str(message).split()))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = hear
+        yield
+
+
+def _guarded(session: Session, work: Callable[[], int]) -> int:
+    """Run, and turn every failure into a message and an exit code."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        say("Interrupted.", sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # whoever read the output has left, as `head` does; nothing may be flushed to it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_LEFT
+    except Exception as error:
+        trace(session.settings.debug)
+        say(f"error: {explanation(error)}", sys.stderr, "bold red")
+        return BAD_INPUT
+
+
+def explanation(error: Exception) -> str:
+    """Say what went wrong, on purpose or not."""
+    if isinstance(error, ErlangenError):
+        return str(error)
+    words = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError):
+        what, fix = "This needs more memory than there is.", "fewer rows, columns, candidates or a lower degree"
+        return explain(what, given=words or "out of memory", expected="a smaller problem", fix=fix)
+    given = f"{type(error).__name__}: {words}"
+    if isinstance(error, OSError):
+        return explain("The system refused.", given=given, expected="files that can be read", fix="check the path")
+    fix = "run again with --debug for the traceback, and report it: this is a fault of erlangen"
+    return explain("An unexpected error.", given=given, expected="an answer or a clear refusal", fix=fix)
+
+
+def trace(wanted: bool) -> None:
+    """Print the traceback of the exception at hand."""
+    if wanted:
+        sys.stderr.write(traceback.format_exc())

@@ -1,0 +1,195 @@
+"""``erlangen discover``: the symmetry of a system, of a function or of a cloud of points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from erlangen.cli import _candidates
+from erlangen.cli._answer import Answer
+from erlangen.cli._names import names, shown
+from erlangen.cli._session import DATA, DataSettings, Session, command
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from erlangen.fields import AbstractField
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A table: .csv .tsv .parquet .npz .h5 .nc")]
+Candidates = Annotated[str, typer.Option("--candidates", metavar="NAME", help=_candidates.HELP, rich_help_panel=DATA)]
+Time = Annotated[str, typer.Option("--time", metavar="COLUMN", help="Column of times.")]
+Group = Annotated[str | None, typer.Option("--group", metavar="COLUMN", help="Column that tells the runs apart.")]
+State = Annotated[
+    list[str] | None, typer.Option("--state", metavar="COLUMNS", help="Columns of the state: x,y,vx,vy (all others).")
+]
+Inputs = Annotated[
+    list[str] | None, typer.Option("--inputs", metavar="COLUMNS", help="Columns of the point: x,y,z (all others).")
+]
+Target = Annotated[list[str], typer.Option("--target", metavar="COLUMNS", help="Column of the value, or several.")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--columns", metavar="COLUMNS", help="Columns of the point: x,y,z (all).")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group of commands."""
+    group = typer.Typer(no_args_is_help=True)
+    command(group, "dynamics", "discover dynamics", 3)(dynamics)
+    command(group, "function", "discover function", 3)(function)
+    command(group, "cloud", "discover cloud", 3)(cloud)
+    app.add_typer(group, name="discover", help="Find the generators that leave data alone, and name their algebra.")
+
+
+def dynamics(
+    session: Session,
+    file: File,
+    data: DataSettings,
+    time: Time,
+    group: Group = None,
+    state: State = None,
+    candidates: Candidates = "affine",
+) -> Answer:
+    """Symmetry of a dynamical system, from trajectories.
+
+    Time derivatives are estimated from the samples, a vector field is fitted to them, and the generators are found
+    that carry this field into itself.
+    """
+    import numpy as np
+
+    from erlangen.io import read_trajectories
+
+    session.progress.step(f"reading {file.name}")
+    flow = read_trajectories(file, time, group, names(state), data.drop_nan)
+    slopes, errors = flow.velocities()
+    size = np.linalg.norm(slopes, axis=0)
+    relative = np.linalg.norm(errors, axis=0)[size > 0] / size[size > 0]
+    worst = float(relative.max(initial=0.0))
+    session.note(
+        f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}; "
+        f"time derivatives from their neighbours, to about {worst:.1g}",
+        file=str(file),
+        columns=list(flow.names),
+        samples=len(flow.points),
+        runs=flow.n_runs,
+        derivative_error=worst,
+    )
+    if worst > data.delta:
+        session.warn(
+            f"The time derivatives of the samples are known to {worst:.1g} only (delta is {data.delta:g}): "
+            "noise, or too few samples a turn."
+        )
+    return _fitted(session, data, flow.points, slopes, "vector", flow.names, candidates)
+
+
+def function(
+    session: Session,
+    file: File,
+    data: DataSettings,
+    target: Target,
+    inputs: Inputs = None,
+    candidates: Candidates = "affine",
+) -> Answer:
+    """Symmetry of a function, from a table of its values.
+
+    A model is chosen and fitted, and the generators are found along which it does not change. A target of zeros and
+    ones is a label, and its log-odds are fitted.
+    """
+    import numpy as np
+
+    from erlangen.io import read_function_table
+
+    session.progress.step(f"reading {file.name}")
+    x, y, columns = read_function_table(file, names(inputs), names(target), data.drop_nan)
+    labels = y.ndim == 1 and bool(np.isin(y, (0.0, 1.0)).all())
+    goal = names(target) or ""
+    session.note(
+        f"{len(x)} samples of {goal} over {shown(columns)}" + ("; zeros and ones are labels" if labels else ""),
+        file=str(file),
+        columns=list(columns),
+        target=goal.split(","),
+        samples=len(x),
+        labels=labels,
+    )
+    kind = "invariant" if y.ndim == 2 else None
+    return _fitted(session, data, x, y.astype(np.int64) if labels else y, kind, columns, candidates)
+
+
+def cloud(
+    session: Session, file: File, data: DataSettings, columns: Columns = None, candidates: Candidates = "affine"
+) -> Answer:
+    """Symmetry of a cloud of points on a curve or surface.
+
+    Normals are estimated from neighbouring points, and the generators are found that are tangent to the cloud.
+    """
+    from erlangen.fields import cloud_field
+    from erlangen.io import read_cloud
+
+    session.progress.step(f"reading {file.name}")
+    x, found = read_cloud(file, names(columns), data.drop_nan)
+    session.progress.step("estimating normals")
+    field = cloud_field(x)
+    session.note(
+        f"{len(x)} points of {shown(found)} near a set of dimension {field.intrinsic_dim} ({field.reason})",
+        file=str(file),
+        columns=list(found),
+        samples=len(x),
+        intrinsic_dim=field.intrinsic_dim,
+        accuracy=field.accuracy,
+    )
+    return _discovered(session, data, field, found, candidates)
+
+
+def _fitted(
+    session: Session,
+    data: DataSettings,
+    x: NDArray,
+    y: NDArray,
+    kind: str | None,
+    columns: tuple[str, ...],
+    chosen: str,
+) -> Answer:
+    """Fit a model to a table, and ask it."""
+    from erlangen.fields.table import fit_table
+
+    _candidates.build(chosen, x.shape[1], y.size)  # refused before the fit
+    session.progress.step("fitting a model")
+    field = fit_table(x, y, kind=kind, rng=session.settings.seed)
+    session.note(f"model: {field.reason}; its derivative is known to {field.accuracy:.2g}", model=_model(field))
+    return _discovered(session, data, field, columns, chosen)
+
+
+def _discovered(
+    session: Session, data: DataSettings, field: AbstractField, columns: tuple[str, ...], chosen: str
+) -> Answer:
+    from erlangen.cli._answer import of_symmetry
+    from erlangen.linalg.rank import Threshold
+    from erlangen.verbs import discover
+
+    session.progress.step("looking for generators")
+    points: NDArray = field.points  # pyright: ignore[reportAttributeAccessIssue]
+    action = _candidates.build(chosen, field.point_dim, len(points) * field.value_dim)
+    return of_symmetry(discover(field, action, rule=Threshold(data.delta), names=columns), data.delta)
+
+
+def _model(field: Any) -> dict[str, Any]:
+    """Return what was tried and chosen, for JSON."""
+    return {
+        "reason": field.reason,
+        "verdict": field.verdict,
+        "span": field.span.reason,
+        "accuracy": field.accuracy,
+        "r2": field.r2,
+        "noise": field.noise,
+        "classes": [
+            {
+                "name": row.name,
+                "n_params": row.n_params,
+                "held_out": row.held_out,
+                "lack_of_fit": row.lack_of_fit,
+                "chosen": row.chosen,
+            }
+            for row in field.classes
+        ],
+    }
