@@ -77,6 +77,12 @@ def line():
     return lambda x: x[:, 0] + x[:, 1] ** 2, act.translation(2), er.Samples.from_data(x)
 
 
+def sphere_only():
+    """(x + 2 y) / |x| on the unit sphere: dilations leave it, rotations about (1, 2, 0) do not."""
+    x = er.Samples.sphere(dim=3, n=2000).points
+    return lambda x: (x[:, 0] + 2 * x[:, 1]) / np.sqrt((x**2).sum(axis=1)), act.gl(3), er.Samples.from_data(x)
+
+
 def rescaled_generator():
     """A generator written 1e-3 times too small among four scalings."""
     return (
@@ -130,6 +136,7 @@ TRAPS: dict[str, Trap] = {
     ),
     "data on a plane": Trap(plane, 1, "span", "uncovered"),
     "x1 + x2^2 on x2 = 0": Trap(line, 0, "span", "uncovered"),
+    "data on a sphere": Trap(sphere_only, 1, "local tangent", "uncovered"),
     "a rescaled generator": Trap(rescaled_generator, 0, "above delta", ""),
     "one unit 1,000 times smaller": Trap(small_unit, 0, "above delta", ""),
     "a near-identity flow map": Trap(

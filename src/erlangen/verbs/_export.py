@@ -40,7 +40,7 @@ def _why_none(sym: Symmetry) -> str:
     if sym.found.refused:
         return sym.found.refused[0].reason
     if sym.found.uncovered:
-        return f"{len(sym.found.uncovered)} directions leave the span of the data and nothing is known about them"
+        return f"{len(sym.found.uncovered)} directions leave the span or the local tangents of the data, and nothing is known about them"
     return sym.decision.reason
 
 
@@ -56,7 +56,9 @@ def notes(sym: Symmetry) -> list[str]:
     if sym.vacuous.shape[1]:
         out.append(f"{sym.vacuous.shape[1]} candidates are vacuous: the field does not vary where they move the points")
     if sym.found.uncovered:
-        out.append(f"{len(sym.found.uncovered)} directions have no coverage: they leave the span of the data")
+        out.append(
+            f"{len(sym.found.uncovered)} directions have no coverage: they leave the span or the local tangents of the data"
+        )
     out += [f"refused: {sym.describe(g.xi)} ({g.reason})" for g in sym.found.refused]
     steps = [f"{dim} at {number(delta, 2)}" for delta, dim in sym.path[:8]]
     if steps:

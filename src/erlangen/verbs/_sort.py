@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
 
 from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift
 from erlangen.algebra.field_order import order_fields
 from erlangen.algebra.readable import readable_basis
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
 from erlangen.derivative.scales import Scales
-from erlangen.linalg.qr import rounding
+from erlangen.verbs._coverage import null_split, short, split_by_coverage
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +74,8 @@ def sort_directions(
 
     ``tolerance`` is the relative defect that a check allows, ``noise`` the error of a unit generator.
     """
-    covered, uncovered = _coverage(lie, scales, basis, tolerance)
+    covered, uncovered, tilt = split_by_coverage(lie, scales, basis, tolerance)
+    noise = max(noise, tilt)
     rest, own = _own(lie, scales, covered, tolerance)
     generators, refused = [], []
     for xi in _readable(lie.action, rest, noise):
@@ -89,7 +89,7 @@ def sort_directions(
     return Found(
         tuple(generators),
         listed(own, "own", "the field itself, or built from it alone"),
-        listed(uncovered, "no coverage", "it leaves the span of the data"),
+        listed(uncovered, "no coverage", "it leaves the span or the local tangent of the data"),
         tuple(refused),
     )
 
@@ -111,55 +111,6 @@ def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDAr
     return list(listing.signs[:, None] * rows[listing.order])
 
 
-def _null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tuple[NDArray, NDArray]:
-    """Split a basis ``(p, r)`` by the ratio |part v| / |whole v| of two maps on it: (below the cut, above)."""
-    if basis.shape[1] == 0:
-        return basis, basis
-    part, whole = _short(part), _short(whole)
-    _, sizes, vt = linalg.svd(whole, full_matrices=False)
-    keep = sizes > sizes[0] * rounding(whole.shape)
-    frame = vt[keep].T / sizes[keep]
-    _, ratios, right = linalg.svd(part @ frame, full_matrices=True)
-    ratios = np.concatenate([ratios, np.zeros(frame.shape[1] - len(ratios))])
-    small = ratios <= cut
-    return basis @ (frame @ right[small].T), basis @ (frame @ right[~small].T)
-
-
-def _short(rows: NDArray) -> NDArray:
-    """The triangular factor of a tall matrix: same singular values, few rows."""
-    return np.linalg.qr(rows, mode="r") if len(rows) > rows.shape[1] else rows
-
-
-def _coverage(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
-    """Directions that stay in the affine span of the samples, and those that leave it."""
-    normal = normal_directions(lie, scales)
-    if normal.shape[1] == 0 or basis.shape[1] == 0:
-        return basis, basis[:, :0]
-    few = lie.samples.subset(2048)
-    velocity = lie.lifted.restrict(basis).on_points(few.points) / scales.points
-    leaving = np.einsum("nrd,de->ner", velocity, normal).reshape(-1, basis.shape[1])
-    whole = velocity.transpose(0, 2, 1).reshape(-1, basis.shape[1])
-    return _null_split(leaving, whole, basis, tolerance)
-
-
-def normal_directions(lie: LieDerivative, scales: Scales) -> NDArray:
-    """Unit normals ``(d, e)``, in scaled coordinates, of the affine span of the samples.
-
-    A spread below the square root of rounding, relative to the largest, is no spread: no difference
-    of values across it has a correct digit.
-    """
-    if lie.samples.measure is not None:
-        return np.zeros((lie.samples.dim, 0))
-    span = getattr(lie.field, "span", None)
-    if span is not None:
-        tangent = np.linalg.qr(span.basis / scales.points[:, None])[0]
-        return linalg.null_space(tangent.T)
-    centred = (lie.samples.points - lie.samples.mean) / scales.points
-    _, sizes, vt = linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=True)
-    sizes = np.concatenate([sizes, np.zeros(len(vt) - len(sizes))])
-    return vt[sizes <= sizes[0] * np.sqrt(np.finfo(float).eps)].T
-
-
 def _own(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
     """For vector fields and maps: split off fields parallel to F, and powers of a linear F."""
     if not isinstance(lie.lifted, (TangentLift, IncrementLift)) or basis.shape[1] == 0:
@@ -178,7 +129,7 @@ def _parallel(f: NDArray, velocity: NDArray, whole: NDArray, basis: NDArray, tol
     """Members of the basis that are a function times F at every sample."""
     unit = f / np.maximum(np.linalg.norm(f, axis=1, keepdims=True), np.finfo(float).tiny)
     across = velocity - np.einsum("nrd,nd,ne->nre", velocity, unit, unit)
-    return _null_split(across.transpose(0, 2, 1).reshape(whole.shape), whole, basis, tolerance)[0]
+    return null_split(across.transpose(0, 2, 1).reshape(whole.shape), whole, basis, tolerance)[0]
 
 
 def _powers(x: NDArray, f: NDArray, velocity: NDArray, basis: NDArray, tolerance: float) -> NDArray:
@@ -202,7 +153,7 @@ def _complement(basis: NDArray, own: NDArray, whole: NDArray) -> tuple[NDArray, 
     """Split the basis into the complement of ``own``, orthogonal in speed, and ``own`` itself."""
     if own.shape[1] == 0:
         return basis, own
-    whole = _short(whole)
+    whole = short(whole)
     coordinates, *_ = np.linalg.lstsq(basis, own, rcond=None)
     image = whole @ coordinates
     u, sizes, vt = np.linalg.svd(image, full_matrices=False)

@@ -1,0 +1,94 @@
+"""Coverage: data on a lower-dimensional set say nothing about directions that leave it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.spatial import cKDTree
+
+from erlangen._errors import UndecidedError
+from erlangen.derivative import LieDerivative
+from erlangen.derivative.scales import Scales
+from erlangen.fields import CloudField, cloud_field
+from erlangen.fields.cloud import estimate_dimension
+from erlangen.linalg.qr import rounding
+
+CLOUD_POINTS = 8192
+"""Points from which local tangents are estimated; neighbourhoods shrink with the root of their number."""
+
+ANCHORS = 1024
+"""Points at which a generator is compared with the tangents."""
+
+
+def split_by_coverage(
+    lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float
+) -> tuple[NDArray, NDArray, float]:
+    """Split directions ``basis (p, r)`` into those along the samples and those that leave them.
+
+    A direction is covered where it stays in the affine span of the samples and, where they lie on a
+    surface or on curves, in its local tangents. The error of those tangents comes third.
+    """
+    if basis.shape[1] == 0 or lie.samples.measure is not None or isinstance(lie.field, CloudField):
+        return basis, basis[:, :0], 0.0
+    flat = normal_directions(lie, scales)
+    x, normals, error = _local_normals(lie, scales, flat)
+    if normals.shape[1] == 0:
+        return basis, basis[:, :0], 0.0
+    velocity = lie.lifted.restrict(basis).on_points(x) / scales.points
+    leaving = np.einsum("nrd,ned->ner", velocity, normals).reshape(-1, basis.shape[1])
+    whole = velocity.transpose(0, 2, 1).reshape(-1, basis.shape[1])
+    return *null_split(leaving, whole, basis, max(tolerance, 2 * error)), error
+
+
+def normal_directions(lie: LieDerivative, scales: Scales) -> NDArray:
+    """Unit normals ``(d, e)``, in scaled coordinates, of the affine span of the samples.
+
+    A spread below the square root of rounding, relative to the largest, is no spread: no difference
+    of values across it has a correct digit.
+    """
+    span = getattr(lie.field, "span", None)
+    if span is not None:
+        tangent = np.linalg.qr(span.basis / scales.points[:, None])[0]
+        return linalg.null_space(tangent.T)
+    centred = (lie.samples.points - lie.samples.mean) / scales.points
+    _, sizes, vt = linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=True)
+    sizes = np.concatenate([sizes, np.zeros(len(vt) - len(sizes))])
+    return vt[sizes <= sizes[0] * np.sqrt(np.finfo(float).eps)].T
+
+
+def _local_normals(lie: LieDerivative, scales: Scales, flat: NDArray) -> tuple[NDArray, NDArray, float]:
+    """Anchor points ``(n, d)``, unit normals ``(n, e, d)`` in scaled coordinates, and the error of their angle."""
+    points = lie.samples.subset(CLOUD_POINTS).points
+    tangent = linalg.null_space(flat.T) if flat.shape[1] else np.eye(points.shape[1])
+    anchors = np.linspace(0, len(points) - 1, min(len(points), ANCHORS)).astype(int)
+    constant = np.broadcast_to(flat.T, (len(anchors), *flat.T.shape))
+    z = np.unique((points / scales.points) @ tangent, axis=0)
+    try:
+        dimension, _ = estimate_dimension(z, cKDTree(z))
+        cloud = cloud_field(z, dimension) if dimension < z.shape[1] else None
+    except UndecidedError:  # no thin direction: the points fill their span
+        cloud = None
+    if cloud is None:
+        return points[anchors], constant, 0.0
+    curved = cloud.jacobian((points[anchors] / scales.points) @ tangent) @ tangent.T
+    return points[anchors], np.concatenate([constant, curved], axis=1), cloud.accuracy
+
+
+def null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tuple[NDArray, NDArray]:
+    """Split a basis ``(p, r)`` by the ratio |part v| / |whole v| of two maps on it: (below the cut, above)."""
+    if basis.shape[1] == 0:
+        return basis, basis
+    part, whole = short(part), short(whole)
+    _, sizes, vt = linalg.svd(whole, full_matrices=False)
+    keep = sizes > sizes[0] * rounding(whole.shape)
+    frame = vt[keep].T / sizes[keep]
+    _, ratios, right = linalg.svd(part @ frame, full_matrices=True)
+    ratios = np.concatenate([ratios, np.zeros(frame.shape[1] - len(ratios))])
+    small = ratios <= cut
+    return basis @ (frame @ right[small].T), basis @ (frame @ right[~small].T)
+
+
+def short(rows: NDArray) -> NDArray:
+    """The triangular factor of a tall matrix: same singular values, few rows."""
+    return np.linalg.qr(rows, mode="r") if len(rows) > rows.shape[1] else rows
