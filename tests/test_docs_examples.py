@@ -4,8 +4,8 @@ On each page, in an empty folder of its own:
 
 - a `python` block is executed; all blocks of a page share one namespace;
 - a `text` block right after it is what it prints (`...` stands for anything);
-- a `console` block holds lines `$ erlangen ...`, run as a user would, each followed by what it prints; the comment
-  `# exit code 2` says how it ends where it does not succeed.
+- a `console` block holds lines `$ erlangen ...`, run through the real entry point, each followed by what it prints;
+  the comment `# exit code 2` says how it ends where it does not succeed.
 
 Blocks in other languages (`sh`: how to install, `toml`: settings) are not examples and are left alone.
 """
@@ -17,13 +17,14 @@ import doctest
 import io
 import re
 import shlex
-import subprocess
 import sys
 import types
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import erlangen.cli
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,21 +53,21 @@ def run_python(body: str, namespace: dict[str, Any], where: str, line: int) -> s
     return printed.getvalue()
 
 
-def run_console(body: str, folder: Path, where: str) -> None:
+def run_console(body: str, where: str) -> None:
     for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
         command, _, want = part.partition("\n")
         code = int(command.partition("# exit code ")[2] or 0)
         program, *arguments = shlex.split(command, comments=True)
         assert program == "erlangen", f"{where}: only erlangen is run in console blocks, not {program}"
-        done = subprocess.run(
-            [sys.executable, "-m", "erlangen", *arguments], cwd=folder, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, f"{where}: {command}\n{done.stdout}{done.stderr}"
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            got = erlangen.cli.main(arguments)
+        assert got == code, f"{where}: {command}\n{out.getvalue()}{err.getvalue()}"
         if want.strip():
-            compare(want, done.stderr if code else done.stdout, f"{where}: {command}")
+            compare(want, (err if code else out).getvalue(), f"{where}: {command}")
 
 
-def run_page(text: str, name: str, folder: Path) -> int:
+def run_page(text: str, name: str) -> int:
     """Run the blocks of a page and return how many were run."""
     namespace = vars(sys.modules.setdefault("__page__", types.ModuleType("__page__")))
     namespace.clear()
@@ -80,7 +81,7 @@ def run_page(text: str, name: str, folder: Path) -> int:
             compare(body, printed, where)
         printed = run_python(body, namespace, where, line) if language == "python" else None
         if language == "console":
-            run_console(body, folder, where)
+            run_console(body, where)
         count += language in ("python", "console")
         end = fence.end()
     return count
@@ -89,13 +90,13 @@ def run_page(text: str, name: str, folder: Path) -> int:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    run_page(page.read_text(encoding="utf-8"), page.name, tmp_path)
+    run_page(page.read_text(encoding="utf-8"), page.name)
 
 
-def test_the_runner_sees_wrong_output(tmp_path: Path):
+def test_the_runner_sees_wrong_output():
     right = "```python\nprint(1 + 1)\n```\n\n```text\n2\n```\n"
-    assert run_page(right, "page", tmp_path) == 1
+    assert run_page(right, "page") == 1
     with pytest.raises(AssertionError, match="page:6"):
-        run_page(right.replace("\n2\n", "\n3\n"), "page", tmp_path)
+        run_page(right.replace("\n2\n", "\n3\n"), "page")
     with pytest.raises(ZeroDivisionError):
-        run_page("```python\n1 / 0\n```\n", "page", tmp_path)
+        run_page("```python\n1 / 0\n```\n", "page")
