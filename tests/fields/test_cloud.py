@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,11 @@ def sphere(n: int, d: int, noise: float = 0.0) -> np.ndarray:
     rng = np.random.default_rng(d)
     x = rng.normal(size=(n, d))
     return x / np.linalg.norm(x, axis=1, keepdims=True) + noise * rng.normal(size=(n, d))
+
+
+@lru_cache
+def sphere_field(n: int, noise: float = 0.0) -> CloudField:
+    return cloud_field(sphere(n, 3, noise))
 
 
 def circle() -> np.ndarray:
@@ -51,7 +58,7 @@ def defects(field: CloudField) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(("noise", "bound"), [(0.0, 5e-4), (0.01, 0.02)])
 def test_the_sphere_has_the_rotations_and_nothing_else(noise, bound):
-    field = as_field(sphere(2000, 3, noise))
+    field = sphere_field(2000, noise)
     size, xi = defects(field)
     assert field.intrinsic_dim == 2
     assert size[2] <= bound and size[3] >= 0.9
@@ -82,7 +89,7 @@ def test_shapes_have_their_dimension_and_their_symmetry(name):
 def test_the_stated_error_is_the_error_of_the_normals():
     for noise in (0.0, 0.01, 0.02):
         x = sphere(2000, 3, noise)
-        field = cloud_field(x)
+        field = sphere_field(2000, noise)
         normal = field.jacobian(x)[:, 0]
         cosine = np.abs(np.sum(normal * x, axis=1)) / np.linalg.norm(x, axis=1)
         error = np.sqrt(np.mean(2 - 2 * cosine))
@@ -90,19 +97,24 @@ def test_the_stated_error_is_the_error_of_the_normals():
 
 
 def test_halving_the_spacing_improves_normals_faster_than_a_plane_fit_would():
-    errors = [cloud_field(sphere(n, 3)).accuracy for n in (500, 2000)]
+    errors = [sphere_field(n).accuracy for n in (500, 2000)]
     assert errors[1] <= errors[0] / 4
 
 
 def test_heights_vanish_on_the_cloud_and_follow_its_curvature_between_points():
     x = sphere(2000, 3)
-    field = cloud_field(x)
+    field = sphere_field(2000)
     assert np.array_equal(field.value(field.points), np.zeros((2000, 1)))
     assert np.abs(field.value(x)).max() <= 1e-4
     between = sphere(999, 3)[:500] @ np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     assert np.abs(field.value(between)).max() <= 1e-3
     assert np.abs(np.abs(field.value(1.05 * between)) - 0.05).max() <= 2e-3
     check_field(field, 1.001 * x[:50])
+
+
+def test_an_array_of_points_is_taken_for_a_cloud():
+    field = as_field(circle())
+    assert isinstance(field, CloudField) and field.kind == "invariant"
 
 
 def test_the_reason_for_the_dimension_is_said_in_words():
@@ -125,5 +137,5 @@ def test_clouds_that_cannot_be_used_are_refused():
 
 def test_noise_is_averaged_out_of_the_points():
     noisy = sphere(2000, 3, 0.01)
-    radii = [np.linalg.norm(x, axis=1).std() for x in (noisy, cloud_field(noisy).points)]
+    radii = [np.linalg.norm(x, axis=1).std() for x in (noisy, sphere_field(2000, 0.01).points)]
     assert radii[1] <= radii[0] / 4
