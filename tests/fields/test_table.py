@@ -88,6 +88,19 @@ def test_claimed_accuracy_is_the_true_one(level):
     assert 0.8 < np.median(ratios) < 1.5
 
 
+def test_resolution_covers_the_scatter_of_the_noise():
+    x = np.random.default_rng(3).standard_normal((500, 3))
+    y = np.sum(x**2, axis=1)
+    turn = np.stack([-x[:, 1], x[:, 0], 0 * x[:, 0]], axis=1)
+    left = []
+    for seed in range(20):
+        field = fit_table(x, noisy(y, 0.3, seed), classes=[2, 3])
+        slope = field.jacobian(x)[:, 0]
+        squared = np.mean((slope * turn).sum(1) ** 2) / np.mean((slope**2).sum(1) * (turn**2).sum(1) / 3)
+        left.append(np.sqrt(max(squared - field.accuracy**2, 0.0)) <= field.resolution <= field.accuracy)
+    assert np.mean(left) >= 0.9
+
+
 def test_draws_have_the_covariance_of_refits():
     x = plane(200)
     y = x[:, 0] ** 2 + x[:, 1]
@@ -245,13 +258,15 @@ def test_lorentz_table():
 @pytest.mark.parametrize("flips", [None, 0.1])
 def test_labels_give_the_log_odds(flips):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((6000, 2))
+    x = rng.standard_normal((4000, 2))
     score = 3 * (x[:, 0] ** 2 + x[:, 1] ** 2 - 1.4)
-    positive = rng.random(6000) < 1 / (1 + np.exp(-score)) if flips is None else (score > 0) ^ (rng.random(6000) < flips)
-    field = fit_table(x, np.where(positive, "signal", "background"))
+    positive = (
+        rng.random(4000) < 1 / (1 + np.exp(-score)) if flips is None else (score > 0) ^ (rng.random(4000) < flips)
+    )
+    field = fit_table(x, np.where(positive, "signal", "background"), classes=[1, 2, 3, 4])
     assert field.labels == ("background", "signal")
     assert chosen(field) == "polynomial 2"
-    assert abs(field.flips - (flips or 0.0)) < 0.015
+    assert abs(field.flips - (flips or 0.0)) < 0.02
     rotation = np.stack([-x[:, 1], x[:, 0]], axis=1)[:, None]
     slope = field.jacobian(x)[:, 0]
     along = np.einsum("nd,npd->n", slope, rotation)
@@ -264,7 +279,7 @@ def test_labels_of_the_lorentz_table_are_reproducible_and_balanced():
     x, y = lorentz_labels(500, rng=4)
     again = lorentz_labels(500, rng=4)
     assert np.array_equal(x, again[0]) and np.array_equal(y, again[1])
-    assert 0.4 < y.mean() < 0.6
+    assert 0.3 < y.mean() < 0.7
 
 
 def test_separable_labels_stay_finite():

@@ -10,6 +10,9 @@ import numpy as np
 from erlangen.fields._path import SIGNIFICANT, Level, converged, mean_square
 from erlangen.linalg.qr import rounding
 
+UNKNOWN = (float("inf"), float("inf"))
+"""Errors of a class that is not there."""
+
 
 @dataclass(frozen=True, eq=False)
 class Chain:
@@ -36,6 +39,8 @@ class Choice:
         Whether the class passes its tests, or agrees with the larger ones all the same, or neither.
     accuracy, runner_up_accuracy : float
         Estimated relative errors of the two derivatives.
+    resolution, runner_up_resolution : float
+        What is left of them once the expected effect of noise has been taken out.
     reason : str
         Words.
     """
@@ -44,7 +49,9 @@ class Choice:
     runner_up: Level | None
     verdict: str
     accuracy: float
+    resolution: float
     runner_up_accuracy: float
+    runner_up_resolution: float
     reason: str
 
 
@@ -92,11 +99,17 @@ def clearly_worse(level: Level, others: Sequence[Level]) -> bool:
     return any(not not_worse(level, other) for other in others)
 
 
-def _accuracy(level: Level, bias: float) -> float:
+def _errors(level: Level, bias: float) -> tuple[float, float]:
+    """Accuracy and resolution: noise counts in full, or with two standard deviations of its scatter."""
     size = mean_square(level.slopes)
-    error = level.slope_variance + bias
+    if size == 0:
+        return float("inf"), float("inf")
     floor = rounding((len(level.held_out), level.n_params))
-    return max(float(np.sqrt(error / size)), floor) if size > 0 else float("inf")
+    left = min(1.0, 2.0 * level.slope_scatter) * level.slope_variance
+    return (
+        max(float(np.sqrt((level.slope_variance + bias) / size)), floor),
+        max(float(np.sqrt((left + bias) / size)), floor),
+    )
 
 
 def _fits(level: Level, following: Level) -> Choice:
@@ -107,7 +120,7 @@ def _fits(level: Level, following: Level) -> Choice:
         f"{level.name} is the smallest class that passes: no lack of fit against larger classes "
         f"(p = {level.lack_of_fit:.2g}) and a held-out error of {rms(level):.2g} as small as theirs"
     )
-    return Choice(level, following, "fits", _accuracy(level, bias), _accuracy(following, 0.0), reason)
+    return Choice(level, following, "fits", *_errors(level, bias), *_errors(following, 0.0), reason)
 
 
 def _converged(level: Level, after: Sequence[Level]) -> Choice:
@@ -116,7 +129,7 @@ def _converged(level: Level, after: Sequence[Level]) -> Choice:
         f"every class up to {after[-1].name} shows lack of fit, but the derivative of {level.name} differs from those "
         f"of the larger ones by at most {np.sqrt(bias / mean_square(level.slopes)):.2g}"
     )
-    return Choice(level, after[0], "converged", _accuracy(level, bias), _accuracy(after[0], bias), reason)
+    return Choice(level, after[0], "converged", *_errors(level, bias), *_errors(after[0], bias), reason)
 
 
 def _rejected(best: Level, second: Level | None) -> Choice:
@@ -124,8 +137,8 @@ def _rejected(best: Level, second: Level | None) -> Choice:
     why = "has no test of fit" if untested else f"shows lack of fit (p = {best.lack_of_fit:.1g})"
     reason = f"{best.name} has the smallest held-out error, {rms(best):.2g} of the values' spread, but {why}"
     if second is None:
-        return Choice(best, None, "rejected", _accuracy(best, 0.0), float("inf"), reason)
+        return Choice(best, None, "rejected", *_errors(best, 0.0), *UNKNOWN, reason)
     # Errors of derivatives shrink as those of values do, so the worse model's share of the difference is the larger.
     share = min(1.0, rms(best) ** 2 / max(rms(second) ** 2, np.finfo(float).tiny))
     difference = mean_square(best.slopes - second.slopes)
-    return Choice(best, second, "rejected", _accuracy(best, share * difference), _accuracy(second, difference), reason)
+    return Choice(best, second, "rejected", *_errors(best, share * difference), *_errors(second, difference), reason)

@@ -73,6 +73,9 @@ class Level:
         Derivatives at the probes, by scaled columns.
     slope_variance : float
         Expected mean square of the error of the slopes from noise alone.
+    slope_scatter : float
+        Relative standard deviation of that mean square from one draw of the noise to the next, for the derivative
+        along the coordinate where it is largest.
     root : ndarray (q, r) or None
         Coefficient errors are ``root @ (r independent units)``, times the noise; None where there are no coefficients.
     noise : ndarray (c, c)
@@ -92,6 +95,7 @@ class Level:
     rss: NDArray
     slopes: NDArray
     slope_variance: float
+    slope_scatter: float
     root: NDArray | None
     noise: NDArray
     lack_of_fit: float = float("nan")
@@ -117,7 +121,7 @@ class PathFit:
         m, d = len(self.data.probes), self.data.metric.shape[1]
         self._gradients = np.zeros((m * d, 0))
         self._slopes = np.zeros((m * d, c))
-        self._roughness = 0.0
+        self._slopes_of_columns = np.zeros((m * d, 0))
 
     def add(self, name: str, part: AbstractBasis) -> Level:
         """Fit the class with the functions of ``part`` added and append it to the levels."""
@@ -141,12 +145,13 @@ class PathFit:
         self._gradients = np.hstack([self._gradients, gradients.reshape(-1, part.size)])
         slopes = self._gradients @ self._columns.transform[:, before:]
         self._slopes = self._slopes + slopes @ found
-        self._roughness += float((slopes**2).sum()) / len(points)
+        self._slopes_of_columns = np.hstack([self._slopes_of_columns, slopes])
 
     def _level(self, name: str, n: int, c: int) -> Level:
         rank, transform = self._columns.rank, self._columns.transform
         left_out = self._residual / np.maximum(1.0 - self._leverage, 1.0 / n)[:, None]
         noise = self._residual.T @ self._residual / max(n - rank, 1)
+        errors = self._slopes_of_columns.reshape(len(self.data.probes), -1, rank)
         return Level(
             name=name,
             model=BasisField(merge(self._parts), (transform @ self._coordinates).T),
@@ -154,7 +159,8 @@ class PathFit:
             held_out=(left_out**2).mean(axis=1),
             rss=(self._residual**2).sum(axis=0),
             slopes=self._slopes.reshape(len(self.data.probes), -1, c).transpose(0, 2, 1),
-            slope_variance=float(np.trace(noise)) * self._roughness / n,
+            slope_variance=float(np.trace(noise)) * mean_square(errors) / n,
+            slope_scatter=scatter(errors),
             root=transform.copy() / np.sqrt(n),
             noise=noise,
         )
@@ -232,6 +238,20 @@ def converged(level: Level, larger: Sequence[Level], tolerance: float) -> bool:
 def mean_square(slopes: NDArray) -> float:
     """Mean over the probes of the squared Frobenius norm."""
     return float((slopes**2).sum() / len(slopes))
+
+
+def scatter(errors: NDArray) -> float:
+    """Relative standard deviation of sum |errors @ u|^2 over normal u, for the worst of the coordinates.
+
+    Parameters
+    ----------
+    errors : ndarray (m, d, r)
+        Slopes at the probes that the r independent errors give.
+    """
+    squares = (errors**2).sum(axis=(0, 2))
+    products = [float((along @ along.T).ravel() @ (along @ along.T).ravel()) for along in errors.transpose(1, 0, 2)]
+    known = squares > 0
+    return float(np.sqrt(2.0 * np.array(products)[known] / squares[known] ** 2).max(initial=0.0))
 
 
 def _with_lack_of_fit(level: Level, larger: Sequence[Level], data: Rows) -> Level:

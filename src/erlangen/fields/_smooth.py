@@ -83,6 +83,7 @@ def fit_gaussian_process(data: Rows, rng: np.random.Generator) -> Level:
         rss=((ratio * weights) ** 2).sum(axis=0),
         slopes=model.jacobian(points) @ data.metric,
         slope_variance=float(scale.sum()) * _slope_variance(points, z, lengths, inverse, data.metric),
+        slope_scatter=1.0,
         root=None,
         noise=np.diag(scale * ratio),
         rows=rows,
@@ -164,6 +165,7 @@ def fit_network(data: Rows, rng: np.random.Generator) -> Level:
         rss=errors[best].sum(axis=0),
         slopes=slopes[best],
         slope_variance=float(((slopes[0] - slopes[1]) ** 2).sum()) / len(points) / 2.0,
+        slope_scatter=1.0,
         root=None,
         noise=np.diag(errors[best].mean(axis=0)),
         rows=test,
@@ -173,9 +175,10 @@ def fit_network(data: Rows, rng: np.random.Generator) -> Level:
 def _train(z: NDArray, y: NDArray, seed: int) -> TanhNetwork:
     from sklearn.neural_network import MLPRegressor
 
-    net = MLPRegressor((32, 32), activation="tanh", solver="lbfgs", alpha=1e-5, max_iter=400, random_state=seed)
+    net = MLPRegressor(
+        hidden_layer_sizes=(32, 32), activation="tanh", solver="lbfgs", alpha=1e-5, max_iter=400, random_state=seed
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the number of iterations is the budget, not a target
         net.fit(z, y if y.shape[1] > 1 else y[:, 0])
     return TanhNetwork(tuple(net.coefs_), tuple(net.intercepts_))
-

@@ -68,7 +68,8 @@ def _numbers(values: Any, name: str) -> NDArray:
             "numbers (for y also two labels)",
             f"{name}.astype(float) on the columns that are numbers",
         ) from None
-    bad = ~np.isfinite(out.reshape(len(out), -1) if out.ndim else out.reshape(1, 1)).all(axis=1)
+    rows = out.reshape(len(out), -1) if out.ndim else out.reshape(1, 1)
+    bad = np.any(~np.isfinite(rows), axis=1)
     if bad.any():
         raise _wrong(
             f"{name} holds values that are not finite.",
@@ -107,7 +108,10 @@ def _check_kind(kind: str | None, flat: bool, c: int, d: int) -> str:
         raise _wrong("This kind is not known.", f"kind={kind!r}", '"invariant", "vector" or "map"', 'kind="invariant"')
     if kind in ("vector", "map") and c != d:
         raise _wrong(
-            f"Values of kind {kind!r} have one channel per coordinate.", f"c = {c}, d = {d}", "c = d", 'kind="invariant"'
+            f"Values of kind {kind!r} have one channel per coordinate.",
+            f"c = {c}, d = {d}",
+            "c = d",
+            'kind="invariant"',
         )
     if kind is None and c == d and not flat:
         raise _wrong(

@@ -117,7 +117,9 @@ class Fourier(AbstractBasis):
 
     def __post_init__(self):
         if self.order < 1 or not all(p > 0 for p in self.periods):
-            raise _bad_basis("Fourier", f"periods {list(self.periods)}, order {self.order}", "positive periods, order >= 1")
+            raise _bad_basis(
+                "Fourier", f"periods {list(self.periods)}, order {self.order}", "positive periods, order >= 1"
+            )
 
     @property
     def point_dim(self) -> int:
@@ -335,7 +337,8 @@ class Joined(AbstractBasis):
 
     def contract(self, x: NDArray, coefficients: NDArray) -> NDArray:
         ends = np.cumsum([b.size for b in self.parts])[:-1]
-        return sum(b.contract(x, c) for b, c in zip(self.parts, np.split(coefficients, ends, axis=1)))
+        pieces = zip(self.parts, np.split(coefficients, ends, axis=1))
+        return np.sum([b.contract(x, c) for b, c in pieces], axis=0)
 
 
 @dataclass(frozen=True, eq=False)

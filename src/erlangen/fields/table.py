@@ -77,6 +77,9 @@ class FittedField(AbstractField):
     accuracy : float
         Estimated relative error of the derivative over the points, by scaled columns and values: noise,
         and what speaks for a bias.
+    resolution : float
+        Smallest relative defect that can be told from zero once the expected effect of noise on its square,
+        about ``accuracy**2``, has been taken out: bias, and two standard deviations of what noise does.
     noise : ndarray (c,)
         Standard deviation of the noise in each channel (labels: 1, they carry their own).
     r2 : float
@@ -106,6 +109,7 @@ class FittedField(AbstractField):
     points: NDArray
     kind: str = "invariant"
     accuracy: float = EXACT
+    resolution: float
     noise: NDArray
     r2: float
     verdict: str
@@ -176,7 +180,11 @@ class FittedField(AbstractField):
             for r in self.classes
         ]
         return "\n".join(
-            [text_table(header, rows), f"{self.reason}; {self.span.reason}.", f"derivative known to {self.accuracy:.2g}"]
+            [
+                text_table(header, rows),
+                f"{self.reason}; {self.span.reason}.",
+                f"derivative known to {self.accuracy:.2g}",
+            ]
         )
 
 
@@ -382,7 +390,7 @@ def _finish(
         ClassRow(level.name, level.n_params, rms(level), level.lack_of_fit, level is choice.level) for level in levels
     )
 
-    def field(level: Level, accuracy: float, runner_up: FittedField | None) -> FittedField:
+    def field(level: Level, accuracy: float, resolution: float, runner_up: FittedField | None) -> FittedField:
         return FittedField(
             model=level.model,
             span=span,
@@ -391,6 +399,7 @@ def _finish(
             points=table.x,
             kind=table.kind,
             accuracy=accuracy,
+            resolution=resolution,
             noise=scale * np.sqrt(np.maximum(np.diag(level.noise), 0.0)),
             r2=1.0 - rms(level) ** 2 / base**2,
             verdict=choice.verdict,
@@ -403,8 +412,10 @@ def _finish(
             names=table.names,
         )
 
-    second = None if choice.runner_up is None else field(choice.runner_up, choice.runner_up_accuracy, None)
-    return field(choice.level, choice.accuracy, second)
+    second = None
+    if choice.runner_up is not None:
+        second = field(choice.runner_up, choice.runner_up_accuracy, choice.runner_up_resolution, None)
+    return field(choice.level, choice.accuracy, choice.resolution, second)
 
 
 def _square_root(covariance: NDArray) -> NDArray:
