@@ -186,6 +186,14 @@ def test_an_undecided_question_is_valid_json_with_a_reason(call, tmp_path):
     assert json.loads((tmp_path / "a.json").read_text()) == answer
 
 
+def test_a_file_name_that_is_no_text(call, files):
+    odd = os.fsdecode(os.fsencode(files) + b"/\xff.npz")
+    os.rename(files / "so3.npz", odd)
+    code, out, _ = call("identify", odd, "--json", "--out", files / "answer.json")
+    assert code == 0 and json.loads(out)["about"]["file"].endswith("\ufffd.npz")
+    assert json.loads((files / "answer.json").read_text(encoding="utf-8")) == json.loads(out)
+
+
 # --- the process
 
 

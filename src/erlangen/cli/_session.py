@@ -80,7 +80,9 @@ class Session:
 
     def note(self, remark: str, **facts: Any) -> None:
         """Keep something that a reader should know beside the answer."""
-        self.facts |= facts
+        # a file name is bytes: where they are not UTF-8, JSON gets a replacement character
+        plain = {k: os.fsencode(v).decode("utf-8", "replace") if isinstance(v, Path) else v for k, v in facts.items()}
+        self.facts |= plain
         self.remarks.append(remark)
 
     def inform(self, text: str, style: str = "") -> None:

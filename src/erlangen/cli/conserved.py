@@ -77,7 +77,7 @@ def laws_of(
 
     session.note(
         f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}",
-        file=str(file),
+        file=file,
         columns=list(flow.names),
         samples=len(flow.points),
         runs=flow.n_runs,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -29,6 +30,8 @@ def demo(session: Session, data: DataSettings, body: Body = None) -> Answer:
     The same answer, from any such file: erlangen conserved planets.csv --time t --group body
     --feature "1/sqrt(x**2+y**2+z**2)" --positions x,y,z --momenta vx,vy,vz
     """
+    # Before NumPy is loaded: on matrices this small, threads of the linear algebra only wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from erlangen.data import planets_path
     from erlangen.io import read_trajectories
 

@@ -69,7 +69,7 @@ def dynamics(
     session.note(
         f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}; "
         f"time derivatives from their neighbours, to about {worst:.1g}",
-        file=str(file),
+        file=file,
         columns=list(flow.names),
         samples=len(flow.points),
         runs=flow.n_runs,
@@ -106,7 +106,7 @@ def function(
     goal = names(target) or ""
     session.note(
         f"{len(x)} samples of {goal} over {shown(columns)}" + ("; zeros and ones are labels" if labels else ""),
-        file=str(file),
+        file=file,
         columns=list(columns),
         target=goal.split(","),
         samples=len(x),
@@ -132,7 +132,7 @@ def cloud(
     field = cloud_field(x)
     session.note(
         f"{len(x)} points of {shown(found)} near a set of dimension {field.intrinsic_dim} ({field.reason})",
-        file=str(file),
+        file=file,
         columns=list(found),
         samples=len(x),
         intrinsic_dim=field.intrinsic_dim,

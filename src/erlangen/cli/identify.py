@@ -46,6 +46,6 @@ def identify(session: Session, file: Npz, noise: Noise = None) -> Answer:
         assert found.exponents is not None and found.coefficients is not None  # the reader returns one or the other
         algebra = LieAlgebra.from_fields(found.exponents, found.coefficients)
         form = f"{algebra.dim} vector fields on R^{found.exponents.shape[1]}"
-    session.note(form, file=str(file), generators=form, names=list(found.names))
+    session.note(form, file=file, generators=form, names=list(found.names))
     session.progress.step("naming the algebra")
     return of_structure(algebra.identify(noise), algebra)
