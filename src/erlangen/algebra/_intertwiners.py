@@ -88,12 +88,21 @@ def intertwiners(a: NDArray, b: NDArray, tol: float, parity: int = 0) -> Intertw
     if len(a) * k * rows * unknowns**2 <= _DIRECT_WORK:
         return _restrict(a, b, _unknowns(k, rows, parity), tol)
     # The seed is fixed: the draw is a means of solving, and the answer does not depend on it.
-    mixed_a, mixed_b = _combinations(a, b, np.random.default_rng(0))
-    basis = None if unknowns <= _DENSE_UNKNOWNS else _matching_eigenvectors(mixed_a[0], mixed_b[0], tol, parity)
-    basis = _unknowns(k, rows, parity) if basis is None else basis
-    narrowed = _restrict(mixed_a, mixed_b, basis, _COMBINATIONS * tol)
-    decided = _restrict(a, b, narrowed.basis, tol)
-    return Intertwiners(decided.basis, decided.last_kept, min(decided.first_dropped, narrowed.first_dropped))
+    rng = np.random.default_rng(0)
+    first_dropped, basis = np.inf, None
+    for count in (_COMBINATIONS, 8 * _COMBINATIONS):
+        if count >= len(a):
+            break
+        mixed_a, mixed_b = _combinations(a, b, count, rng)
+        if basis is None and unknowns > _DENSE_UNKNOWNS:
+            basis = _matching_eigenvectors(mixed_a[0], mixed_b[0], tol, parity)
+        basis = _unknowns(k, rows, parity) if basis is None else basis
+        # A combination of norm 1 spreads over all directions: what it does to a unit X, and what
+        # its noise does, is of order 2 / sqrt(k).
+        narrowed = _restrict(mixed_a, mixed_b, basis, _COMBINATIONS * tol * min(1.0, 2 / np.sqrt(k)))
+        basis, first_dropped = narrowed.basis, min(first_dropped, narrowed.first_dropped)
+    decided = _restrict(a, b, _unknowns(k, rows, parity) if basis is None else basis, tol)
+    return Intertwiners(decided.basis, decided.last_kept, min(decided.first_dropped, first_dropped))
 
 
 def _unknowns(k: int, rows: int, parity: int) -> NDArray:
@@ -108,8 +117,8 @@ def _unknowns(k: int, rows: int, parity: int) -> NDArray:
     return basis
 
 
-def _combinations(a: NDArray, b: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
-    weights = rng.standard_normal((_COMBINATIONS, len(a)))
+def _combinations(a: NDArray, b: NDArray, count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    weights = rng.standard_normal((count, len(a)))
     mixed_a, mixed_b = np.tensordot(weights, a, 1), np.tensordot(weights, b, 1)
     scale = np.linalg.norm(mixed_a, axis=(1, 2))[:, None, None]
     scale[scale == 0] = 1.0
@@ -147,7 +156,7 @@ def _matching_eigenvectors(a: NDArray, b: NDArray, tol: float, parity: int) -> N
     (left, w), (right, u) = np.linalg.eig(b), np.linalg.eig(a)
     if max(np.linalg.cond(w), np.linalg.cond(u)) > 1e3:
         return None
-    i, j = np.nonzero(np.abs(left[:, None] - right[None, :]) <= max(30 * tol, 1e-6))
+    i, j = np.nonzero(np.abs(left[:, None] - right[None, :]) <= max(10 * tol * min(1.0, 2 / np.sqrt(len(a))), 1e-6))
     if len(i) > _DENSE_UNKNOWNS // 2:
         return None
     pairs = w.T[i, :, None] * np.linalg.inv(u)[j, None, :]
