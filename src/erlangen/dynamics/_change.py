@@ -33,6 +33,7 @@ from erlangen.linalg.null import Whitening, whiten
 from erlangen.linalg.qr import StreamedQR, rounding
 
 _ROWS = 2048
+_BATCH = 16384
 _DIFFERENCES = 8
 """Highest difference from which noise is estimated."""
 
@@ -94,7 +95,6 @@ class Increments(AbstractChange):
 
     def rows(self, run: Run, features: Features) -> NDArray:
         values = features.basis.evaluate(run.states)
-        values = values - values[0]  # a large constant must not cost digits
         return (values - values.mean(axis=0)) / sqrt(len(values) - 1)
 
     def spread(self, run: Run) -> NDArray:
@@ -174,22 +174,44 @@ def accumulate(
         Coordinates that share a unit; they share a scale in the plain form A.
     """
     q = features.size
-    w, b, a = StreamedQR(q), StreamedQR(q), StreamedQR(q)
+    w, b, a = _Rows(q), _Rows(q), _Rows(q)
     noises = []
     for run in flow.runs:
         n = len(run.time)
         spread = change.spread(run)
         scales = block_scales(spread, blocks)
         root = _root(spread, scales)
-        w.update(change.rows(run, features))
+        w.add(change.rows(run, features))
         for at in _chunks(n):
             gradients = features.basis.gradients(run.states[at]) / sqrt(n)
-            b.update(_rows(gradients @ root))
-            a.update(_rows(gradients * scales))
+            b.add(_rows(gradients @ root))
+            a.add(_rows(gradients * scales))
         moving = scales > 0
         noises.append(np.mean((change.noise(run)[moving] / scales[moving]) ** 2) if moving.any() else 0.0)
     r = sqrt(flow.n_runs)
     return Forms(w.factor() / r, b.factor() / r, a.factor() / r, float(np.sqrt(np.mean(noises))))
+
+
+class _Rows:
+    """Rows that go into a triangular factor many at a time: each update has a cost that short runs would multiply."""
+
+    def __init__(self, q: int) -> None:
+        self._stream = StreamedQR(q)
+        self._waiting: list[NDArray] = []
+
+    def add(self, block: NDArray) -> None:
+        self._waiting.append(block)
+        if sum(map(len, self._waiting)) >= _BATCH:
+            self._flush()
+
+    def factor(self) -> NDArray:
+        self._flush()
+        return self._stream.factor()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._stream.update(np.concatenate(self._waiting))
+            self._waiting = []
 
 
 def _root(spread: NDArray, scales: NDArray) -> NDArray:
