@@ -9,7 +9,7 @@ from scipy import sparse
 from erlangen import UndecidedError
 from erlangen.linalg.null import iterative_null_space, null_space, rational_null_space, streamed_null_space, whiten
 from erlangen.linalg.qr import StreamedQR
-from erlangen.linalg.subspace import DenseSubspace, echelon, span
+from erlangen.linalg.subspace import DenseSubspace, IsotypicBlock, IsotypicSubspace, echelon, span
 
 
 def low_rank(m, p, rank, seed):
@@ -103,3 +103,31 @@ def test_echelon_spans_the_same_space_with_unit_pivots():
     reduced = echelon(basis)
     assert span(reduced).angles(DenseSubspace(basis)).max() < 1e-13
     assert np.sum(np.abs(reduced) > 1e-12) <= 3 * (10 - 3 + 1)
+
+
+def test_isotypic_factors_are_the_commutant():
+    """V + V + S of SO(3) on both sides: maps that commute with every rotation, from factors alone."""
+    from scipy.spatial.transform import Rotation
+
+    def copies(mixing):
+        spins = mixing[:, :6].reshape(7, 2, 3)
+        return spins, mixing[:, 6:].reshape(7, 1, 1)
+
+    rng = np.random.default_rng(9)
+    mix = [np.linalg.qr(rng.normal(size=(7, 7)))[0] for _ in range(2)]
+    (left, s_left), (right, s_right) = copies(mix[0]), copies(mix[1])
+    blocks = (IsotypicBlock(left, right, np.eye(3)[None]), IsotypicBlock(s_left, s_right, np.ones((1, 1, 1))))
+    maps = IsotypicSubspace((7, 7), blocks)
+    rotations = Rotation.random(4, random_state=0).as_matrix()
+
+    def act(m, g):
+        return m @ np.block([[np.kron(np.eye(2), g), np.zeros((6, 1))], [np.zeros((1, 6)), np.eye(1)]]) @ m.T
+
+    rows = [np.kron(act(mix[0], g), np.eye(7)) - np.kron(np.eye(7), act(mix[1], g).T) for g in rotations]
+    oracle = null_space(np.vstack(rows))
+    assert maps.dim == oracle.dim == 5
+    assert oracle.angles(maps).max() < 1e-12
+    x = rng.normal(size=(3, 49))
+    assert np.allclose(maps.project(x), oracle.project(x))
+    assert np.allclose(maps.coordinates(maps.combine(np.eye(5))), np.eye(5))
+    assert span(maps.sparse_basis()).angles(maps).max() < 1e-10

@@ -27,17 +27,24 @@ class AbstractSubspace(ABC):
         """Dimension of the subspace."""
 
     @abstractmethod
-    def to_dense(self) -> NDArray:
-        """Orthonormal basis as columns ``(N, dim)``."""
+    def coordinates(self, vectors: NDArray) -> NDArray:
+        """Inner products ``(..., dim)`` of ``vectors (..., N)`` with an orthonormal basis."""
+
+    @abstractmethod
+    def combine(self, coordinates: NDArray) -> NDArray:
+        """Vectors ``(..., N)`` with given coordinates ``(..., dim)`` in the same orthonormal basis."""
 
     @abstractmethod
     def sparse_basis(self) -> NDArray:
         """Basis as columns ``(N, dim)`` in reduced echelon form, many zeros."""
 
+    def to_dense(self) -> NDArray:
+        """Orthonormal basis as columns ``(N, dim)``."""
+        return self.combine(np.eye(self.dim)).T
+
     def project(self, vectors: ArrayLike) -> NDArray:
         """Orthogonal projection of ``vectors (..., N)`` onto the subspace."""
-        q = self.to_dense()
-        return (np.asarray(vectors, dtype=np.float64) @ q) @ q.T
+        return self.combine(self.coordinates(np.asarray(vectors, dtype=np.float64)))
 
     def angles(self, other: AbstractSubspace) -> NDArray:
         """Principal angles in radians, ascending, to another subspace of the same space.
@@ -98,9 +105,13 @@ class DenseSubspace(AbstractSubspace):
         """Dimension of the subspace."""
         return self.basis.shape[1]
 
-    def to_dense(self) -> NDArray:
-        """Orthonormal basis as columns ``(N, dim)``."""
-        return self.basis
+    def coordinates(self, vectors: NDArray) -> NDArray:
+        """Inner products ``(..., dim)`` with the basis."""
+        return vectors @ self.basis
+
+    def combine(self, coordinates: NDArray) -> NDArray:
+        """Vectors ``(..., N)`` with given coordinates."""
+        return coordinates @ self.basis.T
 
     def sparse_basis(self) -> NDArray:
         """Reduced echelon basis as columns ``(N, dim)``, pivots by size."""
@@ -149,13 +160,112 @@ class RationalSubspace(AbstractSubspace):
     def _float(self) -> NDArray:
         return np.array([[float(v) for v in row] for row in self.rows]).reshape(len(self.rows), self.n).T
 
-    def to_dense(self) -> NDArray:
-        """Orthonormal basis as columns ``(N, dim)``."""
+    @cached_property
+    def _orthonormal(self) -> NDArray:
         return np.linalg.qr(self._float)[0] if self.rows else self._float
+
+    def coordinates(self, vectors: NDArray) -> NDArray:
+        """Inner products ``(..., dim)`` with an orthonormal basis of the same space."""
+        return vectors @ self._orthonormal
+
+    def combine(self, coordinates: NDArray) -> NDArray:
+        """Vectors ``(..., N)`` with given coordinates."""
+        return coordinates @ self._orthonormal.T
 
     def sparse_basis(self) -> NDArray:
         """The exact basis as float columns ``(N, dim)``."""
         return self._float
+
+
+@dataclass(frozen=True, eq=False)
+class IsotypicBlock:
+    """Equivariant maps between the copies of one irreducible representation on two sides.
+
+    Attributes
+    ----------
+    left : ndarray (a, m, k)
+        m copies of the irreducible of size k inside R^a, orthonormal columns.
+    right : ndarray (b, n, k)
+        n copies inside R^b.
+    commutant : ndarray (t, k, k)
+        Orthogonal matrices that commute with the irreducible, orthogonal to each other: the identity
+        (real type), two (complex) or four (quaternionic).
+    """
+
+    left: NDArray
+    right: NDArray
+    commutant: NDArray
+
+    @property
+    def dim(self) -> int:
+        """Number of maps: m * n * t."""
+        return self.left.shape[1] * self.right.shape[1] * len(self.commutant)
+
+
+@dataclass(frozen=True, eq=False)
+class IsotypicSubspace(AbstractSubspace):
+    """Matrices ``(a, b)``, flattened row by row, that are sums of U_i M_t V_j^T over isotypic blocks.
+
+    Only the factors are kept: O((a + b)^2) numbers where a dense basis has dim * a * b.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The two sizes (a, b).
+    blocks : tuple of IsotypicBlock
+        One per irreducible representation that stands on both sides.
+    reason : str
+        Why this dimension.
+    """
+
+    shape: tuple[int, int]
+    blocks: tuple[IsotypicBlock, ...]
+    reason: str = "factors of isotypic components"
+
+    @property
+    def ambient_dim(self) -> int:
+        """Dimension a * b of the space of matrices."""
+        return self.shape[0] * self.shape[1]
+
+    @property
+    def dim(self) -> int:
+        """Number of independent maps."""
+        return sum(block.dim for block in self.blocks)
+
+    @property
+    def gap(self) -> float:
+        """Infinite: dimensions are counted, not thresholded."""
+        return float("inf")
+
+    @property
+    def singular_values(self) -> NDArray:
+        """Empty: no spectrum is needed."""
+        return np.zeros(0)
+
+    def coordinates(self, vectors: NDArray) -> NDArray:
+        """Inner products ``(..., dim)`` with the maps U_i M_t V_j^T / sqrt(k)."""
+        x = vectors.reshape(*vectors.shape[:-1], *self.shape)
+        parts = []
+        for block in self.blocks:
+            inner = np.einsum("aik,...ab,bjl->...ijkl", block.left, x, block.right, optimize=True)
+            c = np.einsum("...ijkl,tkl->...ijt", inner, block.commutant) / np.sqrt(block.left.shape[2])
+            parts.append(c.reshape(*c.shape[:-3], -1))
+        return np.concatenate(parts, axis=-1) if parts else np.zeros((*vectors.shape[:-1], 0))
+
+    def combine(self, coordinates: NDArray) -> NDArray:
+        """Flattened matrices ``(..., a * b)`` with given coordinates."""
+        out, start = np.zeros((*coordinates.shape[:-1], *self.shape)), 0
+        for block in self.blocks:
+            m, n, t = block.left.shape[1], block.right.shape[1], len(block.commutant)
+            c = coordinates[..., start : start + block.dim].reshape(*coordinates.shape[:-1], m, n, t)
+            middle = np.einsum("...ijt,tkl->...ijkl", c, block.commutant) / np.sqrt(block.left.shape[2])
+            out += np.einsum("aik,...ijkl,bjl->...ab", block.left, middle, block.right, optimize=True)
+            start += block.dim
+        return out.reshape(*coordinates.shape[:-1], -1)
+
+    def sparse_basis(self) -> NDArray:
+        """Reduced echelon basis as columns ``(N, dim)``."""
+        return echelon(self.to_dense())
 
 
 def span(columns: NDArray) -> DenseSubspace:
