@@ -76,6 +76,9 @@ class PreservedForms:
         diagonal = np.diag(form)
         if np.abs(form - np.diag(diagonal)).max() > zero:
             return f"a form of signature ({self.signature[0]},{self.signature[1]})" if self.signature else "a form"
+        smallest = np.abs(diagonal)[np.abs(diagonal) > zero].min(initial=1.0)
+        if np.all(np.abs(diagonal / smallest - np.round(diagonal / smallest)) <= zero / smallest):
+            diagonal, zero = diagonal / smallest, zero / smallest  # diag(1,4,9) rather than diag(0.111,0.444,1)
         rounded = np.where(np.abs(diagonal - np.round(diagonal)) <= zero, np.round(diagonal), diagonal)
         return "diag(" + ",".join(_render.number(float(e), 3) for e in rounded) + ")"
 
