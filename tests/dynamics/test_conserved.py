@@ -16,7 +16,7 @@ from erlangen.dynamics._change import accumulate, solve
 from erlangen.dynamics._evidence import Ground
 from erlangen.fields.libraries import Expressions, Polynomial
 from erlangen.fields.trajectories import Trajectories
-from erlangen.linalg.rank import Threshold
+from erlangen.linalg.rank import LargestGap, NoiseFloor, Threshold
 
 PQ = ("x", "y", "px", "py")
 ENERGY = "0.5 vx^2 + 0.5 vy^2 + 0.5 vz^2 - 1/sqrt(x^2 + y^2 + z^2)"
@@ -253,6 +253,24 @@ def test_path_and_delta():
     found = conserved(flow, KEPLER)
     assert any(count == 4 and delta < 1e-3 for delta, count in found.path)
     assert conserved(flow, KEPLER, rule=Threshold(1e-6)).n_laws == 0
+
+
+@pytest.mark.parametrize("rule", [LargestGap(), NoiseFloor()])
+def test_other_rules(rule):
+    found = conserved(kepler(8, 1e-4), KEPLER, rule=rule)
+    assert found.decided and found.n_laws == 4
+
+
+def test_too_few_samples_are_refused():
+    states = np.random.default_rng(0).normal(size=(5, 2, 2))
+    with pytest.raises(InputError, match="10 samples in 5 runs"):
+        conserved(Trajectories.from_arrays(states, np.arange(2.0), ("a", "b")), CIRCLES)
+
+
+def test_nothing_moves():
+    found = conserved(Trajectories.from_arrays(np.ones((20, 2)), np.arange(20.0), ("a", "b")), CIRCLES)
+    assert not found.laws
+    assert any("a, b never change" in words for words in found.notes)
 
 
 def test_answers_are_plain_and_safe():

@@ -75,6 +75,7 @@ def test_quadratics_with_linears_are_the_jacobi_algebra():
     found = algebra(QUADRATICS + list(SPACE_4.names), SPACE_4, x)
     assert len(found.labels) == 15 and found.labels[-1] == "1"
     assert found.defect < 1e-12
+    assert found.structure.name == "jacobi(2)"
 
 
 def test_lenz_vector_closes_on_one_energy_only():

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen._errors import InputError, explain, nearest
 from erlangen.dynamics._change import AbstractChange, AlongFlow, Forms, Increments, Spectrum, accumulate, solve
 from erlangen.dynamics._evidence import (
     Ground,
@@ -19,6 +18,7 @@ from erlangen.dynamics._evidence import (
     split_products,
     words_on_coverage,
 )
+from erlangen.dynamics._input import enough_samples, phase_space, unit_blocks
 from erlangen.dynamics._law import Law, variance_ratio
 from erlangen.dynamics._readable import Formulation, formulate
 from erlangen.dynamics.laws import ConservedQuantities
@@ -77,7 +77,8 @@ def conserved(
     Raises
     ------
     InputError
-        Where names are not columns, or a formula of the library is not finite on the data.
+        Where names are not columns, a formula of the library is not finite on the data, or there are fewer than two
+        steps for each function of the library: then some combination is constant by chance.
 
     References
     ----------
@@ -93,10 +94,11 @@ def conserved(
     >>> conserved(flow, Polynomial(degree=2)).laws[0].text
     'q^2 + p^2'
     """
-    space = _phase_space(trajectories.names, positions, momenta)
+    space = phase_space(trajectories.names, positions, momenta)
     features = library.bind(trajectories.names)
-    blocks = _blocks(trajectories.names, units, space)
-    limit = rule.delta if isinstance(rule, Threshold) else 0.5
+    blocks = unit_blocks(trajectories.names, units, space)
+    limit = (rule if isinstance(rule, Threshold) else Threshold()).delta
+    enough_samples(trajectories, features)
     change = change or _default_change(trajectories, blocks, limit)
     forms = accumulate(trajectories, features, change, blocks)
     spectrum = solve(forms)
@@ -186,7 +188,9 @@ def _doubts(
 
 def _on_freedom(directions: int, rank: int) -> str:
     many = "s leave" if rank > 1 else " leaves"
-    head = f"a run moves in {directions} directions and {rank} independent constant{many} "
+    head = (
+        f"a run moves in {directions} direction{'s' if directions > 1 else ''} and {rank} independent constant{many} "
+    )
     if rank >= directions - 1:
         return (
             head + "only a curve: any closed orbit has so many. The data do not decide which of these functions, or "
@@ -270,33 +274,3 @@ def _default_change(flow: Trajectories, blocks: tuple[tuple[int, ...], ...], lim
     moving = [list(b) for b in blocks if np.linalg.norm(speeds[list(b)]) > 0]
     worst = max((float(np.linalg.norm(errors[b]) / np.linalg.norm(speeds[b])) for b in moving), default=np.inf)
     return AlongFlow() if worst <= _ACCURATE * limit else Increments()
-
-
-def _phase_space(
-    names: tuple[str, ...], positions: Sequence[str] | None, momenta: Sequence[str] | None
-) -> PhaseSpace | None:
-    if positions is None and momenta is None:
-        return None
-    return PhaseSpace(names, tuple(positions or ()), tuple(momenta or ()))
-
-
-def _blocks(
-    names: tuple[str, ...], units: Sequence[Sequence[str]] | None, space: PhaseSpace | None
-) -> tuple[tuple[int, ...], ...]:
-    """Columns that share a unit; a column in none stands alone."""
-    if units is None:
-        units = [space.positions, space.momenta] if space else []
-    used = [name for block in units for name in block]
-    for name in used:
-        if name not in names or used.count(name) > 1:
-            close = nearest(name, names)
-            raise InputError(
-                explain(
-                    "The units do not fit the columns.",
-                    given=repr(name) + (" twice" if used.count(name) > 1 else ""),
-                    expected=f"each at most once of {', '.join(names[:12])}",
-                    fix=f"did you mean {close!r}?" if close else "units=[[...], [...]]",
-                )
-            )
-    single = [(j,) for j, name in enumerate(names) if name not in used]
-    return (*(tuple(names.index(name) for name in block) for block in units if len(block)), *single)
