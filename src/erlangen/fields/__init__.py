@@ -9,6 +9,8 @@ from erlangen.fields.as_field import Request as Request
 from erlangen.fields.as_field import as_field as as_field
 from erlangen.fields.as_field import convert as convert
 from erlangen.fields.as_field import register as register
+from erlangen.fields.calibrated import CalibratedField as CalibratedField
+from erlangen.fields.calibrated import calibrate as calibrate
 from erlangen.fields.callable import CallableField as CallableField
 from erlangen.fields.cloud import CloudField as CloudField
 from erlangen.fields.cloud import cloud_field as cloud_field

@@ -64,6 +64,7 @@ def as_field(
     accuracy: float | None = None,
     points: ArrayLike | None = None,
     variables: Sequence[Any] | None = None,
+    data: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> AbstractField:
     """Turn an object with values over points into a field.
 
@@ -86,6 +87,9 @@ def as_field(
         Points of the domain. Some are used to try the object; without them it is tried near 0 and 1.
     variables : sequence of str, optional
         Names of the coordinates of an expression in order; by default its symbols in natural order.
+    data : tuple (X, y), optional
+        Observations of what a fitted model approximates, best held out from its training: the accuracy is
+        then that of the model's derivative as the target's (see `calibrate`).
 
     Returns
     -------
@@ -106,6 +110,8 @@ def as_field(
     >>> as_field(lambda x: -x, kind="vector", dim=2).kind
     'vector'
     """
+    if points is None and data is not None:
+        points = data[0]
     given = None if points is None else np.asarray(points, dtype=np.float64)
     request = Request(kind, dim, jacobian, accuracy, given, variables)
     load_adapters(type(obj))
@@ -119,7 +125,11 @@ def as_field(
                 fix=f"er.actions.affine({field.point_dim}) and samples with {field.point_dim} columns",
             )
         )
-    return field
+    if data is None:
+        return field
+    from erlangen.fields.calibrated import calibrate
+
+    return calibrate(field, *data)
 
 
 def convert(obj: Any, request: Request) -> AbstractField:

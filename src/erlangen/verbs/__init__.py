@@ -1,5 +1,6 @@
 """The verbs, and the results they return."""
 
+from erlangen.verbs._measure import Defect as Defect
 from erlangen.verbs._sort import Found as Found
 from erlangen.verbs._sort import Generator as Generator
 from erlangen.verbs.discover import discover as discover

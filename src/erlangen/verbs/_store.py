@@ -13,10 +13,12 @@ from scipy import sparse
 from erlangen._errors import InputError, explain
 from erlangen._files import save_arrays, write_text
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
-from erlangen.derivative import Scales
+from erlangen.derivative import Factors, Scales
+from erlangen.derivative.forms import DenseForm
 from erlangen.linalg.rank import RankDecision
 from erlangen.verbs import _export
 from erlangen.verbs._agree import Agreement
+from erlangen.verbs._measure import MAX_STORED, Measurement
 from erlangen.verbs._name import name_of
 from erlangen.verbs._sort import Found, Generator
 
@@ -51,6 +53,7 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     }
     if base.output is not None:
         arrays["output"] = base.output
+    arrays |= _factors(sym)
     arrays_path = path.with_suffix(".npz")
     extra = {
         "format": FORMAT,
@@ -61,6 +64,7 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
         "unknown_output": [sym.action.channels, sym.action.shift] if isinstance(sym.action, UnknownOutput) else None,
         "decision": sym.decision.dim,
         "agrees": None if sym.agreement is None else [sym.agreement.agrees, sym.agreement.worst],
+        "measured": None if sym.measurement is None else [sym.measurement.error, sym.measurement.delta],
         "full_path": [[delta, dim] for delta, dim in sym.path],
     }
     save_arrays(arrays_path, arrays, force=force)
@@ -92,7 +96,23 @@ def load(path: Path) -> Symmetry:
         kind=stored["field_kind"],
         points=arrays["points"],
         scales=scales,
+        measurement=_measurement(stored, arrays),
     )
+
+
+def _factors(sym: Symmetry) -> dict[str, NDArray]:
+    """Arrays that measure any generator, where there are few candidates."""
+    if sym.measurement is None or sym.action.n_generators > MAX_STORED:
+        return {}
+    factors = sym.measurement.factors
+    return {"lie": factors.rows, "moves": factors.moves.dense(), "informs": factors.informs.dense()}
+
+
+def _measurement(stored: dict, arrays: dict[str, NDArray]) -> Measurement | None:
+    if "lie" not in arrays:
+        return None
+    moves, informs = DenseForm(arrays["moves"]), DenseForm(arrays["informs"])
+    return Measurement(Factors(arrays["lie"], moves, informs, len(arrays["lie"])), *stored["measured"])
 
 
 def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
 from erlangen._errors import InputError, explain
@@ -19,6 +19,7 @@ from erlangen.fields import AbstractField, as_field
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.rank import AbstractRankRule, RankDecision, Threshold, dimension_path
 from erlangen.verbs._agree import agreement
+from erlangen.verbs._measure import measurement
 from erlangen.verbs._name import name_of
 from erlangen.verbs._sort import Found, sort_directions
 from erlangen.verbs.symmetry import Symmetry
@@ -33,6 +34,7 @@ def discover(
     kind: str | None = None,
     units: Sequence[Sequence[int]] | None = None,
     names: Sequence[str] | None = None,
+    data: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Symmetry:
     """Find the generators under which a field does not change.
 
@@ -57,6 +59,10 @@ def discover(
         Columns that share a physical unit (default: what the action implies).
     names : sequence of str, optional
         Names of the coordinates.
+    data : tuple (X, y), optional
+        Observations of what a fitted model approximates, best held out from its training. The answer is then
+        about the target: defects carry the error of the model's derivative, estimated from its residuals,
+        and intervals use the model with its expected error taken out.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def discover(
     """
     samples = _given(samples)
     points = None if samples is None else samples.points
-    field = as_field(field, kind=kind, dim=_dimension(action, samples), points=points)
+    field = as_field(field, kind=kind, dim=_dimension(action, samples), points=points, data=data)
     action = affine(field.point_dim) if action is None else action
     samples = _default(field) if samples is None else samples
     lie = LieDerivative(field, action, samples)
@@ -109,6 +115,7 @@ def discover(
         kind=field.kind,
         points=samples.subset(512).points,
         scales=scales,
+        measurement=measurement(lie, scales, spectrum.factors, spectrum.floor, _delta(rule)),
     )
 
 
@@ -128,6 +135,8 @@ class Spectrum:
         Triangular factors of the rows and the forms.
     floor : float
         Defects below this are rounding or the field's own derivative error.
+    resolution : float
+        What is left of that error once its expected size is taken out: smaller defects say nothing.
     """
 
     values: NDArray
@@ -135,11 +144,16 @@ class Spectrum:
     directions: Directions
     factors: Factors
     floor: float
+    resolution: float
 
     def decide(self, rule: AbstractRankRule) -> RankDecision:
-        """Apply a rank rule to the defects with the derivative's own error taken out."""
+        """Apply a rank rule to the defects with the derivative's own error taken out.
+
+        The error of a fitted derivative adds to a defect in squares, so its expected part can be
+        subtracted; the scatter that remains bounds what can be told.
+        """
         debiased = np.sqrt(np.maximum(self.values**2 - self.floor**2, 0.0))
-        return rule.decide(debiased, self.floor)
+        return rule.decide(debiased, self.resolution)
 
     def basis(self, dim: int) -> NDArray:
         """The first ``dim`` directions as columns ``(p, dim)``, orthonormal in B."""
@@ -149,13 +163,19 @@ class Spectrum:
 def solve(lie: LieDerivative, scales: Scales) -> Spectrum:
     """Solve S v = s^2 B v for a Lie derivative: one pass over the samples, one SVD."""
     factors = lie.factors(scales)
-    directions = split(factors.moves, factors.informs, lie.field.accuracy)
+    accuracy, resolution = lie.field.accuracy, getattr(lie.field, "resolution", lie.field.accuracy)
+    directions = split(factors.moves, factors.informs, resolution)
     whitened = directions.frame.right(factors.rows)
     if whitened.shape[1] == 0:
-        return Spectrum(np.zeros(0), np.zeros((0, 0)), directions, factors, lie.field.accuracy)
+        return Spectrum(np.zeros(0), np.zeros((0, 0)), directions, factors, accuracy, resolution)
     _, s, vt = linalg.svd(whitened, full_matrices=False, overwrite_a=True, check_finite=False)
-    floor = max(lie.field.accuracy, rounding(whitened.shape))
-    return Spectrum(s[::-1], vt[::-1].T, directions, factors, floor)
+    least = rounding(whitened.shape)
+    return Spectrum(s[::-1], vt[::-1].T, directions, factors, max(accuracy, least), max(resolution, least))
+
+
+def _delta(rule: AbstractRankRule) -> float:
+    """The declared relative defect that still counts as zero; the default where the rule declares none."""
+    return rule.delta if isinstance(rule, Threshold) else Threshold().delta
 
 
 def _tolerance(rule: AbstractRankRule, spectrum: Spectrum, decision: RankDecision) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import html_table, number, text_table
@@ -19,6 +19,7 @@ from erlangen.linalg.rank import RankDecision
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.verbs import _export
 from erlangen.verbs._agree import Agreement
+from erlangen.verbs._measure import MAX_STORED, Defect, Measurement, coefficients_of, interval
 from erlangen.verbs._name import Named
 from erlangen.verbs._sort import Found, Generator
 
@@ -58,6 +59,8 @@ class Symmetry:
         Some of the samples, for drawing transformations.
     scales : Scales
         The units in which defects were measured.
+    measurement : Measurement or None
+        What :meth:`test` measures generators with.
     """
 
     action: AbstractAction
@@ -74,6 +77,7 @@ class Symmetry:
     kind: str
     points: NDArray
     scales: Scales
+    measurement: Measurement | None = None
 
     @property
     def dim(self) -> int:
@@ -92,12 +96,11 @@ class Symmetry:
 
     @property
     def intervals(self) -> NDArray:
-        """Lower and upper bound ``(dim, 2)`` of each generator's true defect, from the derivative's own error.
-
-        The derivative is known up to a relative error ``floor``; twice that either way is allowed for.
-        """
-        s = self.defects
-        return np.stack([np.maximum(s - 2 * self.floor, 0.0), s + 2 * self.floor], axis=1)
+        """Lower and upper bound ``(dim, 2)`` of each generator's true defect, see :meth:`test`."""
+        if self.measurement is None:
+            return np.stack(interval(self.defects, self.floor), axis=1)
+        bounds = [self.measurement.test(g.xi, None) for g in self.found.generators]
+        return np.array([[b.low, b.high] for b in bounds]).reshape(self.dim, 2)
 
     @property
     def own(self) -> NDArray:
@@ -152,6 +155,52 @@ class Symmetry:
     def describe(self, xi: NDArray) -> str:
         """Readable text of the generator with coefficients ``xi (p,)``."""
         return self.action.describe(xi, self.coordinates)
+
+    def test(self, generator: AbstractAction | ArrayLike, delta: float | None = None) -> Defect:
+        """Measure one named generator, found or not: its defect, an interval and a verdict.
+
+        The interval covers the true defect: that of the field itself where its derivative is exact, and that
+        of the target where ``discover`` was given the data that a model was fitted to. The verdict is
+        ``"symmetric"`` where the whole interval is at most delta, ``"broken"`` where all of it is above,
+        and ``"undecided"`` where delta lies inside.
+
+        Parameters
+        ----------
+        generator : AbstractAction or array (p,)
+            An action of one generator, as ``er.actions.fields([["-y", "x"]], ["x", "y"])``, or coefficients
+            over the candidates.
+        delta : float, optional
+            Relative defect up to which a generator counts as a symmetry; by default that of the rule.
+
+        Returns
+        -------
+        Defect
+            Value, interval, verdict and the reason in words.
+
+        Raises
+        ------
+        InputError
+            Where the generator is not one of the candidates or a combination of them.
+        UndecidedError
+            Where it moves nothing on the samples, or the symmetry was loaded without what it was measured by.
+
+        Examples
+        --------
+        >>> import erlangen as er
+        >>> sym = er.discover(lambda x: x[:, 0] ** 2 + 2 * x[:, 1] ** 2, samples=er.Samples.box(-1, 1, dim=2))
+        >>> sym.test(er.actions.rotation(2)).verdict
+        'broken'
+        """
+        if self.measurement is None:
+            raise UndecidedError(
+                explain(
+                    "Nothing is left to measure with.",
+                    given=f"a symmetry of {self.action.n_generators} candidates read from a file",
+                    expected=f"at most {MAX_STORED} candidates, whose factors are stored",
+                    fix="call discover again",
+                )
+            )
+        return self.measurement.test(coefficients_of(self.action, generator), delta)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per direction, findings first: generator, defect, verdict, reason."""
