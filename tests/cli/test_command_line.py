@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -184,6 +185,27 @@ def test_an_undecided_question_is_valid_json_with_a_reason(call, tmp_path):
     assert answer["answered"] is False and answer["why_not"]
     assert err.startswith("not answered: ") and answer["why_not"] in err
     assert json.loads((tmp_path / "a.json").read_text()) == answer
+
+
+def test_a_delta_below_what_the_data_can_tell_is_not_answered(call, tmp_path):
+    frame = ball()
+    frame["energy"] += 0.01 * np.random.default_rng(0).normal(size=len(frame))
+    frame.to_csv(tmp_path / "noisy.csv", index=False)
+    code, out, err = call("discover", "function", tmp_path / "noisy.csv", "--target", "energy", "--delta", "1e-5")
+    assert code == 1
+    assert "says nothing" in out and err.startswith("not answered: ")
+
+
+def test_warnings_of_other_packages_are_for_debugging(call, files, monkeypatch):
+    from erlangen.io import read_generators
+
+    def noisy(path):
+        warnings.warn("overflow somewhere", RuntimeWarning, stacklevel=1)
+        return read_generators(path)
+
+    monkeypatch.setattr("erlangen.io.read_generators", noisy)
+    assert call("identify", files / "so3.npz").err == ""
+    assert call("identify", files / "so3.npz", "--debug").err == "warning: overflow somewhere\n"
 
 
 def test_a_file_name_that_is_no_text(call, files):
