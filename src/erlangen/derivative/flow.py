@@ -96,8 +96,10 @@ def confirm(lie: LieDerivative, xi: NDArray, scales: Scales, delta: float) -> Co
     """Move the samples along one generator ``xi (p,)`` and compare; then look at each component.
 
     A residual passes where it is at most ``delta``, or at most what the Lie derivative along the same
-    orbits predicts. A component may use the whole budget of the mean square, ``sqrt(c) delta``.
+    orbits predicts. A component may use the whole budget of the mean square, ``sqrt(c) delta``. The
+    error of the derivative itself adds in squares to both.
     """
+    error = lie.field.accuracy
     samples = lie.samples.pointwise().subset(FLOW_POINTS)
     one = lie.lifted.restrict(np.asarray(xi)[:, None])
     x, w = samples.points, samples.weights
@@ -109,8 +111,8 @@ def confirm(lie: LieDerivative, xi: NDArray, scales: Scales, delta: float) -> Co
     for t in (time, time / 2, time / 4):
         residual, predicted = _residual(lie, one, t, samples, f, scales)
         residuals.append(residual)
-        allowed.append(max(delta, 1.25 * predicted))  # 1.25: three nodes stand for the whole orbit
-    budget = np.sqrt(len(scales.values)) * delta
+        allowed.append(max(np.hypot(delta, error), 1.25 * predicted))  # 1.25: three nodes stand for the whole orbit
+    budget = float(np.hypot(np.sqrt(len(scales.values)) * delta, error))
     worst = np.nanmax(components) if np.isfinite(components).any() else 0.0
     reason = _reason(residuals, allowed, components, budget)
     passed = all(r <= a for r, a in zip(residuals, allowed, strict=True)) and worst <= budget

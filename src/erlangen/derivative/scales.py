@@ -131,9 +131,8 @@ def value_scales(field: AbstractField, action: AbstractAction, samples: Samples)
     f = field.value(few.points)
     spread = np.sqrt(few.weights @ (f - few.weights @ f) ** 2)
     size = np.abs(f).max(axis=0)
-    spread = np.where(
-        spread > size * max(field.accuracy, 8 * np.finfo(float).eps), spread, np.where(size > 0, size, 1.0)
-    )
+    flat = spread <= 8 * np.finfo(float).eps * size  # a constant channel takes the scale of its size
+    spread = np.where(flat, np.where(size > 0, size, 1.0), spread)
     output = action.output if isinstance(action, PolynomialAction) else None
     if output is None:
         return spread

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.fields._base import EXACT, AbstractLinearField
-from erlangen.linalg.polynomials import collect, derivative_table, exponents, monomial_gradients, monomials
+from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials, polynomial_jacobian
 
 
 class AbstractBasis(ABC):
@@ -76,15 +76,8 @@ class Monomials(AbstractBasis):
         return monomial_gradients(x, self.table)
 
     def contract(self, x: NDArray, coefficients: NDArray) -> NDArray:
-        """Jacobians ``(n, c, d)``: each partial derivative is a polynomial of one degree less, collected first."""
-        out = np.zeros((len(x), len(coefficients), x.shape[1]))
-        for j in range(x.shape[1]):
-            factors, lowered = derivative_table(self.table, j)
-            used = factors > 0
-            if used.any():
-                table, summed = collect(lowered[used], (coefficients * factors)[:, used])
-                out[:, :, j] = monomials(x, table) @ summed.T
-        return out
+        """Jacobians ``(n, c, d)``."""
+        return polynomial_jacobian(x, self.table, coefficients)
 
 
 def polynomial_basis(d: int, degree: int) -> Monomials:

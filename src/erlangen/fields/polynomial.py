@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.fields._base import EXACT, AbstractLinearField
-from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials
+from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials, polynomial_jacobian
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +74,7 @@ class PolynomialField(AbstractLinearField):
 
     def jacobian(self, x: NDArray) -> NDArray:
         """Jacobians ``(n, c, d)`` at points ``x (n, d)``."""
-        gradients = monomial_gradients(x, self.table)
-        n, r, d = gradients.shape
-        flat = self.coefficients @ gradients.transpose(1, 0, 2).reshape(r, n * d)
-        return flat.reshape(self.value_dim, n, d).transpose(1, 0, 2)
+        return polynomial_jacobian(x, self.table, self.coefficients)
 
     @property
     def n_params(self) -> int:

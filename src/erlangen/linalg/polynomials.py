@@ -33,34 +33,72 @@ def exponents(d: int, degree: int, *, lowest: int = 0) -> NDArray:
 
 
 def monomials(x: NDArray, table: NDArray) -> NDArray:
-    """Values ``(n, r)`` of the monomials of a table at points ``x (n, d)``."""
-    powers = _powers(x, int(table.max(initial=0)))
-    if len(x) > len(table):
-        return _monomials_by_column(powers, table)
-    out = np.ones((x.shape[0], table.shape[0]), dtype=np.result_type(x.dtype, np.float64))
-    for j in range(table.shape[1]):
-        used = np.flatnonzero(table[:, j])
-        if used.size:
-            out[:, used] *= powers[table[used, j], :, j].T
-    return out
+    """Values ``(n, r)`` of the monomials of a table at points ``x (n, d)``.
 
-
-def _monomials_by_column(powers: NDArray, table: NDArray) -> NDArray:
-    """One contiguous column per monomial: many points of few monomials are bound by memory, not by calls."""
-    by_axis = np.ascontiguousarray(powers.transpose(0, 2, 1))
-    out = np.ones((len(table), powers.shape[1]), dtype=powers.dtype)
-    for column, row in zip(out, table):
-        for j in np.flatnonzero(row):
-            column *= by_axis[row[j], j]
+    One contiguous column per monomial; each is one product where a monomial of one degree less
+    stands before it in the table, as in every full table.
+    """
+    table = np.ascontiguousarray(table, dtype=np.int64)
+    columns = np.ascontiguousarray(x.T)
+    out = np.ones((len(table), x.shape[0]), dtype=np.result_type(x.dtype, np.float64))
+    for i, (parent, axis, rest) in enumerate(_products(table.tobytes(), table.shape[1])):
+        if axis >= 0:
+            np.multiply(out[parent], columns[axis], out=out[i]) if parent >= 0 else out[i].__imul__(columns[axis])
+        for j in rest:
+            out[i] *= columns[j]
     return out.T
 
 
-def _powers(x: NDArray, highest: int) -> NDArray:
-    """Powers ``(highest + 1, n, d)`` of the coordinates by repeated multiplication."""
-    powers = np.ones((highest + 1, *x.shape), dtype=np.result_type(x.dtype, np.float64))
-    for e in range(1, highest + 1):
-        powers[e] = powers[e - 1] * x
-    return powers
+@lru_cache(maxsize=128)
+def _products(content: bytes, d: int) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+    """How each monomial is built: an earlier row (or -1), a factor (or -1), and further factors."""
+    table = np.frombuffer(content, dtype=np.int64).reshape(-1, d) if d else np.zeros((0, 0), dtype=np.int64)
+    seen: dict[tuple[int, ...], int] = {}
+    plan = []
+    for i, row in enumerate(table.tolist()):
+        factors = [j for j, e in enumerate(row) for _ in range(e)]
+        seen[tuple(row)] = i
+        parent = -1
+        if len(factors) > 1:
+            lower = row.copy()
+            lower[factors[-1]] -= 1
+            parent = seen.get(tuple(lower), -1)
+        if parent >= 0:
+            plan.append((parent, factors[-1], ()))
+        else:
+            plan.append((-1, factors[0] if factors else -1, tuple(factors[1:])))
+    return tuple(plan)
+
+
+def polynomial_jacobian(x: NDArray, table: NDArray, coefficients: NDArray) -> NDArray:
+    """Jacobians ``(n, c, d)`` of the polynomials ``coefficients (c, r)`` over a table.
+
+    All partial derivatives are polynomials over one table of lower degree, which is evaluated once.
+    """
+    table = np.ascontiguousarray(table, dtype=np.int64)
+    lower, where, factors = _derivatives(table.tobytes(), table.shape[1])
+    values = monomials(x, lower)
+    out = np.empty((len(coefficients), x.shape[1], x.shape[0]), dtype=values.dtype)
+    for j in range(x.shape[1]):
+        used = np.flatnonzero(factors[j])
+        moved = np.zeros((len(coefficients), len(lower)), dtype=np.result_type(coefficients, np.float64))
+        np.add.at(moved.T, where[j, used], (coefficients[:, used] * factors[j, used]).T)
+        out[:, j] = moved @ values.T
+    return np.ascontiguousarray(out.transpose(2, 0, 1))
+
+
+@lru_cache(maxsize=128)
+def _derivatives(content: bytes, d: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Table of all first derivatives, and for each axis the row ``(d, r)`` and factor ``(d, r)`` of each monomial."""
+    table = np.frombuffer(content, dtype=np.int64).reshape(-1, d)
+    parts = [derivative_table(table, j) for j in range(d)]
+    factors = np.array([f for f, _ in parts])
+    lowered = np.vstack([low for _, low in parts])
+    kept = np.vstack([lowered[factors.ravel() > 0], np.zeros((1, d), dtype=np.int64)])
+    lower, _ = collect(kept, np.zeros((0, len(kept))))
+    rows = row_index(lower)
+    where = np.array([rows.get(tuple(e), 0) for e in lowered.tolist()]).reshape(d, len(table))
+    return lower, where, factors
 
 
 def derivative_table(table: NDArray, axis: int) -> tuple[NDArray, NDArray]:

@@ -1,6 +1,7 @@
 """The verbs, and the results they return."""
 
 from erlangen.verbs._measure import Defect as Defect
+from erlangen.verbs._measure import coefficients_of as coefficients_of
 from erlangen.verbs._sort import Found as Found
 from erlangen.verbs._sort import Generator as Generator
 from erlangen.verbs.discover import discover as discover

@@ -11,8 +11,7 @@ from scipy.sparse.linalg import lsqr
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
-from erlangen.derivative import Factors, LieDerivative
-from erlangen.derivative.scales import Scales
+from erlangen.derivative import Factors
 from erlangen.linalg.qr import rounding
 
 REACH = 1.5
@@ -126,15 +125,6 @@ def interval(defects: ArrayLike, error: float) -> tuple[NDArray, NDArray]:
     high = np.sqrt(s**2 + e**2 + 2 * COSINE * s * e)
     low = np.sqrt(np.maximum(s**2 - (1 - COSINE**2) * e**2, 0.0)) - COSINE * e
     return np.maximum(low, 0.0), high
-
-
-def measurement(lie: LieDerivative, scales: Scales, factors: Factors, error: float, delta: float) -> Measurement:
-    """Measure the field with its expected error taken out where data gave one, else the field as it is."""
-    corrected = getattr(lie.field, "corrected", None)
-    if corrected is None:
-        return Measurement(factors, error, delta)
-    better = LieDerivative(corrected, lie.action, lie.samples).factors(scales)
-    return Measurement(better, max(corrected.accuracy, rounding(better.rows.shape)), delta)
 
 
 def coefficients_of(action: AbstractAction, generator: AbstractAction | ArrayLike) -> NDArray:

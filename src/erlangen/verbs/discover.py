@@ -19,7 +19,7 @@ from erlangen.fields import AbstractField, as_field
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.rank import AbstractRankRule, RankDecision, Threshold, dimension_path
 from erlangen.verbs._agree import agreement
-from erlangen.verbs._measure import measurement
+from erlangen.verbs._measure import Measurement
 from erlangen.verbs._name import name_of
 from erlangen.verbs._sort import Found, sort_directions
 from erlangen.verbs.symmetry import Symmetry
@@ -61,8 +61,7 @@ def discover(
         Names of the coordinates.
     data : tuple (X, y), optional
         Observations of what a fitted model approximates, best held out from its training. The answer is then
-        about the target: defects carry the error of the model's derivative, estimated from its residuals,
-        and intervals use the model with its expected error taken out.
+        about that target rather than about the model: see `erlangen.fields.calibrate`.
 
     Returns
     -------
@@ -115,7 +114,7 @@ def discover(
         kind=field.kind,
         points=samples.subset(512).points,
         scales=scales,
-        measurement=measurement(lie, scales, spectrum.factors, spectrum.floor, _delta(rule)),
+        measurement=Measurement(spectrum.factors, spectrum.floor, _delta(rule)),
     )
 
 
@@ -179,16 +178,18 @@ def _delta(rule: AbstractRankRule) -> float:
 
 
 def _tolerance(rule: AbstractRankRule, spectrum: Spectrum, decision: RankDecision) -> float:
-    """Relative defect that later checks allow: the declared one, else what was kept."""
+    """Relative defect that later checks allow beside the derivative's own error: declared, else what was kept."""
+    if isinstance(rule, Threshold):
+        return max(rule.delta, spectrum.resolution)
     kept = float(spectrum.values[decision.dim - 1]) if decision.dim else 0.0
-    return max(rule.delta if isinstance(rule, Threshold) else 0.0, kept, spectrum.floor)
+    return max(np.sqrt(max(kept**2 - spectrum.floor**2, 0.0)), spectrum.resolution)
 
 
 def _noise(spectrum: Spectrum, decision: RankDecision) -> float:
-    """Error of a unit generator, to first order: the last defect kept over the first one dropped."""
+    """Error of a unit generator, to first order: the error of the defects over the gap that separates them."""
     kept = float(spectrum.values[decision.dim - 1]) if decision.dim else 0.0
     dropped = float(spectrum.values[decision.dim]) if decision.dim < len(spectrum.values) else 1.0
-    return max(kept, rounding(spectrum.vectors.shape)) / max(dropped, np.finfo(float).tiny)
+    return max(kept, spectrum.floor) / max(dropped, np.finfo(float).tiny)
 
 
 def _dimension(action: AbstractAction | None, samples: Samples | None) -> int | None:
