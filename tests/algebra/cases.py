@@ -149,8 +149,14 @@ def well_conditioned(rng: np.random.Generator, n: int, condition: float) -> NDAr
 
 
 def conjugated(rng: np.random.Generator, matrices: NDArray, condition: float = 4.0) -> NDArray:
-    """Conjugate matrices by a random one."""
-    s = well_conditioned(rng, matrices.shape[1], condition)
+    """Conjugate matrices by a random one, affine maps (last rows zero) by a random affine one."""
+    k = matrices.shape[1]
+    if matrices[:, -1].any():
+        s = well_conditioned(rng, k, condition)
+    else:
+        s = np.eye(k)
+        s[:-1, :-1] = well_conditioned(rng, k - 1, condition)
+        s[:-1, -1] = 0.5 * rng.standard_normal(k - 1)
     return s @ matrices @ np.linalg.inv(s)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from erlangen.algebra.ambient import AbstractAmbient
 from erlangen.algebra.structure import Anatomy, subtract
@@ -169,8 +168,8 @@ def _damped_step(jacobian: NDArray, residual: NDArray, size: float) -> NDArray:
     damping = min(size * size, 0.01 * mean) + 1e-11 * mean
     normal[np.diag_indices_from(normal)] += damping
     try:
-        return cho_solve(cho_factor(normal, check_finite=False), -jacobian.T @ residual, check_finite=False)
-    except LinAlgError:
+        return np.linalg.solve(normal, -jacobian.T @ residual)
+    except np.linalg.LinAlgError:
         return np.linalg.lstsq(normal, -jacobian.T @ residual, rcond=None)[0]
 
 

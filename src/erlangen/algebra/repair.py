@@ -14,7 +14,8 @@ from erlangen._errors import UndecidedError, explain
 from erlangen.algebra.ambient import AbstractAmbient, MatrixAmbient, PolynomialAmbient
 from erlangen.algebra.closure import close, closure_defect
 
-GENERATION_LIMIT = 150  # dimension beyond which a generated algebra is called unbounded
+GENERATION_LIMIT = 60  # generators that may be added to polynomial fields before they are called unbounded
+DEGREE_LIMIT = 4  # growth of their degree beyond which they are called unbounded
 RESTARTS = 12  # random starts per dimension in the search for a closed subspace
 
 
@@ -119,6 +120,7 @@ def generated(ambient: AbstractAmbient, basis: NDArray, threshold: float) -> tup
     UndecidedError
         If the brackets keep producing new directions.
     """
+    start = (len(basis), _degree(ambient))
     while len(basis) > 1:
         table = ambient.brackets(basis, basis)
         i, j = np.triu_indices(len(basis), 1)
@@ -131,10 +133,15 @@ def generated(ambient: AbstractAmbient, basis: NDArray, threshold: float) -> tup
             return ambient, basis
         grown = np.linalg.qr(np.vstack([padded, new]).T)[0].T
         grown[: len(basis)] = padded
-        if len(grown) > max(GENERATION_LIMIT, 2 * len(basis)) and not isinstance(ambient, MatrixAmbient):
+        degree = _degree(ambient)
+        if degree > DEGREE_LIMIT * max(start[1], 1) or (degree and len(grown) > start[0] + GENERATION_LIMIT):
             raise _unbounded(len(grown))
         ambient, basis = _widened(ambient, grown)
     return ambient, basis
+
+
+def _degree(ambient: AbstractAmbient) -> int:
+    return int(ambient.exponents.sum(axis=1).max(initial=0)) if isinstance(ambient, PolynomialAmbient) else 0
 
 
 def _widened(ambient: AbstractAmbient, rows: NDArray) -> tuple[AbstractAmbient, NDArray]:
