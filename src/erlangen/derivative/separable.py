@@ -16,6 +16,9 @@ from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, Ta
 from erlangen.derivative.forms import AbstractForm, DenseForm, KroneckerForm
 from erlangen.linalg.polynomials import monomials
 
+DENSE_ENTRIES = 1_000_000
+"""Entries of a coefficient matrix up to which a dense product is used (8 MB)."""
+
 
 @dataclass(frozen=True, eq=False)
 class Separable:
@@ -55,8 +58,15 @@ class Separable:
 
     def contract(self, outer: NDArray) -> NDArray:
         """Contract ``outer (m, d * r)`` with the coefficients: ``(m, p)``, zero for the output generators."""
-        a = outer if self.action.is_full else np.ascontiguousarray((self.action.matrix @ outer.T).T)
+        a = outer if self.action.is_full else self._combine(outer)
         return a if self.n_outputs == 0 else np.hstack([a, np.zeros((len(a), self.n_outputs))])
+
+    def _combine(self, outer: NDArray) -> NDArray:
+        """Product with the coefficients: dense where that is one small matrix product, sparse for many generators."""
+        matrix = self.action.matrix
+        if matrix.shape[0] * matrix.shape[1] <= DENSE_ENTRIES:
+            return outer @ matrix.toarray().T
+        return np.ascontiguousarray((matrix @ outer.T).T)
 
     def rows(self, x: NDArray, f: NDArray, jacobian: NDArray) -> NDArray:
         """Rows ``(n, c, p)`` of the Lie derivative at points ``x (n, d)``."""

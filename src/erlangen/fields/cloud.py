@@ -188,12 +188,13 @@ def _neighbours(x: NDArray, tree: cKDTree, k: int) -> tuple[int, float]:
         counts = [max(size, len(x) // 2), len(x)]
     normals = [fit_charts(x, tree, at, k, m).normals for m in counts]
     # The sines of the angles between normal spaces of m / 2 and of m neighbours: their root mean square.
-    changes = [_sine(a, b) for a, b in zip(normals[:-1], normals[1:], strict=True)]
+    changes = [normal_sine(a, b) for a, b in zip(normals[:-1], normals[1:], strict=True)]
     best = int(np.argmin(changes))
     return counts[best + 1], max(changes[best], float(np.finfo(np.float64).eps))
 
 
-def _sine(a: NDArray, b: NDArray) -> float:
+def normal_sine(a: NDArray, b: NDArray) -> float:
+    """Root mean square sine of the angle between normal spaces ``(n, c, d)`` with orthonormal rows."""
     overlap = np.einsum("ncd,ned->nce", a, b)
     outside = b - np.einsum("nce,ncd->ned", overlap, a)
     return float(np.sqrt(np.mean(np.sum(outside**2, axis=2))))

@@ -10,14 +10,15 @@ from scipy.spatial import cKDTree
 from erlangen._errors import UndecidedError
 from erlangen.derivative import LieDerivative
 from erlangen.derivative.scales import Scales
-from erlangen.fields import CloudField, cloud_field
-from erlangen.fields.cloud import estimate_dimension
+from erlangen.fields import CloudField
+from erlangen.fields._charts import fit_charts, quadratic_size
+from erlangen.fields.cloud import estimate_dimension, normal_sine
 from erlangen.linalg.qr import rounding
 
-CLOUD_POINTS = 8192
+CLOUD_POINTS = 4096
 """Points from which local tangents are estimated; neighbourhoods shrink with the root of their number."""
 
-ANCHORS = 1024
+ANCHORS = 256
 """Points at which a generator is compared with the tangents."""
 
 
@@ -59,20 +60,22 @@ def normal_directions(lie: LieDerivative, scales: Scales) -> NDArray:
 
 def _local_normals(lie: LieDerivative, scales: Scales, flat: NDArray) -> tuple[NDArray, NDArray, float]:
     """Anchor points ``(n, d)``, unit normals ``(n, e, d)`` in scaled coordinates, and the error of their angle."""
-    points = lie.samples.subset(CLOUD_POINTS).points
+    points = np.unique(lie.samples.subset(CLOUD_POINTS).points, axis=0)  # a repeated point is no neighbour
     tangent = linalg.null_space(flat.T) if flat.shape[1] else np.eye(points.shape[1])
     anchors = np.linspace(0, len(points) - 1, min(len(points), ANCHORS)).astype(int)
     constant = np.broadcast_to(flat.T, (len(anchors), *flat.T.shape))
-    z = np.unique((points / scales.points) @ tangent, axis=0)
+    z = (points / scales.points) @ tangent
+    tree = cKDTree(z)
     try:
-        dimension, _ = estimate_dimension(z, cKDTree(z))
-        cloud = cloud_field(z, dimension) if dimension < z.shape[1] else None
+        dimension, _ = estimate_dimension(z, tree)
     except UndecidedError:  # no thin direction: the points fill their span
-        cloud = None
-    if cloud is None:
         return points[anchors], constant, 0.0
-    curved = cloud.jacobian((points[anchors] / scales.points) @ tangent) @ tangent.T
-    return points[anchors], np.concatenate([constant, curved], axis=1), cloud.accuracy
+    count = 3 * quadratic_size(dimension)
+    if dimension >= z.shape[1] or 2 * count > len(z):
+        return points[anchors], constant, 0.0
+    small, large = (fit_charts(z, tree, anchors, dimension, m).normals for m in (count, 2 * count))
+    curved = small @ tangent.T
+    return points[anchors], np.concatenate([constant, curved], axis=1), normal_sine(small, large)
 
 
 def null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tuple[NDArray, NDArray]:
