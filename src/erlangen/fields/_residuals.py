@@ -19,8 +19,11 @@ LIKELIHOOD_POINTS = 600
 POSTERIOR_POINTS = 1500
 """Points that the correction passes through; its cost grows with their cube."""
 
-DERIVATIVE_POINTS = 150
+DERIVATIVE_POINTS = 250
 """Points at which the remaining error is averaged; it varies little over the data."""
+
+CHUNK = 2048
+"""Points evaluated together, so that the matrix of their distances to the centres stays small."""
 
 N_LENGTHS = 7
 
@@ -66,10 +69,8 @@ class ResidualProcess:
         Mean residual.
     readings : tuple of Reading
         The likely lengths and noise shares.
-    slope : ndarray (c,)
-        Mean square of the derivative of the error, correction and remainder together.
-    remainder : ndarray (c,)
-        Mean square of the part of that derivative that the correction does not know.
+    unknown : ndarray (c,)
+        Mean square of the part of the error's derivative that the mean of the process does not know.
     noise : ndarray (c,)
         Root mean square of the noise.
     """
@@ -77,81 +78,104 @@ class ResidualProcess:
     centres: NDArray
     offset: NDArray
     readings: tuple[Reading, ...]
-    slope: NDArray
-    remainder: NDArray
+    unknown: NDArray
     noise: NDArray
 
     def value(self, z: NDArray) -> NDArray:
         """Expected residuals ``(n, c)``."""
-        r = _distances(z, self.centres)
-        return self.offset + sum(_matern(r, k.length)[0] @ (k.alpha * k.weights) for k in self.readings)
+        return np.concatenate([self._value(part) for part in _parts(z)])
 
     def jacobian(self, z: NDArray) -> NDArray:
         """Their derivatives ``(n, c, d)``."""
+        return np.concatenate([self._jacobian(part) for part in _parts(z)])
+
+    def _value(self, z: NDArray) -> NDArray:
         r = _distances(z, self.centres)
-        return sum(_mean_slope(z, self.centres, r, k.length, k.alpha * k.weights) for k in self.readings)
+        return self.offset + sum(_matern(r, k.length)[0] @ (k.alpha * k.weights) for k in self.readings)
+
+    def _jacobian(self, z: NDArray) -> NDArray:
+        r = _distances(z, self.centres)
+        slopes = [_mean_slope(z, self.centres, r, k.length, k.alpha * k.weights) for k in self.readings]
+        return np.sum(slopes, axis=0)
+
+
+def _parts(z: NDArray) -> list[NDArray]:
+    return [z[i : i + CHUNK] for i in range(0, max(len(z), 1), CHUNK)]
 
 
 def residual_process(z: NDArray, h: NDArray, rng: int | np.random.Generator = 0) -> ResidualProcess:
     """Condition the process on residuals ``h (n, c)`` at scaled points ``z (n, d)``."""
     order = np.random.default_rng(rng).permutation(len(z))
     z, h = z[order], h[order]
-    grid = _grid(z[:LIKELIHOOD_POINTS], h[:LIKELIHOOD_POINTS])
+    grid, inflation = _grid(z[:LIKELIHOOD_POINTS], h[:LIKELIHOOD_POINTS])
     centres, some = z[:POSTERIOR_POINTS], h[:POSTERIOR_POINTS]
     offset = some.mean(axis=0)
     at = centres[:DERIVATIVE_POINTS]
     r = _distances(at, centres)
-    readings, squares, noise = [], np.zeros(h.shape[1]), np.zeros(h.shape[1])
+    readings, squares, spread, noise = [], 0.0, 0.0, 0.0
     for length, share, weights in grid:
-        alpha, variance, reduction = _condition(centres, some - offset, at, length, share)
+        alpha, variance, unknown = _condition(centres, some - offset, len(at), length, share)
         readings.append(Reading(length, weights, alpha))
-        mean = _mean_slope(at, centres, r, length, alpha)
-        prior = z.shape[1] * 5.0 / (3.0 * length**2)
-        squares += weights * (np.mean(mean**2, axis=0).sum(axis=1) + variance * max(prior - reduction, 0.0))
-        noise += weights * variance * share
-    mean = sum(_mean_slope(at, centres, r, k.length, k.alpha * k.weights) for k in readings)
-    open_part = np.maximum(squares - np.mean(mean**2, axis=0).sum(axis=1), 0.0)
-    return ResidualProcess(centres, offset, tuple(readings), squares, open_part, np.sqrt(noise))
+        squares = squares + weights * np.mean(_mean_slope(at, centres, r, length, alpha) ** 2, axis=0).sum(axis=1)
+        spread = spread + weights * unknown
+        noise = noise + weights * variance * share
+    mean = np.sum([_mean_slope(at, centres, r, k.length, k.alpha * k.weights) for k in readings], axis=0)
+    between = np.maximum(squares - np.mean(mean**2, axis=0).sum(axis=1), 0.0)
+    return ResidualProcess(centres, offset, tuple(readings), inflation * (spread + between), np.sqrt(noise))
 
 
-def _grid(z: NDArray, h: NDArray) -> list[tuple[float, float, NDArray]]:
-    """Likely lengths and noise shares, with their weight in each channel ``(c,)``."""
+def _grid(z: NDArray, h: NDArray) -> tuple[list[tuple[float, float, NDArray]], NDArray]:
+    """Likely lengths and noise shares with their weight in each channel, and how much they scatter ``(c,)``.
+
+    The scatter is one standard deviation of the mean square slope that they claim, relative to its mean.
+    """
     r = _distances(z, z)
     nearest = float(np.median(np.partition(r, 1, axis=1)[:, 1]))
     longest = 2.0 * float(np.median(r))
     h = h - h.mean(axis=0)
-    rows = []
+    rows, scores, slopes = [], [], []
     for length in np.geomspace(max(nearest, longest / 64), longest, N_LENGTHS):
         kernel = _matern(r, length)[0]
-        rows += [(float(length), share, _log_likelihood(kernel, h, share)) for share in NOISE_SHARES]
-    scores = np.array([score for _, _, score in rows])
-    weights = np.exp(scores - scores.max(axis=0))
+        for share in NOISE_SHARES:
+            score, variance = _log_likelihood(kernel, h, share)
+            rows.append((float(length), share))
+            scores.append(score)
+            slopes.append(variance / length**2)
+    weights = np.exp(np.array(scores) - np.max(scores, axis=0))
     weights[weights < MIN_WEIGHT] = 0.0
+    mean, square = (np.sum(weights * np.array(slopes) ** k, axis=0) / weights.sum(axis=0) for k in (1, 2))
+    scatter = np.sqrt(np.maximum(square - mean**2, 0.0)) / np.where(mean > 0, mean, 1.0)
     best = np.argsort(-weights.max(axis=1), kind="stable")[: MAX_READINGS + h.shape[1] - 1]
-    best = best[weights[best].max(axis=1) > 0]
     total = weights[best].sum(axis=0)
-    return [(rows[i][0], rows[i][1], weights[i] / total) for i in best]
+    return [(*rows[i], weights[i] / total) for i in best if weights[i].any()], 1.0 + scatter
 
 
-def _log_likelihood(kernel: NDArray, h: NDArray, share: float) -> NDArray:
-    """Log likelihood ``(c,)`` with the variance at its best value."""
+def _log_likelihood(kernel: NDArray, h: NDArray, share: float) -> tuple[NDArray, NDArray]:
+    """Log likelihood ``(c,)`` with the variance ``(c,)`` at its best value."""
     factor = _factor(kernel, share)
     variance = np.mean(linalg.solve_triangular(factor, h, lower=True, check_finite=False) ** 2, axis=0)
-    tiny = np.finfo(np.float64).tiny
-    return -0.5 * len(h) * np.log(np.maximum(variance, tiny)) - np.log(np.diag(factor)).sum()
+    variance = np.maximum(variance, np.finfo(np.float64).tiny)
+    return -0.5 * len(h) * np.log(variance) - np.log(np.diag(factor)).sum(), variance
 
 
-def _condition(
-    centres: NDArray, h: NDArray, at: NDArray, length: float, share: float
-) -> tuple[NDArray, NDArray, float]:
-    """Coefficients ``(m, c)``, variances ``(c,)``, and by how much the data reduce the unit slope variance."""
+def _condition(centres: NDArray, h: NDArray, n: int, length: float, share: float) -> tuple[NDArray, NDArray, NDArray]:
+    """Coefficients ``(m, c)``, variances ``(c,)``, and the unknown mean square slope ``(c,)`` at n centres."""
     factor = _factor(_matern(_distances(centres, centres), length)[0], share)
     half = linalg.solve_triangular(factor, h, lower=True, check_finite=False)
     alpha = linalg.solve_triangular(factor, half, lower=True, trans="T", check_finite=False)
-    rate = _matern(_distances(centres, at), length)[1]
-    slopes = np.concatenate(list(((centres[:, None, :] - at) * rate[:, :, None]).transpose(2, 0, 1)), axis=1)
-    reduced = linalg.solve_triangular(factor, slopes, lower=True, overwrite_b=True, check_finite=False)
-    return alpha, np.mean(half**2, axis=0), float(np.sum(reduced**2)) / len(at)
+    variance = np.maximum(np.mean(half**2, axis=0), np.finfo(np.float64).tiny)
+    rate = _matern(_distances(centres, centres[:n]), length)[1]
+    slopes = list(((centres[:, None, :] - centres[:n]) * rate[:, :, None]).transpose(2, 0, 1))
+    both = np.concatenate([*slopes, np.eye(len(centres), n)], axis=1)
+    reduced = np.sum(
+        linalg.solve_triangular(factor, both, lower=True, overwrite_b=True, check_finite=False) ** 2, axis=0
+    )
+    prior = centres.shape[1] * 5.0 / (3.0 * length**2)
+    unknown = np.maximum(prior - reduced[:-n].reshape(-1, n).sum(axis=0), 0.0)
+    # Errors of a fit are larger in the corners, where slopes are known worst as well. So the variance at a point
+    # counts as often as the residual there, predicted from all others, exceeds what the process expects of it.
+    excess = alpha[:n] ** 2 / (reduced[-n:, None] * variance)
+    return alpha, variance, variance * np.maximum(unknown.mean(), unknown @ excess / n)
 
 
 def _factor(kernel: NDArray, share: float) -> NDArray:

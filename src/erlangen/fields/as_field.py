@@ -88,8 +88,8 @@ def as_field(
     variables : sequence of str, optional
         Names of the coordinates of an expression in order; by default its symbols in natural order.
     data : tuple (X, y), optional
-        Observations of what a fitted model approximates, best held out from its training: the accuracy is
-        then that of the model's derivative as the target's (see `calibrate`).
+        Observations of what a fitted model approximates, best held out from its training. The field is then
+        the target, as model and residuals know it (see `calibrate`).
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Calibrated fields: a model's statement about the target that it approximates.
 
 The derivative of a fitted model is wrong even where its values are nearly right. The residuals at data
-points say by how much, without fitting the model again.
+points say by how much, and where they are smooth also in which way, without fitting the model again.
 """
 
 from __future__ import annotations
@@ -21,29 +21,39 @@ SLOPE_POINTS = 4096
 
 
 @dataclass(frozen=True, eq=False)
-class CorrectedField(AbstractField):
-    """A field plus what its residuals say it misses; build one with `calibrate`.
+class CalibratedField(AbstractField):
+    """A fitted field that speaks about its target: its residuals correct it, and say what is still unknown.
+
+    Build one with `calibrate`, or with ``as_field(model, data=(X, y))``.
 
     Parameters
     ----------
     base : AbstractField
-        The field that is corrected.
+        The fitted field.
     process : ResidualProcess
-        The expected residual, in units of ``scale``.
-    centre, scale : ndarray (d,)
-        Mean and spread of the data points.
+        The expected residual, in units of ``units``.
+    points : ndarray (n, d)
+        The data points: where a symmetry is claimed unless other samples are given.
+    scale : ndarray (d,)
+        Spread of the data points.
     units : ndarray (c,)
         Spread of each value channel.
+    error : float
+        Relative root mean square error of the derivative of the fitted field.
     accuracy : float
-        Relative error of the derivative that is left.
+        What is left of that error once its expected part is taken out.
+    reason : str
+        Both in words.
     """
 
     base: AbstractField
     process: ResidualProcess
-    centre: NDArray
+    points: NDArray
     scale: NDArray
     units: NDArray
+    error: float
     accuracy: float = EXACT
+    reason: str = ""
 
     @property
     def point_dim(self) -> int:
@@ -57,83 +67,32 @@ class CorrectedField(AbstractField):
 
     @property
     def kind(self) -> str:
-        """How values follow points: as for the field that is corrected."""
-        return self.base.kind
-
-    def value(self, x: NDArray) -> NDArray:
-        """Values ``(n, c)``."""
-        return self.base.value(x) + self.units * self.process.value((x - self.centre) / self.scale)
-
-    def jacobian(self, x: NDArray) -> NDArray:
-        """Jacobians ``(n, c, d)``."""
-        missed = self.process.jacobian((x - self.centre) / self.scale)
-        return self.base.jacobian(x) + self.units[:, None] * missed / self.scale
-
-
-@dataclass(frozen=True, eq=False)
-class CalibratedField(AbstractField):
-    """A field whose derivative is known to differ from a target's by a stated relative error.
-
-    Values and derivatives are those of the field itself. Build one with `calibrate`.
-
-    Parameters
-    ----------
-    base : AbstractField
-        The field.
-    accuracy : float
-        Relative root mean square error of its derivative as that of the target.
-    reason : str
-        Where the number comes from, in words.
-    corrected : CorrectedField or None
-        The field with its expected error taken out, known better than the field itself.
-    points : ndarray (n, d) or None
-        The data points: where a symmetry is claimed unless other samples are given.
-    """
-
-    base: AbstractField
-    accuracy: float = EXACT
-    reason: str = "stated by the caller"
-    corrected: CorrectedField | None = None
-    points: NDArray | None = None
-
-    @property
-    def point_dim(self) -> int:
-        """Number d of coordinates."""
-        return self.base.point_dim
-
-    @property
-    def value_dim(self) -> int:
-        """Number c of value channels."""
-        return self.base.value_dim
-
-    @property
-    def kind(self) -> str:
-        """How values follow points."""
+        """How values follow points: as for the fitted field."""
         return self.base.kind
 
     @cached_property
     def names(self) -> tuple[str, ...] | None:
-        """Names of the coordinates, where the field has some."""
+        """Names of the coordinates, where the fitted field has some."""
         return getattr(self.base, "names", None)
 
     def value(self, x: NDArray) -> NDArray:
         """Values ``(n, c)``."""
-        return self.base.value(x)
+        return self.base.value(x) + self.units * self.process.value(x / self.scale)
 
     def jacobian(self, x: NDArray) -> NDArray:
         """Jacobians ``(n, c, d)``."""
-        return self.base.jacobian(x)
+        return self.base.jacobian(x) + self.units[:, None] * self.process.jacobian(x / self.scale) / self.scale
 
 
 def calibrate(
     field: AbstractField, x: ArrayLike, y: ArrayLike, *, rng: int | np.random.Generator = 0
 ) -> CalibratedField:
-    """Estimate from data how wrong the derivative of a fitted field is.
+    """Let data say how wrong the derivative of a fitted field is, and take out the part that they determine.
 
     The residuals y - f(x) are read as a smooth function plus noise: a Gaussian process (Matern 5/2) averaged
-    over a grid of lengths and noise shares by their likelihood. The mean square of its derivative, expected
-    part and uncertainty together, over that of the field is the square of the accuracy. Its expected part
-    corrects the field, and only the uncertainty remains as the error of the corrected one.
+    over a grid of lengths and noise shares by their likelihood. Its mean corrects values and derivatives; the
+    mean square of what remains uncertain in the derivative, over that of the field's, is the square of the
+    accuracy. Where noise hides the error of the fit, nothing is corrected and all of it is uncertain.
 
     Parameters
     ----------
@@ -150,7 +109,7 @@ def calibrate(
     Returns
     -------
     CalibratedField
-        The field with its accuracy.
+        The corrected field, with the error of the fit and its own accuracy.
 
     Raises
     ------
@@ -166,27 +125,33 @@ def calibrate(
     >>> from erlangen.fields import as_field
     >>> x = np.random.default_rng(0).uniform(-1, 1, size=(400, 2))
     >>> model = as_field(lambda x: x[:, 0] ** 2 + 0.9 * x[:, 1] ** 2, dim=2)
-    >>> calibrate(model, x, x[:, 0] ** 2 + x[:, 1] ** 2).accuracy  # 0.2 |y| / |(2 x, 1.8 y)| = 0.074
-    0.07...
+    >>> calibrated = calibrate(model, x, x[:, 0] ** 2 + x[:, 1] ** 2)
+    >>> round(calibrated.error, 2), calibrated.accuracy < 0.01  # |0.2 y| / |(2 x, 1.8 y)| = 0.07
+    (0.07, True)
     """
     x, y = _checked(field, x, y)
-    centre, scale = x.mean(axis=0), x.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    units = y.std(axis=0)
-    units = np.where(units > 0, units, 1.0)
-    process = residual_process((x - centre) / scale, (y - field.value(x)) / units, rng)
+    scale, units = _spread(x), _spread(y)
+    process = residual_process(x / scale, (y - field.value(x)) / units, rng)
     some = x[np.linspace(0, len(x) - 1, min(len(x), SLOPE_POINTS)).astype(int)]
-    slope = np.mean(np.sum((field.jacobian(some) * scale / units[:, None]) ** 2, axis=(1, 2)))
-    error, left = (
-        _relative(float(part.sum()), float(slope), field.accuracy) for part in (process.slope, process.remainder)
-    )
+    slope = _mean_square(field.jacobian(some) * scale / units[:, None])
+    known = _mean_square(process.jacobian(some / scale))
+    left = float(process.unknown.sum())
+    error, left = _relative(known + left, slope, field.accuracy), _relative(left, slope, field.accuracy)
+    noise = float(np.sqrt(np.mean(process.noise**2)))
     reason = (
-        f"the residuals at {len(x)} data points give the derivative of the target up to {error:.2g} of its size "
-        f"(noise {float(np.sqrt(np.mean(process.noise**2))):.2g} of the values' spread; "
-        f"{left:.2g} with the expected error taken out)"
+        f"the residuals at {len(x)} data points say that the derivative of the fit is off by {error:.2g} of its size, "
+        f"and leave {left:.2g} of it unknown (noise: {noise:.2g} of the values' spread)"
     )
-    corrected = CorrectedField(field, process, centre, scale, units, left)
-    return CalibratedField(field, error, reason, corrected, x)
+    return CalibratedField(field, process, x, scale, units, error, left, reason)
+
+
+def _mean_square(jacobian: NDArray) -> float:
+    return float(np.mean(np.sum(jacobian**2, axis=(1, 2))))
+
+
+def _spread(x: NDArray) -> NDArray:
+    spread = x.std(axis=0)
+    return np.where(spread > 0, spread, 1.0)
 
 
 def _relative(square: float, slope: float, own: float) -> float:

@@ -1,0 +1,308 @@
+"""Trained torch networks under one default rule: radial targets, targets without symmetry, and a dial between them.
+
+Recipe, the same for every network: 3-32-32-1 in float32, 2,000 training points uniform on the cube [-1, 1]^3,
+1,500 steps of Adam on batches of 256 (rate 0.01, cosine), then 300 steps of L-BFGS on all points. Ten seeds are
+trained side by side as one stack. Each network is asked about twice: alone (what symmetry does the *network*
+have?) and with 2,000 held-out points (what symmetry does the *target* have?). Rival: the network alone, read as
+if it were the target.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+import erlangen as er
+from erlangen.derivative import LieDerivative
+from erlangen.fields import CalibratedField, calibrate
+from erlangen.verbs import coefficients_of
+
+Target = Callable[[torch.Tensor], torch.Tensor]
+
+WIDTH, N_POINTS = 32, 2000
+ACTIVATIONS = {"tanh": torch.nn.Tanh, "silu": torch.nn.SiLU}
+DELTA = er.Threshold().delta
+DIAL = (0.0, 0.02, 0.05, 0.1, 0.2)
+
+
+def square(x: torch.Tensor) -> torch.Tensor:
+    """The invariant x^2 + y^2 + z^2."""
+    return (x**2).sum(-1)
+
+
+RADIAL: dict[str, Target] = {
+    "exp(-r^2)": lambda x: torch.exp(-square(x)),
+    "log(1 + r^2)": lambda x: torch.log1p(square(x)),
+    "r^2 - r^4 / 4": lambda x: square(x) - square(x) ** 2 / 4,
+}
+UNSYMMETRIC: dict[str, Target] = {
+    "x + 2 y^2 + sin 3z + x y z": lambda x: x[..., 0] + 2 * x[..., 1] ** 2 + torch.sin(3 * x[..., 2]) + x.prod(-1),
+    "x y + y z^2 + x^2 / 2 + z": lambda x: (
+        x[..., 0] * x[..., 1] + x[..., 1] * x[..., 2] ** 2 + x[..., 0] ** 2 / 2 + x[..., 2]
+    ),
+    "exp(x) cos(2y) + z^3 + x y z": lambda x: (
+        torch.exp(x[..., 0]) * torch.cos(2 * x[..., 1]) + x[..., 2] ** 3 + x.prod(-1)
+    ),
+}
+
+
+def dialled(eps: float) -> Target:
+    """A radial function plus eps x y, which breaks the rotation about z (and the others)."""
+    return lambda x: torch.exp(-square(x)) + eps * x[..., 0] * x[..., 1]
+
+
+def eps_for(defect: float) -> float:
+    """The eps at which the rotation about z has a given defect on the cube, by Gauss-Legendre quadrature."""
+    node, weight = np.polynomial.legendre.leggauss(24)
+    x, y, z = np.meshgrid(node, node, node, indexing="ij")
+    w = np.einsum("i,j,k->ijk", weight, weight, weight) / 8
+    bell = -2 * np.exp(-(x**2 + y**2 + z**2))
+
+    def measured(eps: float) -> float:
+        slope = (bell * x + eps * y) ** 2 + (bell * y + eps * x) ** 2 + (bell * z) ** 2
+        return math.sqrt(np.sum(w * (eps * (x**2 - y**2)) ** 2) / np.sum(w * slope / 3 * (x**2 + y**2)))
+
+    return 0.0 if defect == 0 else float(brentq(lambda eps: measured(eps) - defect, 0.0, 5.0, xtol=1e-14))
+
+
+def points(seed: int, n: int = N_POINTS) -> torch.Tensor:
+    """Uniform points ``(n, 3)`` of the cube."""
+    return torch.from_numpy(np.random.default_rng(seed).uniform(-1, 1, size=(n, 3)))
+
+
+def train(
+    target: Target, activation: str, seeds: Sequence[int], *, noise: float = 0.0, steps: int = 1500, polish: int = 300
+):
+    """Train one network per seed on its own points; all of them advance together as a stack of matrices."""
+    x = torch.stack([points(seed) for seed in seeds])
+    y = target(x)[..., None]
+    y = y + noise * y.std() * torch.stack([_normal(seed, y.shape[1:]) for seed in seeds])
+    mean, spread = y.mean(1, keepdim=True), y.std(1, keepdim=True)
+    inputs, wanted = x.float(), ((y - mean) / spread).float()
+    act = {"tanh": torch.tanh, "silu": torch.nn.functional.silu}[activation]
+    weights = [p.requires_grad_() for p in _initial(seeds)]
+
+    def loss(inputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        w1, b1, w2, b2, w3, b3 = weights
+        hidden = act(torch.baddbmm(b2, act(torch.baddbmm(b1, inputs, w1)), w2))
+        return ((torch.baddbmm(b3, hidden, w3) - wanted) ** 2).mean((1, 2)).sum()
+
+    _adam(weights, loss, inputs, wanted, steps)
+    _lbfgs(weights, loss, inputs, wanted, polish)
+    parts = [w.detach().double() for w in weights]
+    return [
+        _network([p[i] for p in parts], ACTIVATIONS[activation], mean[i, 0], spread[i, 0]) for i in range(len(seeds))
+    ]
+
+
+def _normal(seed: int, shape: Sequence[int]) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(seed + 7).standard_normal(tuple(shape)))
+
+
+def _initial(seeds: Sequence[int]) -> list[torch.Tensor]:
+    out: list[torch.Tensor] = []
+    for layer, (inputs, outputs) in enumerate(((3, WIDTH), (WIDTH, WIDTH), (WIDTH, 1))):
+        draws = [np.random.default_rng([seed, layer]).standard_normal((inputs, outputs)) for seed in seeds]
+        out += [torch.from_numpy(np.stack(draws)).float() / math.sqrt(inputs), torch.zeros(len(seeds), 1, outputs)]
+    return out
+
+
+def _adam(weights: list[torch.Tensor], loss: Callable, inputs: torch.Tensor, wanted: torch.Tensor, steps: int) -> None:
+    optimiser = torch.optim.Adam(weights, lr=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    batches = torch.from_numpy(np.random.default_rng(0).integers(inputs.shape[1], size=(steps, 256)))
+    for batch in batches:
+        optimiser.zero_grad()
+        loss(inputs[:, batch], wanted[:, batch]).backward()
+        optimiser.step()
+        schedule.step()
+
+
+def _lbfgs(weights: list[torch.Tensor], loss: Callable, inputs: torch.Tensor, wanted: torch.Tensor, steps: int) -> None:
+    optimiser = torch.optim.LBFGS(
+        weights, max_iter=steps, history_size=20, line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0
+    )
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = loss(inputs, wanted)
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+
+
+def _network(parts: list[torch.Tensor], activation: type, mean: torch.Tensor, spread: torch.Tensor) -> torch.nn.Module:
+    """An ordinary module; the units of the values go into its last layer."""
+    w1, b1, w2, b2, w3, b3 = parts
+    layers = [(w1, b1), (w2, b2), (w3 * spread, b3 * spread + mean)]
+    out: list[torch.nn.Module] = []
+    for w, b in layers:
+        linear = torch.nn.Linear(*w.shape, dtype=torch.float64)
+        with torch.no_grad():
+            linear.weight.copy_(w.T)
+            linear.bias.copy_(b[0] if b.ndim == 2 else b)
+        out += [linear, activation()]
+    return torch.nn.Sequential(*out[:-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One network, asked alone and with data, beside the truth.
+
+    Attributes
+    ----------
+    r2 : float
+        Explained variance on the held-out points.
+    alone, informed : Symmetry
+        The answers without and with data.
+    calibrated : CalibratedField
+        The network with what its residuals say.
+    error : float
+        True relative error of the derivative of the network.
+    truth : LieDerivative
+        The target itself on the same points.
+    """
+
+    r2: float
+    alone: er.Symmetry
+    informed: er.Symmetry
+    calibrated: CalibratedField
+    error: float
+    truth: LieDerivative
+
+
+def ask(network: torch.nn.Module, target: Target, seed: int, noise: float = 0.0) -> Asked:
+    """Ask about one network with the default rule and affine candidates."""
+    x = points(1000 + seed)
+    y = target(x)
+    seen = y + noise * y.std() * _normal(1000 + seed, y.shape)
+    at, action = x.numpy(), er.actions.affine(3)
+    alone = er.discover(network, action, at)
+    calibrated = calibrate(er.as_field(network), at, seen.numpy())
+    exact = er.as_field(lambda p: target(torch.from_numpy(p)).numpy(), dim=3, jacobian=lambda p: slope(target, p))
+    error = np.linalg.norm(calibrated.base.jacobian(at) - exact.jacobian(at)) / np.linalg.norm(exact.jacobian(at))
+    misfit = calibrated.base.value(at)[:, 0] - y.numpy()
+    truth = LieDerivative(exact, action, er.Samples.from_data(at))
+    informed = er.discover(calibrated, action)
+    return Asked(1 - misfit.var() / y.numpy().var(), alone, informed, calibrated, float(error), truth)
+
+
+def slope(target: Target, x: NDArray) -> NDArray:
+    """Exact derivatives ``(n, 1, 3)`` of a target."""
+    at = torch.from_numpy(np.ascontiguousarray(x)).requires_grad_()
+    (gradient,) = torch.autograd.grad(target(at).sum(), at)
+    return gradient.numpy()[:, None, :]
+
+
+def ask_all(target: Target, activation: str, seeds: Sequence[int], noise: float = 0.0) -> list[Asked]:
+    """Train one network per seed and ask about each."""
+    networks = train(target, activation, seeds, noise=noise)
+    return [ask(network, target, seed, noise) for network, seed in zip(networks, seeds, strict=True)]
+
+
+def row(case: str, metric: str, value: Any, asked: Any, met: bool | None, rival: Any = None) -> dict[str, Any]:
+    """One row of the table."""
+    return {"case": case, "metric": metric, "value": value, "rival": rival, "ratio": None, "asked": asked, "met": met}
+
+
+def radial_rows(nets: list[Asked]) -> list[dict[str, Any]]:
+    """How often so(3) is named, and whether the intervals of its generators cover their true defects."""
+    named = sum(a.informed.dim == 3 and a.informed.name == "so(3)" for a in nets)
+    alone = sum(a.alone.dim == 3 and a.alone.name == "so(3)" for a in nets)
+    inside, widths = [], []
+    for a in nets:
+        true = a.truth.defect(a.informed.generators.T)
+        low, high = a.informed.intervals.T
+        inside += list((low <= true) & (true <= high))
+        widths += list(high - low)
+    n, case = len(nets), "radial targets"
+    return [
+        row(case, f"so(3) named, of {n}; rival: network alone", named, n, named == n, alone),
+        row(case, "smallest R^2", min(a.r2 for a in nets), "> .9995", min(a.r2 for a in nets) > 0.9995),
+        row(case, "generators covered, share", float(np.mean(inside)), ">= .95", float(np.mean(inside)) >= 0.95),
+        row(case, "mean width of interval", float(np.mean(widths)), None, None),
+    ]
+
+
+def unsymmetric_rows(nets: list[Asked]) -> list[dict[str, Any]]:
+    """How often nothing is found, in words."""
+    word = "No continuous symmetry"
+    none = sum(a.informed.dim == 0 and a.informed.verdict.startswith(word) for a in nets)
+    alone = sum(a.alone.dim == 0 and a.alone.verdict.startswith(word) for a in nets)
+    least = min(a.informed.spectrum[0] for a in nets)
+    return [
+        row(
+            "unsymmetric targets",
+            f"nothing named, of {len(nets)}; rival: alone",
+            none,
+            len(nets),
+            none == len(nets),
+            alone,
+        ),
+        row("unsymmetric targets", "smallest defect", float(least), f"> {DELTA}", least > DELTA),
+    ]
+
+
+def dial_rows(defect: float, nets: list[Asked], case: str) -> list[dict[str, Any]]:
+    """Coverage and verdicts for the rotation about z where its true defect is known."""
+    turn = er.actions.fields([["-y", "x", "0"]], ["x", "y", "z"])
+    tests = [a.informed.test(turn) for a in nets]
+    alone = [a.alone.test(turn) for a in nets]
+    true = [float(a.truth.defect(coefficients_of(er.actions.affine(3), turn))[0]) for a in nets]
+    covered = float(np.mean([t.low <= s <= t.high for t, s in zip(tests, true, strict=True)]))
+    naive = float(np.mean([t.low <= s <= t.high for t, s in zip(alone, true, strict=True)]))
+    right = {"symmetric": lambda s: s <= DELTA, "broken": lambda s: s > DELTA, "undecided": lambda s: True}
+    wrong = sum(not right[t.verdict](s) for t, s in zip(tests, true, strict=True))
+    naive_wrong = sum(not right[t.verdict](s) for t, s in zip(alone, true, strict=True))
+    counts = ", ".join(f"{sum(t.verdict == v for t in tests)} {v}" for v in right)
+    width = float(np.mean([t.high - t.low for t in tests]))
+    return [
+        row(case, f"share covered, of {len(nets)}; rival: alone", covered, ">= .95", covered >= 0.95, naive),
+        row(case, "mean width of interval", width, None, None),
+        row(case, f"wrong verdicts ({counts})", wrong, 0, wrong == 0, naive_wrong),
+    ]
+
+
+def calibration_rows(nets: list[Asked], case: str) -> list[dict[str, Any]]:
+    """Estimated over true error of the derivative of the networks, which the residuals alone must tell."""
+    ratios = np.array([a.calibrated.error / a.error for a in nets])
+    inside = float(np.mean((ratios > 2 / 3) & (ratios < 1.5)))
+    return [
+        row(case, "true error of the derivative, median", float(np.median([a.error for a in nets])), None, None),
+        row(case, "estimated over true, median", float(np.median(ratios)), None, None),
+        row(case, "share within a factor of 1.5", inside, ">= .95", inside >= 0.95),
+    ]
+
+
+def run(full: bool) -> list[dict[str, Any]]:
+    """Train the networks and ask about each; ``full`` adds networks fitted to and judged by noisy values."""
+    torch.set_num_threads(2)
+    seeds = range(10)
+    radial = [a for f in RADIAL.values() for act in ACTIVATIONS for a in ask_all(f, act, seeds)]
+    plain = [
+        a for f, act in zip(UNSYMMETRIC.values(), ("tanh", "silu", "tanh"), strict=True) for a in ask_all(f, act, seeds)
+    ]
+    dial = {s: [a for act in ACTIVATIONS for a in ask_all(dialled(eps_for(s)), act, seeds)] for s in DIAL}
+    rows = radial_rows(radial) + unsymmetric_rows(plain)
+    for defect, nets in dial.items():
+        rows += dial_rows(defect, nets, f"dial, true defect {defect:g}")
+    rows += calibration_rows(radial + [a for nets in dial.values() for a in nets], "error told by residuals")
+    return rows + (_noisy_rows(seeds) if full else [])
+
+
+def _noisy_rows(seeds: Sequence[int]) -> list[dict[str, Any]]:
+    """The dial once more, with noise of 5 % of the values' spread on training and held-out values."""
+    rows: list[dict[str, Any]] = []
+    for defect in DIAL:
+        nets = [a for act in ACTIVATIONS for a in ask_all(dialled(eps_for(defect)), act, seeds, noise=0.05)]
+        rows += dial_rows(defect, nets, f"dial with noise, true defect {defect:g}")
+        rows += calibration_rows(nets, f"error told by noisy residuals, {defect:g}")
+    return rows
