@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cases import conjugated, mixed, well_conditioned
+
 from erlangen._errors import UndecidedError
 from erlangen.algebra import LieAlgebra, known
 from erlangen.algebra.ambient import MatrixAmbient

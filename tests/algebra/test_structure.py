@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import sympy
 from cases import CASES, mixed, well_conditioned
+
 from erlangen.algebra import LieAlgebra, known
 from erlangen.algebra.closure import constants_in
 from erlangen.algebra.mixed import module_of
@@ -126,12 +127,17 @@ def test_ideals_are_ideals_in_a_random_basis():
         assert np.abs(moved - moved @ ideal @ ideal.T).max(initial=0.0) < 1e-12
 
 
-def test_octonions_are_alternative_and_composed():
-    for split in (False, True):
-        m = known._octonions(split)
-        x, y = np.random.default_rng(4).standard_normal((2, 8))
-        product = lambda a, b: np.einsum("i,j,ijk->k", a, b, m)  # noqa: E731
-        assert np.allclose(product(product(x, x), y), product(x, product(x, y)))
-        signs = np.array([1.0] * 4 + ([-1.0] if split else [1.0]) * 4)
-        norm = lambda a: float((signs * a * a).sum())  # noqa: E731
-        assert np.isclose(norm(product(x, y)), norm(x) * norm(y))
+@pytest.mark.parametrize("split", [False, True])
+def test_octonions_are_alternative_and_composed(split):
+    m = known._octonions(split)
+    x, y = np.random.default_rng(4).standard_normal((2, 8))
+    signs = np.array([1.0] * 4 + ([-1.0] if split else [1.0]) * 4)
+
+    def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.einsum("i,j,ijk->k", a, b, m)
+
+    def norm(a: np.ndarray) -> float:
+        return float((signs * a * a).sum())
+
+    assert np.allclose(product(product(x, x), y), product(x, product(x, y)))
+    assert np.isclose(norm(product(x, y)), norm(x) * norm(y))

@@ -114,9 +114,7 @@ def frame_of(basis: NDArray) -> NDArray:
     return q.T
 
 
-def close(
-    ambient: AbstractAmbient, basis: NDArray, flag: Flag | None = None, *, steps: int = 60
-) -> Closed:
+def close(ambient: AbstractAmbient, basis: NDArray, flag: Flag | None = None, *, steps: int = 60) -> Closed:
     """Move a subspace to a nearby one that is closed under the bracket and has a given chain of ideals.
 
     Parameters

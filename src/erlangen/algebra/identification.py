@@ -119,7 +119,7 @@ class Structure:
     def display(self, complex_structure: bool) -> str:
         """Return the unitary name where the action preserves a complex structure and there is one."""
         if complex_structure:
-            unitary = [name for name in self.aliases if name.startswith(("u(", "su("))]
+            unitary = [name for name in self.aliases if name.startswith("u(") and "+" not in name]
             return unitary[0] if unitary else self.name
         return self.name
 

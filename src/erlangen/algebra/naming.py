@@ -139,17 +139,15 @@ def combine(named: list[Named], flat: int, levi: tuple[str, ...], certificate: s
         if special:
             return Verdict(special[0], special[1:], levi, certificate, catalogued)
     summands = [f"({n.name})" if "," in n.name and " " in n.name else n.name for n in named]
-    aliases = tuple(f"{other.name}+{_flat(flat)}" for other in [_semisimple_sum(named)] if other and flat)
-    return Verdict("+".join(summands + ([_flat(flat)] if flat else [])), aliases, levi, certificate, catalogued)
+    spelt = "+".join(summands + ([_flat(flat)] if flat else []))
+    whole = _SUMS.get((key[0], 0))
+    if whole and flat:
+        return Verdict(f"{whole[0]}+{_flat(flat)}", (spelt,), levi, certificate, catalogued)
+    return Verdict(spelt, (), levi, certificate, catalogued)
 
 
 def _flat(k: int) -> str:
     return "R" if k == 1 else f"R^{k}"
-
-
-def _semisimple_sum(named: list[Named]) -> Named | None:
-    found = _SUMS.get((tuple(sorted(n.name for n in named)), 0))
-    return Named(found[0]) if found else None
 
 
 def _with_scale(part: Named) -> tuple[str, ...] | None:
@@ -157,7 +155,7 @@ def _with_scale(part: Named) -> tuple[str, ...] | None:
     names = (part.name, *part.aliases)
     plain = f"{part.name}+R"
     out = []
-    for name in names:
+    for name in (n for n in names if " " not in n):
         head, _, inner = name.partition("(")
         if head == "sl" and inner.endswith(",R)"):
             out.append(f"gl({inner[:-3]})")

@@ -128,7 +128,7 @@ def _family(rank: int, count: int, lengths: NDArray) -> str:
     """Letter of a root system from rank, number of roots and their lengths."""
     long = int((lengths > 1.2 * lengths.min()).sum())
     if long == 0:
-        simply_laced = {rank * (rank + 1): "A", 2 * rank * (rank - 1): "D"}
+        simply_laced = {2 * rank * (rank - 1): "D", rank * (rank + 1): "A"}  # A3 = D3 goes by A
         exceptional = {(6, 72): "E", (7, 126): "E", (8, 240): "E"}
         return exceptional.get((rank, count)) or simply_laced.get(count, "")
     if rank == 2:
