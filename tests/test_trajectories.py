@@ -61,6 +61,15 @@ def test_error_estimate_covers_the_error_where_sampling_is_regular():
     assert flow.derivative_errors().max() < 1e-4
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 7])
+def test_error_estimate_is_not_fooled_by_runs_shorter_than_the_stencil(n):
+    t = np.linspace(0, 3, n)
+    flow = Trajectories.from_arrays(circle(t), t)
+    error = np.abs(flow.derivative_estimates() - spin(t)).max()
+    assert error > 1e-3
+    assert flow.derivative_errors().max() > error / 3
+
+
 def test_no_stencil_reaches_into_another_run():
     other = Trajectories.from_arrays([circle(T1), 1e6 + circle(T2)], [T1, T2])
     np.testing.assert_array_equal(TWO.derivative_estimates()[:60], other.derivative_estimates()[:60])

@@ -13,6 +13,9 @@ from erlangen._errors import InputError, explain
 from erlangen.actions.polynomial import PolynomialAction
 from erlangen.linalg.polynomials import collect, exponents
 
+MAX_DEGREE = 24
+"""Highest power in a formula of a generator."""
+
 
 def polynomial(d: int, degree: int, *, lowest: int = 0) -> PolynomialAction:
     """All polynomial vector fields on R^d of degree lowest .. degree, ordered by component, then monomial."""
@@ -132,6 +135,16 @@ def _terms(formula, names: Sequence[str]) -> list[tuple[tuple[int, ...], float]]
 
     symbols = [sympy.Symbol(n, real=True) for n in names]
     expression = formula.to_sympy()
+    highest = max((abs(int(p.exp)) for p in expression.atoms(sympy.Pow) if p.exp.is_Integer), default=1)
+    if highest > MAX_DEGREE:
+        raise InputError(
+            explain(
+                "The power is too high for a generator.",
+                given=f"power {highest} in {formula}",
+                expected=f"at most {MAX_DEGREE}: an expanded power of a sum has very many terms",
+                fix="a polynomial of low degree",
+            )
+        )
     try:
         plain = {s: t for s in expression.free_symbols for t in symbols if s.name == t.name}
         terms = sympy.Poly(expression.subs(plain), *symbols).terms()

@@ -81,8 +81,7 @@ class AlongFlow(AbstractChange):
     def noise(self, run: Run) -> NDArray:
         if run.derivatives is not None:
             return np.finfo(np.float64).eps * np.sqrt(np.mean(run.derivatives**2, axis=0))
-        error = run.derivative_estimates(7) - run.derivative_estimates(5)
-        return np.sqrt(np.mean(error**2, axis=0))
+        return np.sqrt(np.mean(run.derivative_errors(7) ** 2, axis=0))
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,21 @@ class Run:
             out[part] = differentiate(self.time[part], self.states[part], min(width, size))
         return out
 
+    def derivative_errors(self, width: int) -> NDArray:
+        """Distance ``(n, d)`` of those estimates to stencils two samples narrower; all of it for two samples alone.
+
+        A segment shorter than the stencil is compared with what is narrower than itself: otherwise both
+        estimates would agree, and a coarse run would look exact.
+        """
+        estimate = self.derivative_estimates(width)
+        out = np.empty_like(estimate)
+        for part in segments(self.time):
+            wide = min(width, part.stop - part.start)
+            narrow = max(2, wide - 2)
+            lower = differentiate(self.time[part], self.states[part], narrow) if narrow < wide else 0.0
+            out[part] = np.abs(estimate[part] - lower)
+        return out
+
 
 def frozen(x: NDArray) -> NDArray:
     x.setflags(write=False)

@@ -184,12 +184,11 @@ class Trajectories:
         This is the error of the lower order, so it overstates that of smooth, well-sampled runs; with noise both
         schemes err by as much as they differ.
         """
-        lower = order - 2 if order > 2 else order - 1
-        if lower < 1:
+        if order < 2:
             raise InputError(
                 explain("The error needs two orders.", given=f"order={order}", expected="2 or more", fix="order=6")
             )
-        return np.abs(self.derivative_estimates(order) - self.derivative_estimates(lower))
+        return np.concatenate([run.derivative_errors(order + 1) for run in self.runs])
 
     def velocities(self) -> tuple[NDArray, NDArray]:
         """Time derivatives ``(N, d)`` and their errors ``(N, d)``: the known ones, else the estimated ones."""
