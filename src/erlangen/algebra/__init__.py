@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from erlangen.algebra import catalogue, groups
 from erlangen.algebra._liealgebra import LieAlgebra, identify, structure_of
+from erlangen.algebra.answer import Alternative, Structure
 from erlangen.algebra.commutant import commutant, fixed_point, invariant_flag, irreducible_blocks, trace_ratio
 from erlangen.algebra.forms import complex_structure, conformal_forms, is_compact, preserved_forms
 from erlangen.algebra.groups import Group, from_matrices
-from erlangen.algebra.identification import Alternative, Structure
 from erlangen.algebra.readable import ReadableBasis, order_fields, readable_basis
 from erlangen.algebra.representation import Representation, rep
 

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient, MatrixAmbient, PolynomialAmbient
+from erlangen.algebra.answer import Structure
 from erlangen.algebra.closure import close, closure_defect
-from erlangen.algebra.identification import EXACT_TOL, Structure, identify_span
+from erlangen.algebra.identification import EXACT_TOL, identify_span
 from erlangen.algebra.known import realify
 from erlangen.algebra.repair import close_constants, generated, jacobi_defect, largest_closed, orthonormal
 from erlangen.algebra.structure import anatomy, killing_form

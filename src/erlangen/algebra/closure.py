@@ -102,7 +102,7 @@ def flag_of(parts: Anatomy) -> tuple[Flag, NDArray] | None:
         return None
     series = tuple(basis.shape[1] for basis in parts.nil_series)
     if series and series[-1] != 0:  # nilpotent all the same: what repeats at the end is noise
-        series = (*series[:-1], 0) if len(series) > 1 else (series[0], 0)
+        series = (*series[: max(len(series) - 1, 1)], 0)
     return Flag(parts.dim, *dims, series, parts.unimodular), np.linalg.qr(nested)[0]
 
 

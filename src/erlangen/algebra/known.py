@@ -158,7 +158,7 @@ def _solutions(k: int, conditions: Callable[[NDArray], list[NDArray]]) -> NDArra
 
 def realify(x: NDArray) -> NDArray:
     """Complex matrices as real ones ``[[Re, -Im], [Im, Re]]``."""
-    return np.block([[x.real, -x.imag], [x.imag, x.real]])
+    return np.block([[np.real(x), -np.imag(x)], [np.imag(x), np.real(x)]])
 
 
 def _complex_solutions(n: int, conditions: Callable[[NDArray], list[NDArray]]) -> NDArray:
@@ -167,7 +167,7 @@ def _complex_solutions(n: int, conditions: Callable[[NDArray], list[NDArray]]) -
     columns = []
     for e in basis:
         values = np.concatenate([np.asarray(c, dtype=complex).ravel() for c in conditions(e)])
-        columns.append(np.concatenate([values.real, values.imag]))
+        columns.append(np.concatenate([np.real(values), np.imag(values)]))
     _, s, vt = np.linalg.svd(np.array(columns).T, full_matrices=True)
     rank = int((s > 1e-9 * s.max(initial=1.0)).sum())
     return np.array([realify(np.tensordot(row, np.array(basis), axes=1)) for row in vt[rank:]])

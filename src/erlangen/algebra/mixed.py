@@ -169,12 +169,12 @@ def _spectrum(parts: Anatomy, module: Module, sign: float) -> NDArray:
 
 def _weight_strings(parts: Anatomy, module: Module) -> list[int]:
     """Highest weights k of the irreducible parts V_k of an sl(2,R) module."""
-    return _peel(np.round(_spectrum(parts, module, 1.0).real).astype(int), 2)
+    return _peel(np.round(np.real(_spectrum(parts, module, 1.0))).astype(int), 2)
 
 
 def _rotation_blocks(parts: Anatomy, module: Module) -> list[int]:
     """Dimensions of the real irreducible parts of an so(3) module (half-integer spins come in fours)."""
-    doubled = np.round(2.0 * _spectrum(parts, module, -1.0).imag).astype(int)
+    doubled = np.round(2.0 * np.imag(_spectrum(parts, module, -1.0))).astype(int)
     sizes = []
     for k in _peel(doubled, 2):
         if k % 2 == 0:

@@ -64,7 +64,7 @@ def simple_factors(c: NDArray, tol: float) -> tuple[SimpleFactor, ...]:
     cartan, vectors, roots = _root_system(c, tol)
     if len(roots) == 0:  # semisimple by its Killing form, nilpotent by its roots: below the accuracy
         return (SimpleFactor(m, "", 0, False, (0, 0), np.eye(m)),)
-    inner = roots @ np.linalg.pinv((roots.T @ roots).real, hermitian=True)
+    inner = roots @ np.linalg.pinv(np.real(roots.T @ roots), hermitian=True)
     dual = inner @ roots.T  # bilinear, no conjugate: rational numbers for true roots
     lengths = np.abs(np.diag(dual))
     linked = np.abs(dual) > 0.01 * lengths.min()
@@ -121,7 +121,7 @@ def _conjugates(roots: NDArray) -> NDArray:
 def _ideal(vectors: NDArray, coroots: NDArray, size: int) -> NDArray:
     """Real span of root vectors and coroots, exactly ``size`` of them."""
     columns = np.hstack([vectors, coroots / np.linalg.norm(coroots, axis=0)])
-    return np.linalg.svd(np.hstack([columns.real, columns.imag]), full_matrices=False)[0][:, :size]
+    return np.linalg.svd(np.hstack([np.real(columns), np.imag(columns)]), full_matrices=False)[0][:, :size]
 
 
 def _family(rank: int, count: int, lengths: NDArray) -> str:

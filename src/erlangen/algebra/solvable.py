@@ -126,8 +126,8 @@ def weights(a: NDArray) -> str:
 
 def _readable_scale(means: NDArray) -> float:
     """The factor that makes the weights the smallest integers if any does, else the smallest one 1."""
-    sign = 1.0 if means.real.sum() >= 0 else -1.0
-    sizes = np.concatenate([np.abs(means.real), np.abs(means.imag)])
+    sign = 1.0 if np.real(means).sum() >= 0 else -1.0
+    sizes = np.concatenate([np.abs(np.real(means)), np.abs(np.imag(means))])
     sizes = np.unique(sizes[sizes > CLUSTER])
     for divisor in range(1, 13):
         scale = sizes[0] / divisor

@@ -59,7 +59,7 @@ def _range(rows: NDArray, threshold: float, ledger: Ledger, what: str) -> NDArra
     if rows.size == 0:
         return np.zeros((rows.shape[1], 0))
     if rows.shape[0] > 4 * rows.shape[1]:
-        rows = np.linalg.qr(rows, mode="r")
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     _, s, vt = np.linalg.svd(rows, full_matrices=False)
     return vt[: ledger.count(what, s, threshold)].T
 
@@ -70,7 +70,7 @@ def _null(rows: NDArray, threshold: float, ledger: Ledger, what: str) -> NDArray
     if rows.shape[0] == 0 or p == 0:
         return np.eye(p)
     if rows.shape[0] > 4 * p:
-        rows = np.linalg.qr(rows, mode="r")
+        rows = np.asarray(np.linalg.qr(rows, mode="r"))
     _, s, vt = np.linalg.svd(rows, full_matrices=True)
     values = np.concatenate([s, np.zeros(p - s.size)])
     return vt[ledger.count(what, values, threshold) :].T
@@ -140,7 +140,7 @@ class Anatomy:
         """
         inner = self.nil_series[1] if len(self.nil_series) > 1 else np.zeros((self.dim, 0))
         quotient = subtract(self.nilradical, inner)
-        acting = self.derived[1] if len(self.derived) > 1 else self.derived[0]
+        acting = self.derived[min(1, len(self.derived) - 1)]
         return np.einsum("ia,jb,ijk,kl->alb", acting, quotient, self.constants, quotient, optimize=True)
 
 
