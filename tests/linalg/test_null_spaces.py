@@ -30,7 +30,7 @@ def test_dense_and_streamed_null_spaces_agree(m, p, rank, seed):
     assert dense.angles(streamed).max() < 1e-12
 
 
-@pytest.mark.parametrize(("m", "p", "rank", "seed"), [(200, 40, 33, 1), (300, 200, 185, 2), (60, 50, 50, 3)])
+@pytest.mark.parametrize(("m", "p", "rank", "seed"), [(200, 40, 33, 1), (120, 80, 72, 2), (60, 50, 50, 3)])
 def test_iterative_null_space_agrees(m, p, rank, seed):
     a = low_rank(m, p, rank, seed)
     found = iterative_null_space(sparse.csr_array(a), 1e-8)
