@@ -104,7 +104,8 @@ def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDAr
     """Sparse, snapped combinations of the columns of ``basis (p, r)``, in the order of a person's list."""
     if basis.shape[1] == 0:
         return []
-    rows = readable_basis(np.linalg.qr(basis)[0].T, noise=noise).coefficients
+    # Beyond a tenth there is no digit to round to, and no entry that is surely zero.
+    rows = readable_basis(np.linalg.qr(basis)[0].T, noise=min(noise, 0.1)).coefficients
     if not isinstance(action, PolynomialAction):
         return list(rows)
     listing = order_fields(action.exponents, action.restrict(rows.T).coefficients)
