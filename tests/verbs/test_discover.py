@@ -121,8 +121,9 @@ def test_pairs_of_an_unknown_output_action():
 
 def test_the_way_back_into_the_verbs():
     sym = er.discover(quadratic(np.eye(3)), er.actions.affine(3), er.Samples.box(-1, 1, dim=3))
-    again = er.discover(quadratic(np.eye(3)), sym.symmetric_action, er.Samples.box(-2, 2, dim=3))
-    assert again.dim == 3 and again.action.n_generators == 3
+    again = er.discover(quadratic(np.eye(3)), sym, er.Samples.box(-2, 2, dim=3))
+    assert again.dim == 3 and again.candidates.n_generators == 3
+    assert sym.action.n_generators == 3 and sym.candidates.n_generators == 12
     moves = sym.sample(5, rng=0)
     x = np.random.default_rng(2).normal(size=(7, 3))
     for k in range(len(moves)):

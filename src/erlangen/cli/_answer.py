@@ -83,9 +83,9 @@ def _fields(sym: Symmetry) -> dict[str, ArrayLike]:
 
     from erlangen.actions import PolynomialAction
 
-    if not isinstance(sym.action, PolynomialAction):
+    if not isinstance(sym.candidates, PolynomialAction):
         return {}
-    action = sym.action
+    action = sym.candidates
     coefficients = np.tensordot(sym.generators, action.coefficients, axes=1)
     return {
         "exponents": action.exponents,

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 def verdict(sym: Symmetry) -> str:
     """One sentence: what was found, or why nothing was."""
-    field = f"field on R^{sym.action.point_dim}"
+    field = f"field on R^{sym.candidates.point_dim}"
     if sym.agreement is not None and not sym.agreement.agrees:
         return f"The data do not decide: {sym.agreement.reason.removeprefix('the data do not decide: ')}."
     if sym.dim == 0 and not sym.found.own:
-        return f"No continuous symmetry of the {field} among {sym.action.n_generators} candidates: {_why_none(sym)}."
+        return f"No continuous symmetry of the {field} among {sym.candidates.n_generators} candidates: {_why_none(sym)}."
     preserved = f" {sym.preserves}" if sym.preserves else ""
     count = f"{sym.dim} generator{'' if sym.dim == 1 else 's'}"
     own = f" besides {len(sym.found.own)} built from the field itself" if sym.found.own else ""
-    return f"{sym.name}{preserved}: {count}{own} among {sym.action.n_generators} candidates; {sym.decision.reason}."
+    return f"{sym.name}{preserved}: {count}{own} among {sym.candidates.n_generators} candidates; {sym.decision.reason}."
 
 
 def _why_none(sym: Symmetry) -> str:
@@ -63,7 +63,7 @@ def notes(sym: Symmetry) -> list[str]:
     steps = [f"{dim} at {number(delta, 2)}" for delta, dim in sym.path[:8]]
     if steps:
         out.append("dimension as a function of delta: " + ", ".join(steps) + (", ..." if len(sym.path) > 8 else ""))
-    if isinstance(sym.action, UnknownOutput):
+    if isinstance(sym.candidates, UnknownOutput):
         p = pair_dimensions(sym)
         out.append(
             f"{p['invariances']} invariances, {p['output_only']} output-only pairs, {p['projection']} input generators"
@@ -76,8 +76,8 @@ def pair_dimensions(sym: Symmetry) -> dict[str, int]:
 
     An output-only pair (0, B) has B f = 0: it moves nothing and stands among the inert directions.
     """
-    xi, inert = sym.found.matrix().reshape(-1, sym.action.n_generators), sym.inert.T
-    p = sym.action.base.n_generators if isinstance(sym.action, UnknownOutput) else sym.action.n_generators
+    xi, inert = sym.found.matrix().reshape(-1, sym.candidates.n_generators), sym.inert.T
+    p = sym.candidates.base.n_generators if isinstance(sym.candidates, UnknownOutput) else sym.candidates.n_generators
     inputs = _rank(xi[:, :p])
     output_only = len(xi) - inputs + len(inert) - _rank(inert[:, :p])
     return {"invariances": len(xi) - _rank(xi[:, p:]), "output_only": output_only, "projection": inputs}
@@ -101,7 +101,7 @@ def matrices(sym: Symmetry) -> NDArray:
 def _points_action(sym: Symmetry) -> PolynomialAction:
     from erlangen.verbs.symmetry import require_polynomial
 
-    return require_polynomial(sym.action)
+    return require_polynomial(sym.candidates)
 
 
 def _formulas(sym: Symmetry) -> tuple[NDArray, NDArray]:
@@ -148,7 +148,7 @@ def to_dict(sym: Symmetry) -> dict[str, Any]:
         "aliases": [] if sym.structure is None else list(sym.structure.structure.aliases),
         "preserves": sym.preserves,
         "coordinates": list(sym.coordinates),
-        "n_candidates": sym.action.n_generators,
+        "n_candidates": sym.candidates.n_generators,
         "directions": sym.table(),
         "intervals": sym.intervals.tolist(),
         "inert": sym.inert.shape[1],
@@ -207,7 +207,7 @@ def draw(sym: Symmetry, n: int, extent: float, rng: np.random.Generator) -> Tran
         raise UndecidedError("There is no symmetry to draw transformations from.")
     from scipy.linalg import expm
 
-    lifted = carry(sym.kind, sym.action).restrict(sym.generators.T)
+    lifted = carry(sym.kind, sym.candidates).restrict(sym.generators.T)
     speed = np.sqrt(np.mean(np.sum((lifted.on_points(sym.points) / sym.scales.points) ** 2, axis=2), axis=0))
     xi = rng.normal(size=(n, sym.dim)) * extent / np.maximum(speed, np.finfo(float).tiny)
     base = _points_action(sym)

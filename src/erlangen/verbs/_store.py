@@ -35,7 +35,7 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     """Write the JSON and, beside it, the arrays."""
     from erlangen.verbs.symmetry import require_polynomial
 
-    base = require_polynomial(sym.action)
+    base = require_polynomial(sym.candidates)
     coo = base.matrix.tocoo()
     arrays = {
         "exponents": base.exponents,
@@ -43,7 +43,7 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
         "column": coo.coords[1],
         "data": coo.data,
         "shape": np.array(coo.shape),
-        "xi": sym.found.matrix(*LISTS).reshape(-1, sym.action.n_generators),
+        "xi": sym.found.matrix(*LISTS).reshape(-1, sym.candidates.n_generators),
         "spectrum": sym.spectrum,
         "inert": sym.inert,
         "vacuous": sym.vacuous,
@@ -61,7 +61,7 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
         "field_kind": sym.kind,
         "groups": [list(g) for g in sym.scales.groups],
         "lists": [len(getattr(sym.found, name)) for name in LISTS],
-        "unknown_output": [sym.action.channels, sym.action.shift] if isinstance(sym.action, UnknownOutput) else None,
+        "unknown_output": [sym.candidates.channels, sym.candidates.shift] if isinstance(sym.candidates, UnknownOutput) else None,
         "decision": sym.decision.dim,
         "agrees": None if sym.agreement is None else [sym.agreement.agrees, sym.agreement.worst],
         "measured": None if sym.measurement is None else [sym.measurement.error, sym.measurement.delta],
@@ -82,7 +82,7 @@ def load(path: Path) -> Symmetry:
     margin = float("inf") if stored["margin"] is None else stored["margin"]
     agrees = stored["agrees"]
     return Symmetry(
-        action=action,
+        candidates=action,
         coordinates=tuple(stored["coordinates"]),
         spectrum=arrays["spectrum"],
         floor=stored["floor"],
@@ -102,7 +102,7 @@ def load(path: Path) -> Symmetry:
 
 def _factors(sym: Symmetry) -> dict[str, NDArray]:
     """Arrays that measure any generator, where there are few candidates."""
-    if sym.measurement is None or sym.action.n_generators > MAX_STORED:
+    if sym.measurement is None or sym.candidates.n_generators > MAX_STORED:
         return {}
     factors = sym.measurement.factors
     return {"lie": factors.rows, "moves": factors.moves.dense(), "informs": factors.informs.dense()}

@@ -27,7 +27,7 @@ from erlangen.verbs.symmetry import Symmetry
 
 def discover(
     field: Any,
-    action: AbstractAction | None = None,
+    action: AbstractAction | Symmetry | None = None,
     samples: Samples | NDArray | None = None,
     *,
     rule: AbstractRankRule = Threshold(),
@@ -47,8 +47,8 @@ def discover(
     ----------
     field : AbstractField or anything that ``as_field`` accepts
         A callable, a fitted estimator, a torch module, a SymPy expression, a table ``(X, y)``, a cloud.
-    action : AbstractAction, optional
-        Candidate generators; all affine fields by default.
+    action : AbstractAction or Symmetry, optional
+        Candidate generators, or a symmetry found before; all affine fields by default.
     samples : Samples or ndarray (n, d), optional
         Where the symmetry is claimed. Fields that bring their own points need none.
     rule : AbstractRankRule
@@ -86,6 +86,7 @@ def discover(
     >>> sym.dim, sym.name
     (3, 'so(3)')
     """
+    action = action.action if isinstance(action, Symmetry) else action
     samples = _given(samples)
     points = None if samples is None else samples.points
     field = as_field(field, kind=kind, dim=_dimension(action, samples), points=points, data=data)
@@ -100,7 +101,7 @@ def discover(
     found = sort_directions(lie, scales, spectrum.factors, spectrum.basis(decision.dim), tolerance, noise)
     agreed = agreement(field, action, samples, found, scales, tolerance)
     return Symmetry(
-        action=action,
+        candidates=action,
         coordinates=_names(names, field, field.point_dim),
         spectrum=spectrum.values,
         floor=spectrum.floor,

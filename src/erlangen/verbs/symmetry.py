@@ -33,8 +33,8 @@ class Symmetry:
 
     Attributes
     ----------
-    action : AbstractAction
-        The candidates.
+    candidates : AbstractAction
+        The generators that were on offer.
     coordinates : tuple of str
         Names of the d coordinates.
     spectrum : ndarray (r,)
@@ -63,7 +63,7 @@ class Symmetry:
         What :meth:`test` measures generators with.
     """
 
-    action: AbstractAction
+    candidates: AbstractAction
     coordinates: tuple[str, ...]
     spectrum: NDArray
     floor: float
@@ -133,13 +133,13 @@ class Symmetry:
     def algebra(self) -> LieAlgebra:
         """The algebra of all symmetries found (own ones included) as vector fields."""
         if self.structure is None:
-            raise UndecidedError(f"An algebra of {self.name} of {type(self.action).__name__} is not built.")
+            raise UndecidedError(f"An algebra of {self.name} of {type(self.candidates).__name__} is not built.")
         return self.structure.algebra
 
     @property
     def subspace(self) -> DenseSubspace:
         """Span of the generators in the space of candidates, with the spectrum behind it."""
-        q = np.linalg.qr(self.generators.T)[0] if self.dim else np.zeros((self.action.n_generators, 0))
+        q = np.linalg.qr(self.generators.T)[0] if self.dim else np.zeros((self.candidates.n_generators, 0))
         return DenseSubspace(q, self.spectrum, self.decision.margin, self.decision.reason)
 
     @property
@@ -154,7 +154,7 @@ class Symmetry:
 
     def describe(self, xi: NDArray) -> str:
         """Readable text of the generator with coefficients ``xi (p,)``."""
-        return self.action.describe(xi, self.coordinates)
+        return self.candidates.describe(xi, self.coordinates)
 
     def test(self, generator: AbstractAction | ArrayLike, delta: float | None = None) -> Defect:
         """Measure one named generator, found or not: its defect, an interval and a verdict.
@@ -195,12 +195,12 @@ class Symmetry:
             raise UndecidedError(
                 explain(
                     "Nothing is left to measure with.",
-                    given=f"a symmetry of {self.action.n_generators} candidates read from a file",
+                    given=f"a symmetry of {self.candidates.n_generators} candidates read from a file",
                     expected=f"at most {MAX_STORED} candidates, whose factors are stored",
                     fix="call discover again",
                 )
             )
-        return self.measurement.test(coefficients_of(self.action, generator), delta)
+        return self.measurement.test(coefficients_of(self.candidates, generator), delta)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per direction, findings first: generator, defect, verdict, reason."""
@@ -221,9 +221,9 @@ class Symmetry:
         return _export.pair_dimensions(self)
 
     @property
-    def symmetric_action(self) -> AbstractAction:
+    def action(self) -> AbstractAction:
         """The action of the generators found: the way back into the verbs."""
-        return self.action.restrict(self.generators.T)
+        return self.candidates.restrict(self.generators.T)
 
     @property
     def group(self) -> Group:
@@ -287,7 +287,7 @@ class Symmetry:
         return _export.to_html(self, html_table)
 
     def _rows(self, listed: Sequence[Generator]) -> NDArray:
-        return np.array([g.xi for g in listed]).reshape(len(listed), self.action.n_generators)
+        return np.array([g.xi for g in listed]).reshape(len(listed), self.candidates.n_generators)
 
 
 def require_polynomial(action: AbstractAction) -> PolynomialAction:
