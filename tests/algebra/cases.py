@@ -48,10 +48,12 @@ class Case:
 
 def _row(number: int, generators, name: str, numbers: str, variables: str = "xyz") -> Case:
     """Read the invariants as they are usually tabulated: D; z; r/n; K; i; module."""
-    derived, z, rn, killing, index, module = (
+    derived, z, rn, k, index, m = (
         tuple(int(v) for v in part.replace("/", ",").split(",")) for part in numbers.split(";")
     )
-    return Case(number, generators, name, derived, z[0], rn[0], rn[1], killing, index[0], module, variables)
+    return Case(
+        number, generators, name, derived, z[0], rn[0], rn[1], (k[0], k[1]), index[0], (m[0], m[1], m[2]), variables
+    )
 
 
 def _sum(*parts: NDArray) -> NDArray:

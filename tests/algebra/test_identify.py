@@ -149,6 +149,12 @@ def test_large_classical_algebras(matrices, name):
     assert identify(matrices).name == name
 
 
+def test_beyond_the_limit_generators_are_counted():
+    found = identify(known.so(20))
+    assert (found.name, found.dim) == ("dim 190", 190)
+    assert "10 independent directions commute" in found.reason
+
+
 @pytest.mark.parametrize(
     ("weights", "text"),
     [((2, -3, 5), "-3 : 2 : 5"), ((1, 1, 1), "1 : 1 : 1"), ((0.5, 1, 1.5), "1 : 2 : 3")],

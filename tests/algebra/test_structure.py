@@ -8,6 +8,7 @@ import sympy
 from cases import CASES, mixed, well_conditioned
 
 from erlangen.algebra import LieAlgebra, known
+from erlangen.algebra.ambient import PolynomialAmbient
 from erlangen.algebra.closure import constants_in
 from erlangen.algebra.mixed import module_of
 from erlangen.algebra.repair import orthonormal
@@ -67,6 +68,7 @@ def test_bracket_of_fields_against_sympy():
     table = algebra.ambient.brackets(algebra.vectors, algebra.vectors)[0, 1]
     monomials = [x ** int(a) * y ** int(b) for a, b in exponents]
     first, second = ([sum(int(f[a, r]) * m for r, m in enumerate(monomials)) for a in (0, 1)] for f in fields)
+    assert isinstance(algebra.ambient, PolynomialAmbient)
     out = algebra.ambient.out_exponents
     for a in (0, 1):
         oracle = sum(

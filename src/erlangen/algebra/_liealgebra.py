@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient, MatrixAmbient, PolynomialAmbient
 from erlangen.algebra.answer import Structure
-from erlangen.algebra.closure import close, closure_defect
+from erlangen.algebra.closure import close, closure_defect, in_slices
 from erlangen.algebra.identification import EXACT_TOL, identify_span
 from erlangen.algebra.known import realify
 from erlangen.algebra.repair import close_constants, generated, jacobi_defect, largest_closed, orthonormal
@@ -136,8 +136,8 @@ class LieAlgebra:
         if self.dim == 0:
             return np.zeros((0, 0, 0))
         q, r = np.linalg.qr(self.vectors.T)
-        brackets = self.ambient.brackets(self.vectors, self.vectors)[..., : self.ambient.dim]
-        flat = (brackets @ q).reshape(-1, self.dim)
+        tables = in_slices(self.ambient, self.vectors)
+        flat = np.concatenate([table[..., : self.ambient.dim] @ q for table in tables]).reshape(-1, self.dim)
         return np.linalg.solve(r, flat.T).T.reshape(self.dim, self.dim, self.dim)
 
     def bracket(self, x: ArrayLike, y: ArrayLike) -> NDArray:
@@ -259,7 +259,10 @@ def _independent(vectors: NDArray) -> NDArray:
     if len(vectors) == 0:
         return vectors
     sizes = np.linalg.norm(vectors, axis=1)
-    s = np.linalg.svd(vectors / np.where(sizes > 0, sizes, 1.0)[:, None], compute_uv=False)
+    unit = vectors / np.where(sizes > 0, sizes, 1.0)[:, None]
+    if np.linalg.eigvalsh(unit @ unit.T)[0] > np.sqrt(np.finfo(np.float64).eps):
+        return vectors  # clearly independent, as the Gram matrix can tell without a large decomposition
+    s = np.linalg.svd(unit, compute_uv=False)
     rank = int((s > np.finfo(np.float64).eps * 10.0 * max(vectors.shape)).sum()) if sizes.all() else 0
     if rank < len(vectors):
         given = f"{len(vectors)} generators of rank {rank if sizes.all() else 'below p: one of them is zero'}"

@@ -51,7 +51,7 @@ class Structure:
     levi : tuple of str
         Names of the simple factors.
     radical_dim, nilradical_dim, centre_dim : int
-        Dimensions of the radical, nilradical and centre.
+        Dimensions of the radical, nilradical and centre (-1 where the algebra was too large to look).
     killing_signature : tuple of int
         Positive and negative directions of the Killing form.
     index : int

@@ -6,6 +6,7 @@ stay where the chain wants them. Solutions are never isolated (conjugations), he
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from erlangen.algebra.structure import Anatomy, subtract
 CONVERGED = 1e-12  # norm of the residual brackets, far below any threshold in use
 CLOSED = 1e-9  # a residual that counts as closed: below every threshold that names are read at
 INNER_GAIN = 5.0  # moves inside V do not change V: they cost a fifth
+SLICE = 4e6  # numbers in the brackets that are held at once
 DENSE_LIMIT = 3e7  # entries of the Jacobian beyond which closing is not attempted
 
 
@@ -251,20 +253,28 @@ def _trace_rows(table: NDArray, where: NDArray, p: int) -> tuple[NDArray, NDArra
 
 def closure_defect(ambient: AbstractAmbient, basis: NDArray) -> float:
     """Root mean square of |(1-P)[q_i, q_j]| over pairs of orthonormal rows, absolute."""
-    p = len(basis)
+    p, n = basis.shape
     if p < 2:
         return 0.0
-    table = ambient.brackets(basis, basis)
-    n = basis.shape[1]
-    inside = table[..., :n] @ basis.T
-    table[..., :n] -= inside @ basis
-    return float(np.sqrt((table**2).sum() / (p * (p - 1))))
+    total = 0.0
+    for table in in_slices(ambient, basis):
+        table[..., :n] -= (table[..., :n] @ basis.T) @ basis
+        total += float((table**2).sum())
+    return float(np.sqrt(total / (p * (p - 1))))
+
+
+def in_slices(ambient: AbstractAmbient, basis: NDArray) -> Iterator[NDArray]:
+    """Brackets of a few rows at a time with all rows ``(., p, M)``: all at once need p^2 M numbers."""
+    rows = max(int(SLICE / max(basis.size, 1)), 1)
+    for start in range(0, len(basis), rows):
+        yield ambient.brackets(basis[start : start + rows], basis)
 
 
 def constants_in(ambient: AbstractAmbient, basis: NDArray) -> NDArray:
     """Structure constants ``(p, p, p)`` of orthonormal rows, by projection."""
-    n = basis.shape[1]
-    return ambient.brackets(basis, basis)[..., :n] @ basis.T
+    p, n = basis.shape
+    parts = [table[..., :n] @ basis.T for table in in_slices(ambient, basis)]
+    return np.concatenate(parts) if parts else np.zeros((p, p, p))
 
 
 def codimension(ambient: AbstractAmbient, basis: NDArray, floor: float) -> int:

@@ -29,6 +29,7 @@ LEVEL = 0.999  # probability with which the true name passes the distance test
 READABLE = 0.3  # noise per unit generator above which no structure can be read
 UNDERSTATED = 2.0  # how much larger than stated the noise may turn out before another cause is looked for
 FAST_NOISE, FAST_MARGIN = 1e-3, 10.0  # one threshold is enough below this noise and above this margin
+NAMED_LIMIT = 170  # generators beyond which p^3 constants and their decompositions are not computed
 DERIVATION_LIMIT = 11  # dimension up to which derivations are counted
 
 
@@ -82,6 +83,8 @@ def identify_span(ambient: AbstractAmbient, vectors: NDArray, noise: float | Non
         return _structure(ambient, vectors, *name_constants(np.zeros((0, 0, 0)), EXACT_TOL), reason="no generators")
     if isinstance(ambient, ConstantsAmbient):
         return _identify_constants(ambient, vectors, noise)
+    if len(vectors) > NAMED_LIMIT:
+        return _too_large(ambient, vectors)
     data = orthonormal(vectors)
     if noise is None or noise <= _rounding(vectors):
         exact = _exact(ambient, vectors, data)
@@ -93,6 +96,39 @@ def identify_span(ambient: AbstractAmbient, vectors: NDArray, noise: float | Non
     if noise is None:
         return _unknown_noise(ambient, data, _rounding(vectors))
     return _known_noise(ambient, data, noise)
+
+
+def _too_large(ambient: AbstractAmbient, vectors: NDArray) -> Structure:
+    """Count only: constants would need p^3 numbers. Two random elements show the rank and the centre."""
+    p = len(vectors)
+    q = np.asarray(np.linalg.qr(vectors.T)[0]).T
+    x = np.random.default_rng(7).standard_normal((1, p)) @ q / np.sqrt(p)
+    brackets = ambient.brackets(x, q)[0]
+    inside = brackets[:, : ambient.dim] @ q.T
+    outside = np.linalg.norm(brackets[:, : ambient.dim] - inside @ q) + np.linalg.norm(brackets[:, ambient.dim :])
+    defect = float(outside / np.sqrt(p))
+    values = np.linalg.svd(inside, compute_uv=False)
+    commuting = int((values <= max(EXACT_TOL, 3.0 * defect)).sum())
+    reason = f"more than {NAMED_LIMIT} generators are counted, not named; brackets of a random element leave the span"
+    reason += f" by {defect:.2g} (rms) and {commuting} independent directions commute with it"
+    return Structure(
+        name=f"dim {p}",
+        aliases=(),
+        dim=p,
+        levi=(),
+        radical_dim=-1,
+        nilradical_dim=-1,
+        centre_dim=-1,
+        killing_signature=(-1, -1),
+        index=-1,
+        derived_series=(p,),
+        margin=1.0,
+        reason=reason,
+        alternatives=(),
+        repair=None,
+        basis=ambient.elements(q),
+        certificate="none: counted, not named",
+    )
 
 
 def _rounding(vectors: NDArray) -> float:
