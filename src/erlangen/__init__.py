@@ -51,7 +51,7 @@ _HOMES = {
 _MODULES = ("actions", "algebra", "derivative", "dynamics", "fields", "nn", "systems", "testing")
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_WHERE, *_MODULES])  # noqa: PLE0605 - built from the one table above
+__all__ = sorted([*_WHERE, *_MODULES])  # built from the one table above
 
 
 def __getattr__(name: str) -> _Any:

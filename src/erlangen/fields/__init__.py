@@ -14,12 +14,12 @@ from erlangen.fields.calibrated import calibrate as calibrate
 from erlangen.fields.callable import CallableField as CallableField
 from erlangen.fields.cloud import CloudField as CloudField
 from erlangen.fields.cloud import cloud_field as cloud_field
-from erlangen.fields.polynomial import PolynomialField as PolynomialField
-from erlangen.fields.polynomial import polynomial_field as polynomial_field
-from erlangen.fields.wrappers import MapField as MapField
-from erlangen.fields.wrappers import VectorField as VectorField
 from erlangen.fields.libraries import Expressions as Expressions
 from erlangen.fields.libraries import Polynomial as Polynomial
+from erlangen.fields.polynomial import PolynomialField as PolynomialField
+from erlangen.fields.polynomial import polynomial_field as polynomial_field
 from erlangen.fields.table import FittedField as FittedField
 from erlangen.fields.table import fit_table as fit_table
 from erlangen.fields.trajectories import Trajectories as Trajectories
+from erlangen.fields.wrappers import MapField as MapField
+from erlangen.fields.wrappers import VectorField as VectorField

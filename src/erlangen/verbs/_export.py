@@ -25,7 +25,8 @@ def verdict(sym: Symmetry) -> str:
     if sym.agreement is not None and not sym.agreement.agrees:
         return f"The data do not decide: {sym.agreement.reason.removeprefix('the data do not decide: ')}."
     if sym.dim == 0 and not sym.found.own:
-        return f"No continuous symmetry of the {field} among {sym.candidates.n_generators} candidates: {_why_none(sym)}."
+        offered = sym.candidates.n_generators
+        return f"No continuous symmetry of the {field} among {offered} candidates: {_why_none(sym)}."
     preserved = f" {sym.preserves}" if sym.preserves else ""
     count = f"{sym.dim} generator{'' if sym.dim == 1 else 's'}"
     own = f" besides {len(sym.found.own)} built from the field itself" if sym.found.own else ""
@@ -40,7 +41,10 @@ def _why_none(sym: Symmetry) -> str:
     if sym.found.refused:
         return sym.found.refused[0].reason
     if sym.found.uncovered:
-        return f"{len(sym.found.uncovered)} directions leave the span or the local tangents of the data, and nothing is known about them"
+        return (
+            f"{len(sym.found.uncovered)} directions leave the span or the local tangents of the data, "
+            "and nothing is known about them"
+        )
     return sym.decision.reason
 
 
@@ -57,7 +61,8 @@ def notes(sym: Symmetry) -> list[str]:
         out.append(f"{sym.vacuous.shape[1]} candidates are vacuous: the field does not vary where they move the points")
     if sym.found.uncovered:
         out.append(
-            f"{len(sym.found.uncovered)} directions have no coverage: they leave the span or the local tangents of the data"
+            f"{len(sym.found.uncovered)} directions have no coverage: "
+            "they leave the span or the local tangents of the data"
         )
     out += [f"refused: {sym.describe(g.xi)} ({g.reason})" for g in sym.found.refused]
     steps = [f"{dim} at {number(delta, 2)}" for delta, dim in sym.path[:8]]

@@ -61,7 +61,9 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
         "field_kind": sym.kind,
         "groups": [list(g) for g in sym.scales.groups],
         "lists": [len(getattr(sym.found, name)) for name in LISTS],
-        "unknown_output": [sym.candidates.channels, sym.candidates.shift] if isinstance(sym.candidates, UnknownOutput) else None,
+        "unknown_output": [sym.candidates.channels, sym.candidates.shift]
+        if isinstance(sym.candidates, UnknownOutput)
+        else None,
         "decision": sym.decision.dim,
         "agrees": None if sym.agreement is None else [sym.agreement.agrees, sym.agreement.worst],
         "measured": None if sym.measurement is None else [sym.measurement.error, sym.measurement.delta],
