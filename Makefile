@@ -37,7 +37,9 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Pins what is installed, the extras for users included. To move a pin, delete its line first.
 constraints: $(VENV)/dev.stamp
+	$(INSTALL) '.[dev,all]'
 	$(BIN)/python scripts/pin.py > constraints.txt.new
 	mv constraints.txt.new constraints.txt
 
