@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from erlangen.algebra.ambient import AbstractAmbient
 from erlangen.algebra.structure import Anatomy, subtract
 
-CONVERGED = 1e-12  # norm of the residual brackets, far below any threshold in use
+CONVERGED = 1e-14  # norm of the residual brackets: near an abelian algebra it is the square of the error
 CLOSED = 1e-9  # a residual that counts as closed: below every threshold that names are read at
 INNER_GAIN = 5.0  # moves inside V do not change V: they cost a fifth
 SLICE = 4e6  # numbers in the brackets that are held at once
@@ -289,6 +289,16 @@ def codimension(ambient: AbstractAmbient, basis: NDArray, floor: float) -> int:
         rows = _staying(outside) @ rows
     values = np.sqrt(np.clip(np.linalg.eigvalsh(rows @ rows.T), 0.0, None))
     return p * (n - p) - int((values > max(floor, 1e-7)).sum())
+
+
+def closing_rank(ambient: AbstractAmbient, basis: NDArray, floor: float) -> int:
+    """Number of independent conditions that closing alone imposes to first order near a subspace.
+
+    Fewer than its codimension where the closed subspaces have a singular point (abelian, unequal copies).
+    """
+    _, jacobian, _ = _linearise(ambient, frame_of(basis), Flag(len(basis)))
+    values = np.sqrt(np.clip(np.linalg.eigvalsh(jacobian.T @ jacobian), 0.0, None))
+    return int((values > max(floor, 1e-7)).sum())
 
 
 def _staying(outside: NDArray) -> NDArray:

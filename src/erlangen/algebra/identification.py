@@ -16,7 +16,16 @@ from scipy import stats
 from erlangen._errors import UndecidedError, explain
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient
 from erlangen.algebra.answer import Alternative, Structure
-from erlangen.algebra.closure import Closed, close, closure_defect, codimension, constants_in, flag_of, is_dense
+from erlangen.algebra.closure import (
+    Closed,
+    close,
+    closing_rank,
+    closure_defect,
+    codimension,
+    constants_in,
+    flag_of,
+    is_dense,
+)
 from erlangen.algebra.naming import Verdict, name_constants
 from erlangen.algebra.repair import close_constants, generated, jacobi_defect, largest_closed, orthonormal
 from erlangen.algebra.simple_names import UNRESOLVED
@@ -27,7 +36,7 @@ REFINED_TOL = 1e-7  # accuracy of constants after refinement: convergence is far
 FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1)  # thresholds tried, in units of the noise
 LEVEL = 0.999  # probability with which the true name passes the distance test
 READABLE = 0.3  # noise per unit generator above which no structure can be read
-UNDERSTATED = 2.0  # how much larger than stated the noise may turn out before another cause is looked for
+UNDERSTATED = 3.0  # how much larger than stated the noise may turn out before another cause is looked for
 FAST_NOISE, FAST_MARGIN = 1e-3, 10.0  # one threshold is enough below this noise and above this margin
 NAMED_LIMIT = 170  # generators beyond which p^3 constants and their decompositions are not computed
 DERIVATION_LIMIT = 11  # dimension up to which derivations are counted
@@ -35,13 +44,14 @@ DERIVATION_LIMIT = 11  # dimension up to which derivations are counted
 
 @dataclass(frozen=True, eq=False)
 class _Candidate:
-    """A refined subspace with its name."""
+    """A refined subspace with its name, conditions imposed (dof), and those that closing alone imposes (loose)."""
 
     basis: NDArray
     verdict: Verdict
     parts: Anatomy
     squared: float
     dof: int
+    loose: int
     order: int
 
     def row(self, noise: float, accepted: bool) -> Alternative:
@@ -272,7 +282,10 @@ def _squared(data: NDArray, basis: NDArray) -> float:
 def _refine(ambient: AbstractAmbient, data: NDArray, basis: NDArray, order: int, noise: float) -> _Candidate:
     verdict, parts = name_constants(constants_in(ambient, basis), REFINED_TOL)
     dof = codimension(ambient, basis, noise)
-    return _Candidate(basis, verdict, parts, _squared(data, basis), dof, order)
+    # Near an abelian algebra closing imposes a fraction of the conditions that the algebra meets.
+    loose = closing_rank(ambient, basis, noise)
+    loose = loose if 2 * loose < dof else dof
+    return _Candidate(basis, verdict, parts, _squared(data, basis), dof, loose, order)
 
 
 def _proposals(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: float) -> list[_Candidate]:
@@ -344,14 +357,14 @@ def _accepts(candidate: _Candidate, base: _Candidate, noise: float, known: bool)
     n = candidate.basis.shape[1]
     if known and candidate.dof == 0:
         return candidate.squared <= np.finfo(np.float64).eps
-    extra = max(candidate.dof - base.dof, 1)
+    extra = max(candidate.dof - base.loose, 1)
     step = candidate.squared - base.squared
     if known:
         unit = noise**2 / n
         whole = candidate.squared <= unit * float(stats.chi2.ppf(LEVEL, candidate.dof))
         return whole and step <= unit * float(stats.chi2.ppf(LEVEL, extra))
-    ratio = (step / extra) / (base.squared / max(base.dof, 1))
-    return bool(ratio <= stats.f.ppf(LEVEL, extra, max(base.dof, 1)))
+    rest = max(base.loose, 1)
+    return bool(step / extra * rest <= base.squared * stats.f.ppf(LEVEL, extra, rest))
 
 
 def _fast(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: float) -> _Candidate | None:
