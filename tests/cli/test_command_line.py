@@ -193,7 +193,7 @@ def test_a_delta_below_what_the_data_can_tell_is_not_answered(call, tmp_path):
     frame.to_csv(tmp_path / "noisy.csv", index=False)
     code, out, err = call("discover", "function", tmp_path / "noisy.csv", "--target", "energy", "--delta", "1e-5")
     assert code == 1
-    assert "says nothing" in out and err.startswith("not answered: ")
+    assert "coarser than delta" in out and err.startswith("not answered: ")
 
 
 def test_warnings_of_other_packages_are_for_debugging(call, files, monkeypatch):

@@ -49,7 +49,7 @@ class ExactRows:
             outer = self._rows(terms, d * r)
             block = self.parts.contract(outer)
             if self.parts.linear is not None:
-                block = self._subtract_linear(block, terms, channel)
+                block = self._subtract_linear(self.parts.linear[:, channel], terms, channel)
             blocks.append(block / t[channel])
         return np.vstack(blocks)
 
@@ -116,7 +116,7 @@ class ExactRows:
         sums = sparse.csr_array((value, (np.ravel(where), column)), shape=(len(distinct), width))
         return orthonormal_coefficients(self.measure, distinct, sums.toarray())
 
-    def _subtract_linear(self, block: NDArray, terms, channel: int) -> NDArray:
+    def _subtract_linear(self, linear: NDArray, terms, channel: int) -> NDArray:
         """Rows for Df . xi - T f: both parts over one table of monomials."""
         outer_table = np.vstack([t for t, _, _ in terms])
         field_table = np.vstack([self.field.table, np.zeros((1, self.field.point_dim), dtype=np.int64)])
@@ -127,5 +127,5 @@ class ExactRows:
         i, j = np.nonzero(values)
         extra = (field_table[j], d_r + i, values[i, j])
         rows = self._rows([*terms, extra], width) if len(outer_table) else self._rows([extra], width)
-        moved = rows[:, d_r:] @ self.parts.linear[:, channel, :].T
+        moved = rows[:, d_r:] @ linear.T
         return self.parts.contract(rows[:, :d_r]) - moved

@@ -156,5 +156,5 @@ def collect(rows: NDArray, coefficients: NDArray) -> tuple[NDArray, NDArray]:
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     summed = np.zeros((*coefficients.shape[:-1], len(distinct)), dtype=coefficients.dtype)
-    np.add.at(summed, (..., rank[np.ravel(where)]), coefficients)
+    np.add.at(np.moveaxis(summed, -1, 0), rank[np.ravel(where)], np.moveaxis(coefficients, -1, 0))
     return distinct[order], summed

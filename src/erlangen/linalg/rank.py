@@ -49,6 +49,10 @@ def margin(values: NDArray, dim: int, floor: float) -> float:
     return float(values[dim] / max(values[dim - 1], floor, np.finfo(np.float64).tiny))
 
 
+APART = 3.0
+"""How many times larger than its error a defect must be, for the rest to stand apart: three standard errors."""
+
+
 @dataclass(frozen=True)
 class Threshold(AbstractRankRule):
     """Count the values up to a declared relative defect.
@@ -75,15 +79,21 @@ class Threshold(AbstractRankRule):
 
     def decide(self, values: NDArray, floor: float) -> RankDecision:
         """Count the values at or below delta; see :class:`AbstractRankRule`."""
+        if floor > self.delta:
+            return self._coarse(values, floor)
         dim = int(np.sum(values <= self.delta))
         gap = margin(values, dim, floor)
-        if floor > self.delta:
-            reason = (
-                f"the field's derivative is only known to {floor:.1e}, coarser than delta = {self.delta:g}: "
-                "a defect below that says nothing"
-            )
-            return RankDecision(0, reason, gap)
         return RankDecision(dim, _threshold_reason(np.maximum(values, floor), dim, self.delta, gap), gap)
+
+    def _coarse(self, values: NDArray, floor: float) -> RankDecision:
+        """The derivative is known less well than delta: count what its error explains, where the rest stands apart."""
+        known = f"the field's derivative is only known to {floor:.2g}, coarser than delta = {self.delta:g}"
+        dim = int(np.sum(values <= floor))
+        gap = margin(values, dim, floor)
+        if dim == 0 or gap < APART:
+            return RankDecision(0, f"{known}: a defect below that says nothing", gap)
+        rest = f"the next is {values[dim]:.2g}, {gap:.3g} times larger" if dim < len(values) else "no other is left"
+        return RankDecision(dim, f"{known}; {dim} defects are no larger than that, {rest}", gap)
 
 
 def _threshold_reason(values: NDArray, dim: int, delta: float, gap: float) -> str:

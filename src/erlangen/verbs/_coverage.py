@@ -13,7 +13,7 @@ from erlangen.derivative.scales import Scales
 from erlangen.fields import CloudField
 from erlangen.fields._charts import fit_charts, quadratic_size
 from erlangen.fields.cloud import estimate_dimension, normal_sine
-from erlangen.linalg.qr import rounding
+from erlangen.linalg.qr import rounding, triangular_factor
 
 CLOUD_POINTS = 4096
 """Points from which local tangents are estimated; neighbourhoods shrink with the root of their number."""
@@ -94,4 +94,4 @@ def null_split(part: NDArray, whole: NDArray, basis: NDArray, cut: float) -> tup
 
 def short(rows: NDArray) -> NDArray:
     """The triangular factor of a tall matrix: same singular values, few rows."""
-    return np.linalg.qr(rows, mode="r") if len(rows) > rows.shape[1] else rows
+    return triangular_factor([rows], rows.shape[1]) if len(rows) > rows.shape[1] else rows

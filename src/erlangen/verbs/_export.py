@@ -160,6 +160,7 @@ def to_dict(sym: Symmetry) -> dict[str, Any]:
         "vacuous": sym.vacuous.shape[1],
         "spectrum": sym.spectrum[:64].tolist(),
         "floor": sym.floor,
+        "resolution": sym.resolution,
         "path": [{"delta": delta, "dim": dim} for delta, dim in sym.path[:64]],
         "reason": sym.decision.reason,
         "margin": sym.decision.margin if np.isfinite(sym.decision.margin) else None,

@@ -92,11 +92,9 @@ class Measurement:
         """Measure one generator and compare its interval with delta (by default the declared one)."""
         delta = self.delta if delta is None else delta
         value = self.defect(xi)
-        low, high = interval(value, self.error)
-        verdict, words = _verdict(float(low), float(high), delta)
-        return Defect(
-            value, float(low), float(high), delta, verdict, f"{words}: defect {value:.2g}, {_span(low, high)}"
-        )
+        low, high = (float(bound) for bound in interval(value, self.error))
+        verdict, words = _verdict(low, high, delta)
+        return Defect(value, low, high, delta, verdict, f"{words}: defect {value:.2g}, {_span(low, high)}")
 
 
 def interval(defects: ArrayLike, error: float) -> tuple[NDArray, NDArray]:
@@ -147,8 +145,12 @@ def coefficients_of(action: AbstractAction, generator: AbstractAction | ArrayLik
 
 def _project(action: AbstractAction, generator: AbstractAction) -> NDArray:
     base = action.base if isinstance(action, UnknownOutput) else action
-    fits = isinstance(base, PolynomialAction) and isinstance(generator, PolynomialAction)
-    if not fits or generator.n_generators != 1 or generator.point_dim != action.point_dim:
+    if (
+        not isinstance(base, PolynomialAction)
+        or not isinstance(generator, PolynomialAction)
+        or generator.n_generators != 1
+        or generator.point_dim != action.point_dim
+    ):
         raise InputError(
             explain(
                 "This is not one generator on the space of the candidates.",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
 from erlangen.algebra import LieAlgebra, Structure
@@ -51,7 +53,7 @@ def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) 
     restricted = base.restrict(independent(xi).T)
     algebra = LieAlgebra.from_fields(base.exponents, restricted.coefficients)
     whitened = LieAlgebra.from_fields(base.exponents, _scaled(restricted, scales.points))
-    structure = whitened.identify(noise=None if noise > np.sqrt(np.finfo(float).eps) else noise)
+    structure = whitened.identify(noise=noise)
     matrices = _linear(restricted)
     has_complex = matrices is not None and len(matrices) > 0 and complex_structure(matrices) is not None
     preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
@@ -86,5 +88,20 @@ def _linear(action: PolynomialAction) -> NDArray | None:
 
 
 def _preserved(matrices: NDArray, noise: float) -> str:
-    forms = preserved_forms(matrices, tol=None if noise < 1e-8 else 4 * noise)
-    return forms.describe() if forms.signature is not None else ""
+    """The form that is preserved, where there is one on each block of coordinates that the generators mix."""
+    tol = None if noise < np.sqrt(np.finfo(float).eps) else 4 * noise
+    size = np.abs(matrices).max(axis=0)
+    _, labels = connected_components(sparse.csr_array(size > size.max() * max(noise, 1e-12)), directed=False)
+    blocks = [np.flatnonzero(labels == g) for g in range(labels.max() + 1)]
+    moved = [b for b in blocks if size[np.ix_(b, b)].any()]
+    forms = [preserved_forms(matrices[:, b[:, None], b], tol=tol) for b in moved]
+    words = [form.describe() if form.signature is not None else "" for form in forms]
+    if not all(words) or len(set(words)) > 1:
+        return ""
+    return words[0] if len(blocks) == 1 else f"{words[0]} on {_blocks(moved)}"
+
+
+def _blocks(moved: list[NDArray]) -> str:
+    if len(moved) == 1:
+        return "coordinates " + ", ".join(str(j + 1) for j in moved[0])
+    return f"each of {len(moved)} blocks of {len(moved[0])} coordinates"

@@ -88,6 +88,7 @@ def load(path: Path) -> Symmetry:
         coordinates=tuple(stored["coordinates"]),
         spectrum=arrays["spectrum"],
         floor=stored["floor"],
+        resolution=stored["resolution"],
         path=tuple((delta, dim) for delta, dim in stored["full_path"]),
         decision=RankDecision(stored["decision"], stored["reason"], margin),
         found=found,

@@ -105,6 +105,7 @@ def discover(
         coordinates=_names(names, field, field.point_dim),
         spectrum=spectrum.values,
         floor=spectrum.floor,
+        resolution=spectrum.resolution,
         path=tuple(dimension_path(spectrum.values, spectrum.floor)),
         decision=decision,
         found=found,

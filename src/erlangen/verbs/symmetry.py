@@ -41,6 +41,8 @@ class Symmetry:
         Relative defects of all candidate directions, ascending; 1 is an unrelated direction.
     floor : float
         Defects below this are rounding or the derivative's own error.
+    resolution : float
+        What is left of that error once its expected size is taken out: smaller defects are not told apart.
     path : tuple of (float, int)
         Dimension as a function of delta: the deltas at which it steps up.
     decision : RankDecision
@@ -67,6 +69,7 @@ class Symmetry:
     coordinates: tuple[str, ...]
     spectrum: NDArray
     floor: float
+    resolution: float
     path: tuple[tuple[float, int], ...]
     decision: RankDecision
     found: Found
