@@ -12,6 +12,7 @@ from erlangen.actions.catalogue import pseudo_rotation as pseudo_rotation
 from erlangen.actions.catalogue import rotation as rotation
 from erlangen.actions.catalogue import scaling as scaling
 from erlangen.actions.catalogue import translation as translation
+from erlangen.actions.lifted import AbstractLift as AbstractLift
 from erlangen.actions.lifted import CallableAction as CallableAction
 from erlangen.actions.lifted import Combination as Combination
 from erlangen.actions.lifted import IncrementLift as IncrementLift

@@ -13,59 +13,10 @@ from erlangen.actions._base import AbstractAction, check_basis, check_points
 
 
 @dataclass(frozen=True, eq=False)
-class TangentLift(AbstractAction):
-    """Vector fields are carried along: tau_xi(x) v = D xi(x) v, so that L_xi F = [xi, F]."""
+class AbstractLift(AbstractAction):
+    """An action on points that carries as many values as there are coordinates.
 
-    base: AbstractAction
-
-    @property
-    def point_dim(self) -> int:
-        """Number d of coordinates."""
-        return self.base.point_dim
-
-    @property
-    def n_generators(self) -> int:
-        """Number p of generators."""
-        return self.base.n_generators
-
-    @property
-    def value_dim(self) -> int | None:
-        """Number of value channels: the coordinates themselves."""
-        return self.base.point_dim
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """One readable name per generator."""
-        return self.base.names
-
-    def on_points(self, x: NDArray) -> NDArray:
-        """Velocities ``(n, p, d)`` of the points."""
-        return self.base.on_points(x)
-
-    def derivative_along(self, x: NDArray, v: NDArray) -> NDArray:
-        """Derivatives ``D xi_k(x) v``."""
-        return self.base.derivative_along(x, v)
-
-    def on_values(self, x: NDArray, v: NDArray) -> NDArray:
-        """``D xi_k(x) v``, shape ``(n, p, d)``."""
-        return self.base.derivative_along(x, v)
-
-    def restrict(self, basis: ArrayLike) -> TangentLift:
-        """The lift of the restricted action."""
-        return TangentLift(self.base.restrict(basis))
-
-    def describe(self, xi: NDArray, names: tuple[str, ...] | None = None) -> str:
-        """Readable text of one generator."""
-        return self.base.describe(xi, names)
-
-
-@dataclass(frozen=True, eq=False)
-class IncrementLift(AbstractAction):
-    """Increments of a map x -> x + v are carried along: tau_xi(x) v = xi(x + v) - xi(x).
-
-    With v = Phi(x) - x the Lie derivative is D v . xi - (xi(Phi) - xi), zero exactly where
-    Phi commutes with the flow of xi. The increment, not the image, sets the scale: otherwise every
-    map close to the identity would look symmetric.
+    A subclass says how values move; points move as in ``base``.
     """
 
     base: AbstractAction
@@ -98,17 +49,36 @@ class IncrementLift(AbstractAction):
         """Derivatives ``D xi_k(x) v``."""
         return self.base.derivative_along(x, v)
 
-    def on_values(self, x: NDArray, v: NDArray) -> NDArray:
-        """``xi_k(x + v) - xi_k(x)``, shape ``(n, p, d)``."""
-        return self.base.on_points(x + v) - self.base.on_points(x)
-
-    def restrict(self, basis: ArrayLike) -> IncrementLift:
+    def restrict(self, basis: ArrayLike) -> AbstractLift:
         """The lift of the restricted action."""
-        return IncrementLift(self.base.restrict(basis))
+        return type(self)(self.base.restrict(basis))
 
     def describe(self, xi: NDArray, names: tuple[str, ...] | None = None) -> str:
         """Readable text of one generator."""
         return self.base.describe(xi, names)
+
+
+@dataclass(frozen=True, eq=False)
+class TangentLift(AbstractLift):
+    """Vector fields are carried along: tau_xi(x) v = D xi(x) v, so that L_xi F = [xi, F]."""
+
+    def on_values(self, x: NDArray, v: NDArray) -> NDArray:
+        """``D xi_k(x) v``, shape ``(n, p, d)``."""
+        return self.base.derivative_along(x, v)
+
+
+@dataclass(frozen=True, eq=False)
+class IncrementLift(AbstractLift):
+    """Increments of a map x -> x + v are carried along: tau_xi(x) v = xi(x + v) - xi(x).
+
+    With v = Phi(x) - x the Lie derivative is D v . xi - (xi(Phi) - xi), zero exactly where
+    Phi commutes with the flow of xi. The increment, not the image, sets the scale: otherwise every
+    map close to the identity would look symmetric.
+    """
+
+    def on_values(self, x: NDArray, v: NDArray) -> NDArray:
+        """``xi_k(x + v) - xi_k(x)``, shape ``(n, p, d)``."""
+        return self.base.on_points(x + v) - self.base.on_points(x)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from erlangen._errors import UndecidedError
-from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift, matrices_of
+from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, matrices_of
 from erlangen.derivative.lie import LieDerivative
 from erlangen.derivative.samples import Samples
 from erlangen.derivative.scales import Scales
@@ -59,7 +59,7 @@ def move(action: AbstractAction, xi: NDArray, t: float, x: NDArray, v: NDArray) 
     relative tolerance 1e-10.
     """
     one = action.restrict(np.asarray(xi, dtype=np.float64)[:, None])
-    base = one.base if isinstance(one, (TangentLift, IncrementLift)) else one
+    base = one.base if isinstance(one, AbstractLift) else one
     if isinstance(base, PolynomialAction) and base.degree <= 1:
         return _affine_move(one, base, t, x, v)
     return _integrate(one, t, x, v)

@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from erlangen._errors import InputError, UndecidedError, explain
-from erlangen.actions import AbstractAction, Combination, IncrementLift, PolynomialAction, TangentLift, UnknownOutput
+from erlangen.actions import AbstractAction, AbstractLift, Combination, PolynomialAction, UnknownOutput
 from erlangen.derivative.samples import Samples
 from erlangen.fields import AbstractField
 from erlangen.linalg.subspace import span
@@ -56,7 +56,7 @@ def scales_of(
     """Scales of a problem; ``units`` names the columns that share a unit, where the user knows."""
     groups = _declared(units, samples.dim) if units is not None else unit_groups(action)
     points = point_scales(samples, groups)
-    if isinstance(action, (TangentLift, IncrementLift)) or field.kind != "invariant":
+    if isinstance(action, AbstractLift) or field.kind != "invariant":
         return Scales(points, points, groups)
     return Scales(points, value_scales(field, action, samples), groups)
 
@@ -65,7 +65,7 @@ def unit_groups(action: AbstractAction) -> tuple[tuple[int, ...], ...]:
     """Groups of columns that must share a scale under an action."""
     d = action.point_dim
     base = action
-    while isinstance(base, (TangentLift, IncrementLift, UnknownOutput, Combination)):
+    while isinstance(base, (AbstractLift, UnknownOutput, Combination)):
         base = base.base
     if not isinstance(base, PolynomialAction):
         return (tuple(range(d)),)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift
+from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, TangentLift
 from erlangen.algebra.field_order import order_fields
 from erlangen.algebra.readable import readable_basis
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
@@ -114,7 +114,7 @@ def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDAr
 
 def _own(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
     """For vector fields and maps: split off fields parallel to F, and powers of a linear F."""
-    if not isinstance(lie.lifted, (TangentLift, IncrementLift)) or basis.shape[1] == 0:
+    if not isinstance(lie.lifted, AbstractLift) or basis.shape[1] == 0:
         return basis, basis[:, :0]
     few = lie.samples.pointwise().subset(2048)
     f = lie.field.value(few.points) / scales.points
