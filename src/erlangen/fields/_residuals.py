@@ -165,17 +165,20 @@ def _condition(centres: NDArray, h: NDArray, n: int, length: float, share: float
     alpha = linalg.solve_triangular(factor, half, lower=True, trans="T", check_finite=False)
     variance = np.maximum(np.mean(half**2, axis=0), np.finfo(np.float64).tiny)
     rate = _matern(_distances(centres, centres[:n]), length)[1]
-    slopes = list(((centres[:, None, :] - centres[:n]) * rate[:, :, None]).transpose(2, 0, 1))
-    both = np.concatenate([*slopes, np.eye(len(centres), n)], axis=1)
+    slopes = ((centres[:, None, :] - centres[:n]) * rate[:, :, None]).transpose(0, 2, 1).reshape(len(centres), -1)
     reduced = np.sum(
-        linalg.solve_triangular(factor, both, lower=True, overwrite_b=True, check_finite=False) ** 2, axis=0
+        linalg.solve_triangular(factor, slopes, lower=True, overwrite_b=True, check_finite=False) ** 2, axis=0
     )
     prior = centres.shape[1] * 5.0 / (3.0 * length**2)
-    unknown = np.maximum(prior - reduced[:-n].reshape(-1, n).sum(axis=0), 0.0)
+    unknown = np.maximum(prior - reduced.reshape(-1, n).sum(axis=0), 0.0)
     # Errors of a fit are larger in the corners, where slopes are known worst as well. So the variance at a point
-    # counts as often as the residual there, predicted from all others, exceeds what the process expects of it.
-    excess = alpha[:n] ** 2 / (reduced[-n:, None] * variance)
-    return alpha, variance, variance * np.maximum(unknown.mean(), unknown @ excess / n)
+    # counts as often as the residual there, predicted from all others, exceeds what the process expects of it. The
+    # corners are few: all centres are looked at, and the slope's variance is carried over by that of the value.
+    left_out = 1.0 / np.diag(linalg.lapack.dpotri(factor, lower=1)[0])
+    order = np.argsort(left_out[:n])
+    everywhere = np.interp(left_out, left_out[:n][order], unknown[order])
+    excess = alpha**2 * left_out[:, None] / variance
+    return alpha, variance, variance * np.maximum(unknown.mean(), everywhere @ excess / len(centres))
 
 
 def _factor(kernel: NDArray, share: float) -> NDArray:
