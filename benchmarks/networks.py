@@ -145,7 +145,7 @@ def _network(parts: list[torch.Tensor], activation: type, mean: torch.Tensor, sp
     layers = [(w1, b1), (w2, b2), (w3 * spread, b3 * spread + mean)]
     out: list[torch.nn.Module] = []
     for w, b in layers:
-        linear = torch.nn.Linear(*w.shape, dtype=torch.float64)
+        linear = torch.nn.Linear(w.shape[0], w.shape[1], dtype=torch.float64)
         with torch.no_grad():
             linear.weight.copy_(w.T)
             linear.bias.copy_(b[0] if b.ndim == 2 else b)
@@ -179,9 +179,9 @@ class Asked:
     truth: LieDerivative
 
 
-def ask(network: torch.nn.Module, target: Target, seed: int, noise: float = 0.0) -> Asked:
-    """Ask about one network with the default rule and affine candidates."""
-    x = points(1000 + seed)
+def ask(network: torch.nn.Module, target: Target, seed: int, noise: float = 0.0, n: int = N_POINTS) -> Asked:
+    """Ask about one network with the default rule, affine candidates and n held-out points."""
+    x = points(1000 + seed, n)
     y = target(x)
     seen = y + noise * y.std() * _normal(1000 + seed, y.shape)
     at, action = x.numpy(), er.actions.affine(3)

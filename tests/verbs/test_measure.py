@@ -108,3 +108,14 @@ def test_intervals_of_findings_and_after_loading(tmp_path):
     again = er.Symmetry.load(tmp_path / "s.json")
     np.testing.assert_array_equal(again.intervals, sym.intervals)
     assert again.test(er.actions.rotation(2)) == sym.test(er.actions.rotation(2))
+
+
+def test_a_threshold_that_cuts_through_an_algebra_is_answered():
+    """x^2 + b y^2 + c z^2 with b, c near 1: two of the three rotations pass, and they do not close."""
+
+    def value(x):
+        return x[:, 0] ** 2 + 1.05 * x[:, 1] ** 2 + 1.1 * x[:, 2] ** 2
+
+    sym = er.discover(value, er.actions.rotation(3), er.Samples.box(-1, 1, dim=3, n=1024).pointwise())
+    assert sym.dim == 2 and sym.name == "dimension 2"
+    assert [sym.test(g).verdict for g in np.eye(3)].count("broken") == 1

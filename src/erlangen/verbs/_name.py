@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from erlangen._errors import UndecidedError
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
 from erlangen.algebra import LieAlgebra, Structure
 from erlangen.algebra.forms import complex_structure, preserved_forms
@@ -42,7 +43,10 @@ class Named:
 
 
 def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) -> Named | None:
-    """Name the algebra of all symmetries found; None for actions that are not polynomial."""
+    """Name the algebra of all symmetries found; None for actions that are not polynomial, or where there is none.
+
+    A threshold may cut through a group of nearly equal defects: two of three rotations span no algebra.
+    """
     base = action.base if isinstance(action, UnknownOutput) else action
     if not isinstance(base, PolynomialAction):
         return None
@@ -53,7 +57,10 @@ def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) 
     restricted = base.restrict(independent(xi).T)
     algebra = LieAlgebra.from_fields(base.exponents, restricted.coefficients)
     whitened = LieAlgebra.from_fields(base.exponents, _scaled(restricted, scales.points))
-    structure = whitened.identify(noise=noise)
+    try:
+        structure = whitened.identify(noise=noise)
+    except UndecidedError:
+        return None
     matrices = _linear(restricted)
     has_complex = matrices is not None and len(matrices) > 0 and complex_structure(matrices) is not None
     preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
