@@ -175,3 +175,29 @@ def test_errors_teach(call, words):
     with pytest.raises(er.InputError, match=words) as raised:
         call()
     assert "fix:" in str(raised.value)
+
+
+def test_generators_that_do_not_close_are_kept_without_a_name():
+    """(1, x, y) times the rotation leave |x|^2 alone; their brackets have degree 3."""
+    sym = er.discover(quadratic(np.eye(2)), polynomial(2, 2), er.Samples.box(-1, 1, dim=2))
+    assert sym.dim == 3 and sym.name == "3-dimensional"
+    assert "do not close" in str(sym)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"action": "rotation"}, "must be an action"),
+        ({"rule": 0.1}, r"Threshold\(0.1\)"),
+        ({"action": er.actions.affine(3)}, "same coordinates|another|space"),
+    ],
+)
+def test_arguments_of_a_wrong_type_are_explained(arguments, words):
+    with pytest.raises(er.InputError, match=words):
+        er.discover(quadratic(np.eye(2)), samples=er.Samples.box(-1, 1, dim=2), **arguments)
+
+
+def test_a_constant_field_is_not_a_negative_finding():
+    constant = PolynomialField(np.zeros((1, 2), dtype=int), np.array([[3.0]]))
+    sym = er.discover(constant, er.actions.affine(2), er.Samples.box(-1, 1, dim=2))
+    assert not sym.decided and sym.verdict.startswith("Not decided")

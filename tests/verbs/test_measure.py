@@ -117,5 +117,5 @@ def test_a_threshold_that_cuts_through_an_algebra_is_answered():
         return x[:, 0] ** 2 + 1.05 * x[:, 1] ** 2 + 1.1 * x[:, 2] ** 2
 
     sym = er.discover(value, er.actions.rotation(3), er.Samples.box(-1, 1, dim=3, n=1024).pointwise())
-    assert sym.dim == 2 and sym.name == "dimension 2"
+    assert sym.dim == 2 and sym.name == "2-dimensional"
     assert [sym.test(g).verdict for g in np.eye(3)].count("broken") == 1

@@ -66,7 +66,7 @@ def check_points(x: ArrayLike, d: int) -> NDArray:
                 "The points do not fit the action.",
                 given=f"an array of shape {x.shape}",
                 expected=f"shape (n, {d}): n points with {d} coordinates",
-                fix=f"x.reshape(-1, {d})" if x.size % d == 0 else f"x[:, :{d}]",
+                fix=f"an action on {x.shape[1]} coordinates, or points in R^{d}" if x.ndim == 2 else "x[:, None]",
             )
         )
     return x if np.iscomplexobj(x) else x.astype(np.float64, copy=False)

@@ -71,9 +71,7 @@ def undecided(error: UndecidedError) -> Answer:
 
 def of_symmetry(sym: Symmetry, delta: float) -> Answer:
     """State a symmetry; the data do not decide where models disagree or the derivative is too uncertain."""
-    disagreed = sym.agreement is not None and not sym.agreement.agrees
-    blind = len(sym.spectrum) == 0 or sym.resolution > delta
-    why_not = sym.verdict if disagreed or blind else ""
+    why_not = "" if sym.decided else sym.verdict
     return Answer(sym.verdict, str(sym), sym.to_dict(), sym._repr_html_(), why_not, _fields(sym))
 
 

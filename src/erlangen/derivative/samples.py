@@ -104,7 +104,7 @@ class Samples:
                     "Samples are a table of points.",
                     given=f"an array of shape {points.shape}",
                     expected="shape (n, d) with at least one point",
-                    fix="Samples.from_data(numpy.atleast_2d(points))",
+                    fix="Samples.from_data(points[:, None]) for n points on a line",
                 )
             )
         bad = ~np.isfinite(points).all(axis=1)

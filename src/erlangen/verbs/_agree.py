@@ -51,5 +51,5 @@ def agreement(
     return Agreement(
         False,
         worst,
-        f"the data do not decide: a generator of the chosen model has defect {worst:.2g} under the runner-up",
+        f"a generator of the chosen model has defect {worst:.2g} under the runner-up, so the data do not decide",
     )

@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 
 
 def verdict(sym: Symmetry) -> str:
-    """One sentence: what was found, or why nothing was."""
-    field = f"field on R^{sym.candidates.point_dim}"
+    """One sentence: what was found, why nothing was, or why the data do not decide."""
+    offered = f"{sym.candidates.n_generators} candidates"
     if sym.agreement is not None and not sym.agreement.agrees:
-        return f"The data do not decide: {sym.agreement.reason.removeprefix('the data do not decide: ')}."
+        return f"Not decided: {sym.agreement.reason}."
     if sym.dim == 0 and not sym.found.own:
-        offered = sym.candidates.n_generators
-        return f"No continuous symmetry of the {field} among {offered} candidates: {_why_none(sym)}."
+        if not sym.decided:
+            return f"Not decided, whether a field on R^{sym.candidates.point_dim} has a symmetry: {_why_none(sym)}."
+        return f"No continuous symmetry of the field on R^{sym.candidates.point_dim} among {offered}: {_why_none(sym)}."
     preserved = f" {sym.preserves}" if sym.preserves else ""
     count = f"{sym.dim} generator{'' if sym.dim == 1 else 's'}"
     own = f" besides {len(sym.found.own)} built from the field itself" if sym.found.own else ""
-    return f"{sym.name}{preserved}: {count}{own} among {sym.candidates.n_generators} candidates; {sym.decision.reason}."
+    return f"{sym.name}{preserved}: {count}{own} among {offered}; {sym.decision.reason}."
 
 
 def _why_none(sym: Symmetry) -> str:
@@ -51,6 +52,8 @@ def _why_none(sym: Symmetry) -> str:
 def notes(sym: Symmetry) -> list[str]:
     """Remarks below the table: what was set apart, how the dimension depends on delta."""
     out = [sym.decision.reason]
+    if sym.structure is not None and sym.structure.remark:
+        out.append(sym.structure.remark)
     if sym.dim:
         out.append(sym.found.generators[-1].reason)
     if sym.agreement is not None:
@@ -150,7 +153,8 @@ def to_dict(sym: Symmetry) -> dict[str, Any]:
         "verdict": sym.verdict,
         "dim": sym.dim,
         "name": sym.name,
-        "aliases": [] if sym.structure is None else list(sym.structure.structure.aliases),
+        "aliases": list(sym.structure.structure.aliases) if sym.structure and sym.structure.structure else [],
+        "decided": sym.decided,
         "preserves": sym.preserves,
         "coordinates": list(sym.coordinates),
         "n_candidates": sym.candidates.n_generators,

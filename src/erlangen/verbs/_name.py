@@ -16,6 +16,9 @@ from erlangen.algebra.forms import complex_structure, preserved_forms
 from erlangen.derivative.scales import Scales
 from erlangen.verbs._sort import Found
 
+OUTSIDE = 0.3
+"""Closure defect beyond which no noise is an excuse: a third of the brackets lies outside the span."""
+
 NAMED_UP_TO = 160
 """Largest algebra that is named: structure constants grow with the cube of the dimension."""
 
@@ -30,16 +33,19 @@ class Named:
         Canonical name, such as ``so(3)``.
     preserves : str
         The bilinear form that the action preserves, in words; empty where there is none.
-    structure : Structure
-        Everything behind the name.
+    structure : Structure or None
+        Everything behind the name; None where the generators are not closed under brackets.
     algebra : LieAlgebra
         The generators as an algebra of vector fields.
+    remark : str
+        What the name leaves out, in words; empty where it says all.
     """
 
     name: str
     preserves: str
-    structure: Structure
+    structure: Structure | None
     algebra: LieAlgebra
+    remark: str = ""
 
 
 def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) -> Named | None:
@@ -57,14 +63,33 @@ def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) 
     restricted = base.restrict(independent(xi).T)
     algebra = LieAlgebra.from_fields(base.exponents, restricted.coefficients)
     whitened = LieAlgebra.from_fields(base.exponents, _scaled(restricted, scales.points))
-    try:
-        structure = whitened.identify(noise=noise)
-    except UndecidedError:
-        return None
     matrices = _linear(restricted)
-    has_complex = matrices is not None and len(matrices) > 0 and complex_structure(matrices) is not None
     preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
-    return Named(structure.display(complex_structure=has_complex), preserves, structure, algebra)
+    name, remark, structure = _named(whitened, matrices, noise)
+    return Named(name, preserves, structure, algebra, remark)
+
+
+def _named(algebra: LieAlgebra, matrices: NDArray | None, noise: float) -> tuple[str, str, Structure | None]:
+    """Name, remark and structure; generators that are not closed have a count instead of a name."""
+    p = algebra.dim
+    defect = algebra.closure_defect
+    # A closed span that is moved by noise has a defect below that noise; three times is beyond doubt.
+    if p > 1 and defect > max(min(3.0 * noise, OUTSIDE), np.sqrt(np.finfo(float).eps)):
+        words = f"the {p} generators do not close under brackets (defect {defect:.2g}), so no algebra is named"
+        return _count(p), words, None
+    try:
+        structure = algebra.identify(noise=min(noise, OUTSIDE))
+    except UndecidedError as error:
+        return _count(p), str(error).partition("\n")[0], None
+    if structure.dim != p:
+        return _count(p), f"the {p} generators are not closed; nearest algebra: {structure.name}", structure
+    has_complex = matrices is not None and p > 0 and complex_structure(matrices) is not None
+    name = structure.display(complex_structure=has_complex)
+    return (_count(p), name, structure) if name.startswith("dim ") else (name, "", structure)
+
+
+def _count(p: int) -> str:
+    return f"{p}-dimensional"
 
 
 def independent(rows: NDArray) -> NDArray:

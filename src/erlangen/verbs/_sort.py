@@ -12,7 +12,9 @@ from erlangen.algebra.field_order import order_fields
 from erlangen.algebra.readable import readable_basis
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
 from erlangen.derivative.scales import Scales
-from erlangen.verbs._coverage import null_split, short, split_by_coverage
+from erlangen.linalg.qr import rounding
+from erlangen.linalg.subspace import span
+from erlangen.verbs._coverage import null_split, split_by_coverage
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +107,8 @@ def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDAr
     if basis.shape[1] == 0:
         return []
     # Beyond a tenth there is no digit to round to, and no entry that is surely zero.
-    rows = readable_basis(np.linalg.qr(basis)[0].T, noise=min(noise, 0.1)).coefficients
+    noise = min(max(noise, 8 * rounding(basis.shape)), 0.1)
+    rows = readable_basis(np.linalg.qr(basis)[0].T, noise=noise).coefficients
     if not isinstance(action, PolynomialAction):
         return list(rows)
     listing = order_fields(action.exponents, action.restrict(rows.T).coefficients)
@@ -123,7 +126,7 @@ def _own(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -
     own = _powers(few.points, f * scales.points, velocity * scales.points, basis, tolerance)
     if isinstance(lie.lifted, TangentLift):
         own = np.hstack([own, _parallel(f, velocity, whole, basis, tolerance)])
-    return _complement(basis, own, whole)
+    return _complement(basis, own)
 
 
 def _parallel(f: NDArray, velocity: NDArray, whole: NDArray, basis: NDArray, tolerance: float) -> NDArray:
@@ -150,16 +153,11 @@ def _powers(x: NDArray, f: NDArray, velocity: NDArray, basis: NDArray, tolerance
     return np.array(found).T if found else basis[:, :0]
 
 
-def _complement(basis: NDArray, own: NDArray, whole: NDArray) -> tuple[NDArray, NDArray]:
-    """Split the basis into the complement of ``own``, orthogonal in speed, and ``own`` itself."""
+def _complement(basis: NDArray, own: NDArray) -> tuple[NDArray, NDArray]:
+    """Split the basis into its part orthogonal to ``own`` (as coefficients, which keeps exact ones exact) and own."""
     if own.shape[1] == 0:
         return basis, own
-    whole = short(whole)
-    coordinates, *_ = np.linalg.lstsq(basis, own, rcond=None)
-    image = whole @ coordinates
-    u, sizes, vt = np.linalg.svd(image, full_matrices=False)
-    rank = int(np.sum(sizes > sizes[0] * np.sqrt(np.finfo(float).eps)))
-    inside = (own @ vt[:rank].T) / sizes[:rank]
-    rest = whole - u[:, :rank] @ (u[:, :rank].T @ whole)
-    _, _, right = np.linalg.svd(rest, full_matrices=True)
-    return basis @ right[: basis.shape[1] - rank].T, inside
+    q, _ = np.linalg.qr(basis)
+    inside = span(q.T @ (own / np.linalg.norm(own, axis=0))).basis
+    rest = np.linalg.svd(inside, full_matrices=True)[0][:, inside.shape[1] :]
+    return q @ rest, q @ inside

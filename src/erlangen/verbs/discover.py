@@ -86,7 +86,7 @@ def discover(
     >>> sym.dim, sym.name
     (3, 'so(3)')
     """
-    action = action.action if isinstance(action, Symmetry) else action
+    action = _check(action, rule)
     samples = _given(samples)
     points = None if samples is None else samples.points
     field = as_field(field, kind=kind, dim=_dimension(action, samples), points=points, data=data)
@@ -192,6 +192,30 @@ def _noise(spectrum: Spectrum, decision: RankDecision) -> float:
     kept = float(spectrum.values[decision.dim - 1]) if decision.dim else 0.0
     dropped = float(spectrum.values[decision.dim]) if decision.dim < len(spectrum.values) else 1.0
     return max(kept, spectrum.floor) / max(dropped, np.finfo(float).tiny)
+
+
+def _check(action: AbstractAction | Symmetry | None, rule: AbstractRankRule) -> AbstractAction | None:
+    if not isinstance(rule, AbstractRankRule):
+        raise InputError(
+            explain(
+                "The rule must say what counts as zero.",
+                given=f"rule = {rule!r}",
+                expected="a rank rule: Threshold, LargestGap, NoiseFloor",
+                fix=f"rule=er.Threshold({rule})" if isinstance(rule, float) else "rule=er.Threshold(0.05)",
+            )
+        )
+    if isinstance(action, Symmetry):
+        return action.action
+    if action is not None and not isinstance(action, AbstractAction):
+        raise InputError(
+            explain(
+                "The candidates must be an action.",
+                given=f"{action!r} of type {type(action).__name__}",
+                expected="an action, such as er.actions.affine(3), or a Symmetry",
+                fix="er.discover(f, er.actions.rotation(3), samples)",
+            )
+        )
+    return action
 
 
 def _dimension(action: AbstractAction | None, samples: Samples | None) -> int | None:

@@ -146,6 +146,14 @@ class Symmetry:
         return DenseSubspace(q, self.spectrum, self.decision.margin, self.decision.reason)
 
     @property
+    def decided(self) -> bool:
+        """Whether the data decide: the models agree, and the derivative is known to the declared delta."""
+        agrees = self.agreement is None or self.agreement.agrees
+        blind = len(self.spectrum) == 0 or (self.measurement is not None and self.resolution > self.measurement.delta)
+        only_uncovered = self.dim == 0 and not self.found.own and bool(self.found.uncovered)
+        return agrees and not blind and not only_uncovered
+
+    @property
     def verdict(self) -> str:
         """One sentence: what was found, or why nothing was."""
         return _export.verdict(self)
