@@ -49,5 +49,7 @@ def explain(what: str, *, given: str, expected: str, fix: str) -> str:
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """Return the choice closest to a misspelt name, or None where none is close."""
-    found = difflib.get_close_matches(name, [str(c) for c in choices], n=1, cutoff=0.5)
-    return found[0] if found else None
+    known = [str(c) for c in choices]
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)  # difflib's own default
+    starts = [c for c in close if c and name[:2].lower() == c[:2].lower()]
+    return (starts or close or [None])[0]

@@ -303,3 +303,25 @@ def test_bad_columns_are_refused(options, message):
 def test_bad_formulas_are_refused(text):
     with pytest.raises(InputError):
         conserved(kepler(2), Expressions(text))
+
+
+def test_a_slow_loss_of_energy_is_told():
+    """x'' = -x - .02 x' over ten units of time: within delta, but falling in every run."""
+    t = np.linspace(0, 10, 400)
+    root = np.sqrt(1 - 0.01**2)
+    runs = []
+    for a in (0.5, 1.0, 1.5, 2.0, 3.0):
+        x = a * np.exp(-0.01 * t) * np.cos(root * t)
+        runs.append(np.c_[x, np.gradient(x, t, edge_order=2)])
+    found = conserved(Trajectories.from_arrays(runs, t, names=["x", "v"]), Polynomial(degree=2))
+    said = " ".join(law.verdict for law in (*found.laws, *found.drifting))
+    assert "falls in every run" in said or "drifts" in said
+
+
+def test_a_library_of_a_wrong_type_is_explained_and_none_means_quadratic():
+    t = np.linspace(0, 9, 200)
+    runs = [np.c_[a * np.cos(t + b), -a * np.sin(t + b)] for a, b in ((1, 0), (2, 1), (3, 2), (4, 4))]
+    flow = Trajectories.from_arrays(runs, t, names=["q", "p"])
+    assert conserved(flow).laws[0].text == "q^2 + p^2"
+    with pytest.raises(InputError, match="Expressions"):
+        conserved(flow, ["q**2"])

@@ -14,6 +14,7 @@ from erlangen._errors import InputError
 from erlangen.fields import CallableField, PolynomialField, as_field, polynomial_field
 from erlangen.fields._derivatives import CentralDifferences, ComplexStep
 from erlangen.fields._probes import default_probes
+from erlangen.fields.trajectories import Trajectories
 from erlangen.testing import check_field
 
 X = np.random.default_rng(7).uniform(0.2, 1.5, (25, 3))
@@ -188,3 +189,14 @@ def test_tables_are_fitted():
     table = np.random.default_rng(0).uniform(-1, 1, (200, 2))
     field = as_field((table, table[:, 0] * table[:, 1]))
     assert np.allclose(field.jacobian(X[:, :2])[:, 0], X[:, 1::-1], atol=1e-6)
+
+
+def test_trajectories_are_a_vector_field_with_the_names_of_their_columns():
+    t = np.linspace(0, 6, 200)
+    runs = [np.stack([a * np.cos(t + b), -a * np.sin(t + b)], axis=1) for a, b in ((1, 0), (2, 1), (0.5, 2))]
+    flow = Trajectories.from_arrays(runs, t, names=["q", "p"])
+    field = as_field(flow)
+    assert (field.kind, field.names) == ("vector", ("q", "p"))
+    assert np.allclose(field.jacobian(np.zeros((1, 2)))[0], [[0, 1], [-1, 0]], atol=1e-6)
+    with pytest.raises(InputError, match="vector field"):
+        as_field(flow, kind="map")

@@ -165,3 +165,22 @@ def test_a_function_around_a_module_still_works():
     assert isinstance(field, CallableField)
     x = RNG.normal(size=(20, 3))
     assert np.allclose(field.jacobian(x), as_field(module).jacobian(x), rtol=1e-8, atol=1e-10)
+
+
+class Pair(torch.nn.Module):
+    """A module with two outputs, as recurrent ones have."""
+
+    def forward(self, x):
+        return x, x
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (Pair(), "does not map points"),
+        (torch.jit.script(torch.nn.Linear(3, 1)), "scripted"),
+    ],
+)
+def test_modules_that_cannot_be_fields_are_explained(module, words):
+    with pytest.raises(InputError, match=words):
+        as_field(module, dim=3)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from erlangen._render import Number, _signed_sum, number, number_latex
 from erlangen.dynamics._readable import Formulation
 from erlangen.fields.libraries import Features
+from erlangen.fields.trajectories import Trajectories
 
 _DECIMAL = (2, 4, 5, 8, 10)
 """Denominators that read better as decimals."""
@@ -113,3 +114,29 @@ def variance_ratio(values: list[NDArray]) -> float | None:
     within = float(np.mean([np.var(v) for v in values]))
     between = float(np.var([v.mean() for v in values]))
     return within / (within + between) if within + between > 0 else 1.0
+
+
+def secular(law: Law, flow: Trajectories) -> str:
+    """Words on a steady drift: where h falls (or rises) in each of at least three runs, beyond its wobble.
+
+    Each run is compared with the straight line through its values; a drift counts where the rise of the line is more
+    than three times the scatter about it, with the same sign in all runs. It is told in units of the swing of
+    the terms of h.
+    """
+    if flow.n_runs < 3:
+        return ""
+    shares = []
+    for run in flow.runs:
+        h = law.values(run.states)
+        slope, _ = np.polyfit(run.time - run.time[0], h, 1)
+        rise = slope * (run.time[-1] - run.time[0])
+        scatter = np.std(h - slope * run.time)
+        terms = law.features.basis.evaluate(run.states) * law.function
+        swing = np.sqrt(np.sum(np.var(terms, axis=0)))
+        if abs(rise) <= 3 * scatter or swing == 0:
+            return ""
+        shares.append(rise / swing)
+    if min(shares) < 0 < max(shares):
+        return ""
+    typical = float(np.median(np.abs(shares)))
+    return f"; but it {'falls' if shares[0] < 0 else 'rises'} in every run, by {typical:.1%} of the swing of its terms"

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._errors import InputError, explain
 from erlangen.dynamics._change import AbstractChange, AlongFlow, Forms, Increments, Spectrum, accumulate, solve
 from erlangen.dynamics._evidence import (
     Ground,
@@ -19,12 +20,12 @@ from erlangen.dynamics._evidence import (
     words_on_coverage,
 )
 from erlangen.dynamics._input import enough_samples, phase_space, unit_blocks
-from erlangen.dynamics._law import Law, variance_ratio
+from erlangen.dynamics._law import Law, secular, variance_ratio
 from erlangen.dynamics._readable import Formulation, formulate
 from erlangen.dynamics.laws import ConservedQuantities
 from erlangen.dynamics.noether import HamiltonianField, noether
 from erlangen.dynamics.poisson import PhaseSpace, PoissonAlgebra, poisson_algebra
-from erlangen.fields.libraries import AbstractLibrary
+from erlangen.fields.libraries import AbstractLibrary, Polynomial
 from erlangen.fields.trajectories import Trajectories
 from erlangen.linalg.rank import AbstractRankRule, Threshold, dimension_path
 
@@ -38,7 +39,7 @@ _ACCURATE = 0.01
 
 def conserved(
     trajectories: Trajectories,
-    library: AbstractLibrary,
+    library: AbstractLibrary | None = None,
     *,
     rule: AbstractRankRule = Threshold(),
     positions: Sequence[str] | None = None,
@@ -57,8 +58,9 @@ def conserved(
     ----------
     trajectories : Trajectories
         Runs of one system; all weigh the same.
-    library : AbstractLibrary
-        Functions to combine, such as ``Polynomial(degree=2) + Expressions("1/sqrt(x**2+y**2+z**2)")``.
+    library : AbstractLibrary, optional
+        Functions to combine, such as ``Polynomial(degree=2) + Expressions("1/sqrt(x**2+y**2+z**2)")``; by default all
+        polynomials of degree 2.
     rule : AbstractRankRule
         How many defects count as zero; by default those up to 0.05.
     positions, momenta : sequence of str, optional
@@ -95,7 +97,7 @@ def conserved(
     'q^2 + p^2'
     """
     space = phase_space(trajectories.names, positions, momenta)
-    features = library.bind(trajectories.names)
+    features = _library(library).bind(trajectories.names)
     blocks = unit_blocks(trajectories.names, units, space)
     limit = (rule if isinstance(rule, Threshold) else Threshold()).delta
     enough_samples(trajectories, features)
@@ -134,7 +136,7 @@ def _weigh(
     rest = [law for law in found if not any(law is one for one in relations)]
     laws, products = split_products(ground, rest, tolerance)
     undecided, decided = _doubts(ground, forms, laws, products, enough, tolerance)
-    laws = [replace(law, verdict=_verdict(law, enough)) for law in laws]
+    laws = [replace(law, verdict=_verdict(law, enough) + secular(law, ground.flow)) for law in laws]
     relations = [replace(law, verdict=_unconfirmed(law)) for law in relations]
     algebra = _algebra(ground, laws, space, spectrum, tolerance) if space and laws and decided else None
     return ConservedQuantities(
@@ -157,6 +159,19 @@ def _weigh(
         poisson=algebra,
         generators=_generators(ground, laws, space),
     )
+
+
+def _library(library: AbstractLibrary | None) -> AbstractLibrary:
+    if library is not None and not isinstance(library, AbstractLibrary):
+        raise InputError(
+            explain(
+                "The library must say which functions to combine.",
+                given=f"a {type(library).__name__}",
+                expected="Polynomial, Expressions or a sum of them",
+                fix='er.fields.Polynomial(degree=2) + er.fields.Expressions("1/sqrt(x**2+y**2)")',
+            )
+        )
+    return Polynomial(degree=2) if library is None else library
 
 
 def _doubts(

@@ -20,6 +20,7 @@ from erlangen._lazy import comes_from, load_adapters
 from erlangen.fields._base import AbstractField
 from erlangen.fields._probes import admit, default_probes, spread_rows
 from erlangen.fields.callable import callable_field
+from erlangen.fields.trajectories import Trajectories
 from erlangen.fields.wrappers import of_kind
 
 
@@ -207,6 +208,25 @@ def _(obj: tuple | list, request: Request) -> AbstractField:
             fix="as_field((X, y)), or er.Formula('x**2 + y**2', ('x', 'y')) for text",
         )
     )
+
+
+@register
+def _(obj: Trajectories, request: Request) -> AbstractField:
+    """The vector field behind trajectories: their velocities as a table over their states."""
+    from erlangen.fields.table import fit_table
+
+    if request.kind not in (None, "vector"):
+        raise InputError(
+            explain(
+                "Trajectories follow a vector field.",
+                given=f"kind={request.kind!r}",
+                expected='kind="vector", or none',
+                fix='as_field((states, next_states), kind="map") for a map',
+            )
+        )
+    velocities, _ = obj.velocities()
+    field = fit_table(obj.points, velocities, kind="vector")
+    return replace(field, names=tuple(obj.names))
 
 
 @register

@@ -90,12 +90,14 @@ def existing_file(path: str | os.PathLike[str]) -> Path:
 def load_arrays(file: Path) -> dict[str, NDArray]:
     """Load the arrays of an NPZ file; pickled objects are refused."""
     arrays = {}
+    if not zipfile.is_zipfile(file):
+        raise _unreadable(file, "an NPZ archive of arrays", ValueError("the content is not that of an NPZ file"))
     try:
         with np.load(file, allow_pickle=False) as archive:
             for name in archive.files:
                 arrays[name] = archive[name]
     except (ValueError, zipfile.BadZipFile, OSError, EOFError, AttributeError, TypeError) as error:
-        if "pickle" in str(error).lower() and zipfile.is_zipfile(file):
+        if "pickle" in str(error).lower():
             given, fix = f"{file.name} holds Python objects", "save arrays of numbers or text (dtype object is pickled)"
             what = "Pickled objects are never loaded: they could run code."
             raise InputError(explain(what, given=given, expected="arrays of numbers", fix=fix)) from None

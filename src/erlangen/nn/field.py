@@ -131,14 +131,23 @@ def module_field(module: torch.nn.Module, request: Request) -> AbstractField:
                 fix="as_field(module, dim=3)",
             )
         )
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InputError(
+            explain(
+                "A scripted module cannot be copied to float64 and differentiated.",
+                given=type(module).__name__,
+                expected="the torch.nn.Module that was scripted",
+                fix="as_field(module) with the module before torch.jit.script",
+            )
+        )
     probes = request.probes(d)
     twin = _copy(module)
     double = _try(twin.to(torch.float64), probes, torch.float64)
     dtype = torch.float64
-    if isinstance(double, Exception) or double.dtype != torch.float64:
+    if not isinstance(double, torch.Tensor) or double.dtype != torch.float64:
         dtype, twin = torch.float32, _copy(module).to(torch.float32)
     y = _try(twin, probes, dtype)
-    if isinstance(y, Exception) or y.ndim not in (1, 2) or len(y) != len(probes) or not y.is_floating_point():
+    if not isinstance(y, torch.Tensor) or y.ndim not in (1, 2) or len(y) != len(probes) or not y.is_floating_point():
         raise InputError(_unfit(module, probes, y))
     field = ModuleField(twin, dtype, d, y.reshape(len(y), -1).shape[1], request.accuracy)
     slope = _attempt(lambda: field.jacobian(probes))
