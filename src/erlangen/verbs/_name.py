@@ -13,7 +13,8 @@ from erlangen._errors import UndecidedError
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
 from erlangen.algebra import LieAlgebra, Structure
 from erlangen.algebra.forms import complex_structure, preserved_forms
-from erlangen.derivative.scales import Scales
+from erlangen.fields.table import substitute
+from erlangen.verbs._basis import closed_under_shifts
 from erlangen.verbs._sort import Found
 
 OUTSIDE = 0.3
@@ -48,7 +49,7 @@ class Named:
     remark: str = ""
 
 
-def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) -> Named | None:
+def name_of(action: AbstractAction, found: Found, centre: NDArray, scale: NDArray, noise: float) -> Named | None:
     """Name the algebra of all symmetries found; None for actions that are not polynomial, or where there is none.
 
     A threshold may cut through a group of nearly equal defects: two of three rotations span no algebra.
@@ -60,9 +61,9 @@ def name_of(action: AbstractAction, found: Found, scales: Scales, noise: float) 
     if len(xi) > NAMED_UP_TO:
         return None
     xi = xi[:, : base.n_generators] if len(xi) else np.zeros((0, base.n_generators))
-    restricted = base.restrict(independent(xi).T)
+    restricted = base.restrict((xi if base is action else independent(xi)).T)
     algebra = LieAlgebra.from_fields(base.exponents, restricted.coefficients)
-    whitened = LieAlgebra.from_fields(base.exponents, _scaled(restricted, scales.points))
+    whitened = LieAlgebra.from_fields(*_unit_fields(restricted, centre, scale))
     matrices = _linear(restricted)
     preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
     name, remark, structure = _named(whitened, matrices, noise)
@@ -101,10 +102,11 @@ def independent(rows: NDArray) -> NDArray:
     return rows if rank == len(rows) else vt[:rank]
 
 
-def _scaled(action: PolynomialAction, scale: NDArray) -> NDArray:
-    """Coefficients in coordinates of unit spread, where generator errors are comparable."""
-    weights = np.prod(scale ** action.exponents.astype(float), axis=1)
-    return action.coefficients * weights / scale[:, None]
+def _unit_fields(action: PolynomialAction, centre: NDArray, scale: NDArray) -> tuple[NDArray, NDArray]:
+    """Exponents and coefficients in ``(x - centre) / scale``, where generator errors are comparable."""
+    shift = centre if closed_under_shifts(action.exponents) else np.zeros_like(centre)
+    table, powers = substitute(action.exponents, np.eye(len(action.exponents)), np.diag(scale), shift)
+    return table, (action.coefficients @ powers) / scale[:, None]
 
 
 def _linear(action: PolynomialAction) -> NDArray | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, TangentLift
-from erlangen.algebra.field_order import order_fields
-from erlangen.algebra.readable import readable_basis
+from erlangen.actions import AbstractLift, TangentLift
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
 from erlangen.derivative.scales import Scales
-from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import span
+from erlangen.verbs._basis import readable_generators
 from erlangen.verbs._coverage import null_split, split_by_coverage
 
 
@@ -69,24 +68,60 @@ class Found:
         return np.array([g.xi for g in chosen])
 
 
-def sort_directions(
-    lie: LieDerivative, scales: Scales, factors: Factors, basis: NDArray, tolerance: float, noise: float
-) -> Found:
-    """Sort null directions ``basis (p, r)`` into findings and the lists set apart.
+@dataclass(frozen=True, eq=False)
+class Cluster:
+    """Null directions whose defects lie together.
 
-    ``tolerance`` is the relative defect that a check allows, ``noise`` the error of a unit generator.
+    Attributes
+    ----------
+    basis : ndarray (p, r)
+        The directions, as columns.
+    noise : float
+        Error of a unit generator among them.
     """
-    covered, uncovered, tilt = split_by_coverage(lie, scales, basis, tolerance)
-    noise = max(noise, tilt)
+
+    basis: NDArray
+    noise: float
+
+
+def sort_directions(
+    lie: LieDerivative, scales: Scales, factors: Factors, clusters: Sequence[Cluster], tolerance: float, floor: float
+) -> Found:
+    """Sort null directions into findings and the lists set apart.
+
+    Clusters are kept apart, so that an exact symmetry is not mixed with one that is only near;
+    ``tolerance`` is the relative defect that a check allows, ``floor`` the error of a defect.
+    """
+    parts = [_sort(lie, scales, factors, one, tolerance, floor) for one in clusters]
+    return Found(
+        *(
+            tuple(g for part in parts for g in getattr(part, name))
+            for name in ("generators", "own", "uncovered", "refused")
+        )
+    )
+
+
+def _sort(
+    lie: LieDerivative, scales: Scales, factors: Factors, cluster: Cluster, tolerance: float, floor: float
+) -> Found:
+    covered, uncovered, tilt = split_by_coverage(lie, scales, cluster.basis, tolerance)
     rest, own = _own(lie, scales, covered, tolerance)
+
+    def cost(rounded: NDArray, exact: NDArray) -> tuple[float, float]:
+        return _defect(factors, rounded), max(2 * _defect(factors, exact), 4 * floor)
+
+    def readable(basis: NDArray) -> list[NDArray]:
+        noise = max(cluster.noise, tilt)
+        return readable_generators(lie.action, basis, noise, lie.samples.mean, scales.points, cost)
+
     generators, refused = [], []
-    for xi in _readable(lie.action, rest, noise):
+    for xi in readable(rest):
         confirmation = confirm(lie, xi, scales, tolerance)
         verdict, target = ("symmetry", generators) if confirmation.passed else ("refused", refused)
         target.append(Generator(xi, _defect(factors, xi), verdict, confirmation.reason, confirmation))
 
     def listed(basis: NDArray, verdict: str, reason: str) -> tuple[Generator, ...]:
-        return tuple(Generator(xi, _defect(factors, xi), verdict, reason) for xi in _readable(lie.action, basis, noise))
+        return tuple(Generator(xi, _defect(factors, xi), verdict, reason) for xi in readable(basis))
 
     return Found(
         tuple(generators),
@@ -100,19 +135,6 @@ def _defect(factors: Factors, xi: NDArray) -> float:
     """Relative defect of one generator ``xi (p,)``."""
     size = factors.informs.norms(xi[:, None])[0]
     return float(np.linalg.norm(factors.rows @ xi) / size) if size > 0 else 0.0
-
-
-def _readable(action: AbstractAction, basis: NDArray, noise: float) -> list[NDArray]:
-    """Sparse, snapped combinations of the columns of ``basis (p, r)``, in the order of a person's list."""
-    if basis.shape[1] == 0:
-        return []
-    # Beyond a tenth there is no digit to round to, and no entry that is surely zero.
-    noise = min(max(noise, 8 * rounding(basis.shape)), 0.1)
-    rows = readable_basis(np.linalg.qr(basis)[0].T, noise=noise).coefficients
-    if not isinstance(action, PolynomialAction):
-        return list(rows)
-    listing = order_fields(action.exponents, action.restrict(rows.T).coefficients)
-    return list(listing.signs[:, None] * rows[listing.order])
 
 
 def _own(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:

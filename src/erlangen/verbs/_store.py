@@ -57,6 +57,7 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     arrays_path = path.with_suffix(".npz")
     extra = {
         "format": FORMAT,
+        "noise": sym.noise,
         "arrays": arrays_path.name,
         "field_kind": sym.kind,
         "groups": [list(g) for g in sym.scales.groups],
@@ -94,11 +95,12 @@ def load(path: Path) -> Symmetry:
         found=found,
         inert=arrays["inert"],
         vacuous=arrays["vacuous"],
-        structure=name_of(action, found, scales, 1.0 / margin if np.isfinite(margin) else 0.0),
+        structure=name_of(action, found, arrays["points"].mean(axis=0), scales.points, stored["noise"]),
         agreement=None if agrees is None else Agreement(agrees[0], agrees[1], stored["agreement"]),
         kind=stored["field_kind"],
         points=arrays["points"],
         scales=scales,
+        noise=stored["noise"],
         measurement=_measurement(stored, arrays),
     )
 

@@ -17,11 +17,11 @@ from erlangen.derivative.forms import Directions, split
 from erlangen.derivative.scales import Scales
 from erlangen.fields import AbstractField, as_field
 from erlangen.linalg.qr import rounding
-from erlangen.linalg.rank import AbstractRankRule, RankDecision, Threshold, dimension_path
+from erlangen.linalg.rank import APART, AbstractRankRule, RankDecision, Threshold, dimension_path
 from erlangen.verbs._agree import agreement
 from erlangen.verbs._measure import Measurement
 from erlangen.verbs._name import name_of
-from erlangen.verbs._sort import Found, sort_directions
+from erlangen.verbs._sort import Cluster, Found, sort_directions
 from erlangen.verbs.symmetry import Symmetry
 
 
@@ -97,8 +97,9 @@ def discover(
     spectrum = solve(lie, scales)
     decision = spectrum.decide(rule)
     tolerance = _tolerance(rule, spectrum, decision)
-    noise = _noise(spectrum, decision)
-    found = sort_directions(lie, scales, spectrum.factors, spectrum.basis(decision.dim), tolerance, noise)
+    clusters = _clusters(spectrum, decision)
+    noise = clusters[-1].noise if clusters else spectrum.floor
+    found = sort_directions(lie, scales, spectrum.factors, clusters, tolerance, spectrum.floor)
     agreed = agreement(field, action, samples, found, scales, tolerance)
     return Symmetry(
         candidates=action,
@@ -111,11 +112,12 @@ def discover(
         found=found,
         inert=spectrum.directions.inert,
         vacuous=spectrum.directions.vacuous,
-        structure=name_of(action, found, scales, noise),
+        structure=name_of(action, found, samples.mean, scales.points, noise),
         agreement=agreed,
         kind=field.kind,
         points=samples.subset(512).points,
         scales=scales,
+        noise=noise,
         measurement=Measurement(spectrum.factors, spectrum.floor, _delta(rule)),
     )
 
@@ -156,9 +158,13 @@ class Spectrum:
         debiased = np.sqrt(np.maximum(self.values**2 - self.floor**2, 0.0))
         return rule.decide(debiased, self.resolution)
 
+    def part(self, start: int, stop: int) -> NDArray:
+        """Directions ``start`` to ``stop`` as columns ``(p, stop - start)``, orthonormal in B."""
+        return self.directions.frame.lift(self.vectors[:, start:stop])
+
     def basis(self, dim: int) -> NDArray:
         """The first ``dim`` directions as columns ``(p, dim)``, orthonormal in B."""
-        return self.directions.frame.lift(self.vectors[:, :dim])
+        return self.part(0, dim)
 
 
 def solve(lie: LieDerivative, scales: Scales) -> Spectrum:
@@ -187,11 +193,24 @@ def _tolerance(rule: AbstractRankRule, spectrum: Spectrum, decision: RankDecisio
     return max(np.sqrt(max(kept**2 - spectrum.floor**2, 0.0)), spectrum.resolution)
 
 
-def _noise(spectrum: Spectrum, decision: RankDecision) -> float:
-    """Error of a unit generator, to first order: the error of the defects over the gap that separates them."""
-    kept = float(spectrum.values[decision.dim - 1]) if decision.dim else 0.0
-    dropped = float(spectrum.values[decision.dim]) if decision.dim < len(spectrum.values) else 1.0
-    return max(kept, spectrum.floor) / max(dropped, np.finfo(float).tiny)
+def _clusters(spectrum: Spectrum, decision: RankDecision) -> list[Cluster]:
+    """The null directions: those that the derivative's error explains, then those that are only near.
+
+    The error of a unit generator is, to first order, the error of the defects over the gap that
+    separates them from the next ones. Without a clear gap only the derivative's own error is left.
+    """
+    values = spectrum.values
+    exact = int(np.sum(values[: decision.dim] <= 10 * spectrum.floor))
+    out = []
+    for start, stop in ((0, exact), (exact, decision.dim)):
+        if stop == start:
+            continue
+        following = float(values[stop]) if stop < len(values) else 1.0
+        kept = max(float(values[stop - 1]), spectrum.floor)
+        clear = following >= APART * kept
+        noise = (kept if clear else spectrum.floor) / max(following, kept)
+        out.append(Cluster(spectrum.part(start, stop), noise))
+    return out
 
 
 def _check(action: AbstractAction | Symmetry | None, rule: AbstractRankRule) -> AbstractAction | None:

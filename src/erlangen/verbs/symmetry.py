@@ -61,6 +61,8 @@ class Symmetry:
         Some of the samples, for drawing transformations.
     scales : Scales
         The units in which defects were measured.
+    noise : float
+        Error of a unit generator.
     measurement : Measurement or None
         What :meth:`test` measures generators with.
     """
@@ -80,6 +82,7 @@ class Symmetry:
     kind: str
     points: NDArray
     scales: Scales
+    noise: float
     measurement: Measurement | None = None
 
     @property

@@ -1,0 +1,134 @@
+"""Readable generators: sparse in coordinates of unit spread about the samples, rounded in the user's units.
+
+Which entries of a generator are zero can only be told in coordinates in which all entries have
+comparable errors: centred on the samples and divided by their spread. Which entries are simple numbers
+can only be told in the units in which the generator is written. So the basis is chosen in the first
+and rounded in the second, and a rounding that costs anything is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
+from erlangen.algebra.field_order import order_fields
+from erlangen.algebra.readable import readable_basis
+from erlangen.fields.table import substitute
+from erlangen.linalg.polynomials import row_index
+from erlangen.linalg.qr import rounding
+
+WITHIN = 3.0
+"""Standard errors within which a simpler number is as good."""
+
+LARGEST_DENOMINATOR = 12
+"""Fractions that a person writes."""
+
+CHANCE = 0.25
+"""A fraction is believed where at most this share of all numbers would be as close to one of its kind."""
+
+
+def readable_generators(
+    action: AbstractAction, basis: NDArray, noise: float, centre: NDArray, scale: NDArray, cost: Callable
+) -> list[NDArray]:
+    """Sparse, rounded combinations of the columns of ``basis (p, r)``, in the order of a person's list.
+
+    Parameters
+    ----------
+    noise : float
+        Error of a generator of unit size.
+    centre, scale : ndarray (d,)
+        Mean and spread of the samples.
+    cost : callable
+        Relative defect of a generator ``(p,)``, and the defect that a rounding of it may have.
+    """
+    if basis.shape[1] == 0:
+        return []
+    base = action.base if isinstance(action, UnknownOutput) else action
+    if not isinstance(base, PolynomialAction):
+        rows = readable_basis(np.linalg.qr(basis)[0].T, noise=min(max(noise, 8 * rounding(basis.shape)), 0.1))
+        return list(rows.coefficients)
+    units = _unit_map(action, base, centre, scale)
+    sizes = np.sqrt(np.asarray(units.multiply(units).sum(axis=1)).ravel())
+    q, _ = np.linalg.qr(basis * sizes[:, None])
+    basis = q / sizes[:, None]
+    rows = np.asarray((units.T @ basis).T)
+    # Far from the origin entries cancel: what is left of them is known less well than they are.
+    cancelled = np.linalg.norm(np.asarray((abs(units).T @ abs(basis)).T)) / np.linalg.norm(rows)
+    noise = min(max(noise, 8 * rounding(basis.shape) * max(1.0, cancelled)), 0.1)
+    chosen = readable_basis(rows, noise=noise)
+    kept = [_rounded(xi, sizes, noise, cost) for xi in chosen.transform @ basis.T]
+    return _listed(action, base, np.array(kept))
+
+
+def _listed(action: AbstractAction, base: PolynomialAction, rows: NDArray) -> list[NDArray]:
+    if base is not action:
+        return list(rows)
+    listing = order_fields(base.exponents, base.restrict(rows.T).coefficients)
+    return list(listing.signs[:, None] * rows[listing.order])
+
+
+def _unit_map(action: AbstractAction, base: PolynomialAction, centre: NDArray, scale: NDArray) -> sparse.csr_array:
+    """Matrix ``(p, N)``: the generators as coefficients over monomials of ``(x - centre) / scale``."""
+    d = base.point_dim
+    shift = centre if closed_under_shifts(base.exponents) else np.zeros(d)
+    _, powers = substitute(base.exponents, np.eye(len(base.exponents)), np.diag(scale), shift)
+    change = sparse.kron(sparse.diags_array(1.0 / scale), sparse.csr_array(powers), format="csr")
+    points = sparse.csr_array(base.matrix @ change)
+    extra = action.n_generators - base.n_generators
+    return points if extra == 0 else sparse.csr_array(sparse.block_diag([points, sparse.identity(extra)]))
+
+
+def closed_under_shifts(table: NDArray) -> bool:
+    """Whether a table holds every monomial that divides one of its own: then the origin can be moved."""
+    known = row_index(table)
+    for row in known:
+        for j, e in enumerate(row):
+            if e and (*row[:j], e - 1, *row[j + 1 :]) not in known:
+                return False
+    return True
+
+
+def _rounded(xi: NDArray, sizes: NDArray, noise: float, cost: Callable) -> NDArray:
+    """Divide by the leading entry and replace entries by simple numbers, unless that costs anything."""
+    weight = np.abs(xi) * sizes
+    large = np.flatnonzero(weight > 0.5 * weight.max())
+    xi = xi / xi[large[0]]
+    tolerance = WITHIN * noise * np.linalg.norm(xi * sizes) / sizes
+    plain = np.where(np.abs(xi) * sizes > noise * np.linalg.norm(xi * sizes), xi, 0.0)
+    simple = np.array([0.0 if v == 0 else _simple(v, t) for v, t in zip(plain, tolerance, strict=True)])
+    for candidate in (_whole(simple), plain):
+        defect, allowed = cost(candidate, xi)
+        if defect <= allowed:
+            return candidate
+    return xi
+
+
+def _simple(value: float, tolerance: float) -> float:
+    """The simplest number within the tolerance: a fraction, a root of one, a short decimal, else the number."""
+    for square in (False, True):
+        target = value * abs(value) if square else value
+        reach = 2 * abs(value) * tolerance if square else tolerance
+        for q in range(1, LARGEST_DENOMINATOR + 1):
+            near = round(target * q)
+            chance = 2 * reach * q if not (q == 1 and not square) else reach
+            if near and abs(target - near / q) <= reach and chance <= CHANCE:
+                return float(np.sign(near) * np.sqrt(abs(near / q))) if square else near / q
+    for digits in (1, 2, 3, 4):
+        short = float(f"{value:.{digits}g}")
+        if abs(short - value) <= tolerance and tolerance <= abs(value) * 10.0 ** (-digits) * CHANCE:
+            return short
+    return value
+
+
+def _whole(xi: NDArray) -> NDArray:
+    """Clear small denominators: x d/dx + 1/2 y d/dy reads 2 x d/dx + y d/dy."""
+    fractions = [Fraction(float(v)).limit_denominator(LARGEST_DENOMINATOR) for v in xi if v]
+    if any(abs(float(f) - v) > 4 * np.finfo(float).eps * abs(v) for f, v in zip(fractions, xi[xi != 0], strict=True)):
+        return xi
+    common = int(np.lcm.reduce([f.denominator for f in fractions])) if fractions else 1
+    return xi * common if common <= LARGEST_DENOMINATOR else xi
