@@ -152,5 +152,31 @@ def test_errors_say_what_was_given(build, words):
 
 
 def test_too_few_samples_are_refused():
-    with pytest.raises(er.UndecidedError, match="fewer residuals"):
+    with pytest.raises(er.UndecidedError, match="too few residuals"):
         LieDerivative(FIELDS["scalar"], affine(3), BOX.subset(5).pointwise()).factors()
+
+
+def test_repeated_points_and_points_without_weight_do_not_count():
+    x = BOX.points[:5]
+    repeated = Samples.from_data(np.tile(x, (400, 1)))
+    weightless = Samples.from_data(BOX.points, np.r_[np.ones(5), np.zeros(len(BOX) - 5)])
+    for samples in (repeated, weightless):
+        with pytest.raises(er.UndecidedError, match="too few residuals"):
+            LieDerivative(FIELDS["scalar"], affine(3), samples).factors()
+
+
+def test_subsets_keep_points_with_weight():
+    weights = np.zeros(300)
+    weights[::25] = 1.0
+    few = Samples.from_data(BOX.points, weights).subset(10)
+    assert len(few) == 10 and np.all(few.weights > 0)
+
+
+def test_chance_makes_no_symmetry_of_few_samples():
+    """A smooth random function has none; barely more residuals than generators must not invent one."""
+    rng = np.random.default_rng(11)
+    for _ in range(20):
+        k, phase = rng.normal(size=(20, 2)), rng.uniform(0, 7, 20)
+        x = rng.uniform(-1, 1, size=(12, 2))
+        sym = er.discover(lambda x, k=k, phase=phase: np.cos(2 * x @ k.T + phase).sum(axis=1), affine(2), x)
+        assert sym.dim == 0

@@ -23,6 +23,9 @@ from erlangen.derivative.separable import Separable, separate
 from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField, lift
 from erlangen.linalg.qr import StreamedQR, triangular_factor
 
+ROWS_PER_GENERATOR = 2
+"""Residuals for each candidate: random matrices of that shape have no singular value below a quarter of the largest."""
+
 BLOCK_BYTES = 64 * 2**20
 """Size of one block of rows; large enough for BLAS to run at full speed, small beside the factor."""
 
@@ -254,14 +257,16 @@ class LieDerivative:
         return Factors(self._decidable(rows), DenseForm(moves.factor()), DenseForm(informs.factor()), rows.n_rows)
 
     def _decidable(self, rows: StreamedQR) -> NDArray:
-        p = self.lifted.n_generators
-        if rows.n_rows < p:
+        """The factor, where there are enough residuals: a matrix near square has small singular values by chance."""
+        p, c = self.lifted.n_generators, self.field.value_dim
+        residuals = c * self.samples.count_distinct(-(-ROWS_PER_GENERATOR * p // c))
+        if residuals < ROWS_PER_GENERATOR * p:
             raise UndecidedError(
                 explain(
-                    "There are fewer residuals than candidate generators.",
-                    given=f"{len(self.samples)} samples with {self.field.value_dim} value channels: "
-                    f"{rows.n_rows} residuals for {p} generators",
-                    expected=f"at least {p} residuals; {10 * p} are comfortable",
+                    "There are too few residuals for so many candidate generators.",
+                    given=f"{len(self.samples)} samples with {c} value channels, {residuals} residuals at different "
+                    f"points, for {p} generators",
+                    expected=f"at least {ROWS_PER_GENERATOR * p} residuals; {10 * p} are comfortable",
                     fix="more samples, or fewer candidates such as er.actions.rotation(d)",
                 )
             )

@@ -149,11 +149,24 @@ class Samples:
         return Samples(self.points, self.weights)
 
     def subset(self, n: int) -> Samples:
-        """At most n of the points, evenly spread over the table."""
-        if len(self) <= n:
+        """At most n of the points that have weight, evenly spread over the table."""
+        index = np.flatnonzero(self.weights > 0)
+        if len(index) > n:
+            index = index[np.linspace(0, len(index) - 1, n).astype(int)]
+        elif len(index) == len(self):
             return self
-        index = np.linspace(0, len(self) - 1, n).astype(int)
-        return Samples(self.points[index], _normalised(self.weights[index], n), self.measure)
+        return Samples(self.points[index], _normalised(self.weights[index], len(index)), self.measure)
+
+    def count_distinct(self, enough: int) -> int:
+        """Number of different points with weight; not counted beyond what is ``enough``."""
+        used = self.points[self.weights > 0]
+        if self.measure is not None:
+            return len(used)
+        for size in (4 * enough, len(used)):  # most tables have no repeats: the first rows tell
+            distinct = len(np.unique(used[:size], axis=0))
+            if distinct >= enough or size >= len(used):
+                return distinct
+        return distinct
 
 
 def _broadcast(a: ArrayLike, b: ArrayLike, dim: int | None) -> tuple[NDArray, NDArray]:

@@ -25,6 +25,9 @@ from erlangen.linalg.qr import rounding
 WITHIN = 3.0
 """Standard errors within which a simpler number is as good."""
 
+DENSE_ENTRIES = 1_000_000
+"""Entries of the unit map up to which single generators are taken back by least squares (8 MB)."""
+
 LARGEST_DENOMINATOR = 12
 """Fractions that a person writes."""
 
@@ -57,12 +60,41 @@ def readable_generators(
     q, _ = np.linalg.qr(basis * sizes[:, None])
     basis = q / sizes[:, None]
     rows = np.asarray((units.T @ basis).T)
-    # Far from the origin entries cancel: what is left of them is known less well than they are.
+    # Far from the origin entries cancel, once in the factors and once here: what is left is known less well.
     cancelled = np.linalg.norm(np.asarray((abs(units).T @ abs(basis)).T)) / np.linalg.norm(rows)
-    noise = min(max(noise, 8 * rounding(basis.shape) * max(1.0, cancelled)), 0.1)
+    noise = min(max(noise, 8 * rounding(basis.shape) * max(1.0, cancelled) ** 2), 0.1)
     chosen = readable_basis(rows, noise=noise)
-    kept = [_rounded(xi, sizes, noise, cost) for xi in chosen.transform @ basis.T]
+    degree = np.concatenate([_degrees(base), np.zeros(len(sizes) - base.n_generators)])
+    kept = []
+    for row, xi in zip(chosen.coefficients, chosen.transform @ basis.T, strict=True):
+        lead = _leading(xi, sizes, degree)
+        tries = [v / v[lead] for v in (_back(units, row), xi) if v is not None and v[lead]]
+        kept.append(_rounded(tries, sizes, noise, cost, 8 * rounding(basis.shape) * cancelled))
     return _listed(action, base, np.array(kept))
+
+
+def _degrees(base: PolynomialAction) -> NDArray:
+    """Highest degree ``(p,)`` of a coefficient of each candidate."""
+    of_column = np.tile(base.exponents.sum(axis=1), base.point_dim)
+    coo = base.matrix.tocoo()
+    out = np.zeros(base.n_generators)
+    np.maximum.at(out, coo.coords[0], of_column[coo.coords[1]])
+    return out
+
+
+def _leading(xi: NDArray, sizes: NDArray, degree: NDArray) -> int:
+    """The entry that is written as 1: the first large one among those of the highest degree that matter."""
+    weight = np.abs(xi) * sizes
+    top = degree == degree[weight > 0.01 * weight.max()].max()  # a hundredth: no more than shifts of the origin
+    return int(np.flatnonzero(top & (weight > 0.5 * weight[top].max()))[0])
+
+
+def _back(units: sparse.csr_array, row: NDArray) -> NDArray | None:
+    """Coefficients over the candidates of a generator in unit coordinates, where it is one of theirs."""
+    if units.shape[0] * units.shape[1] > DENSE_ENTRIES:
+        return None
+    xi, *_ = np.linalg.lstsq(units.toarray().T, row, rcond=None)
+    return xi if np.linalg.norm(units.T @ xi - row) <= 1e-9 * np.linalg.norm(row) else None
 
 
 def _listed(action: AbstractAction, base: PolynomialAction, rows: NDArray) -> list[NDArray]:
@@ -93,19 +125,22 @@ def closed_under_shifts(table: NDArray) -> bool:
     return True
 
 
-def _rounded(xi: NDArray, sizes: NDArray, noise: float, cost: Callable) -> NDArray:
-    """Divide by the leading entry and replace entries by simple numbers, unless that costs anything."""
-    weight = np.abs(xi) * sizes
-    large = np.flatnonzero(weight > 0.5 * weight.max())
-    xi = xi / xi[large[0]]
-    tolerance = WITHIN * noise * np.linalg.norm(xi * sizes) / sizes
-    plain = np.where(np.abs(xi) * sizes > noise * np.linalg.norm(xi * sizes), xi, 0.0)
-    simple = np.array([0.0 if v == 0 else _simple(v, t) for v, t in zip(plain, tolerance, strict=True)])
-    for candidate in (_whole(simple), plain):
-        defect, allowed = cost(candidate, xi)
-        if defect <= allowed:
-            return candidate
-    return xi
+def _rounded(tries: list[NDArray], sizes: NDArray, noise: float, cost: Callable, least: float) -> NDArray:
+    """Replace entries by simple numbers where that costs nothing; the last of the tries is the estimate itself.
+
+    Of all acceptable forms the one with the fewest entries is taken; ``least`` is the defect that rounding
+    alone may cause.
+    """
+    good = [tries[-1]]
+    for xi in tries:
+        tolerance = WITHIN * noise * np.linalg.norm(xi * sizes) / sizes
+        plain = np.where(np.abs(xi) * sizes > noise * np.linalg.norm(xi * sizes), xi, 0.0)
+        simple = np.array([0.0 if v == 0 else _simple(v, t) for v, t in zip(plain, tolerance, strict=True)])
+        for candidate in (plain, _whole(simple)):
+            defect, allowed = cost(candidate, tries[-1])
+            if defect <= max(allowed, least):
+                good.append(candidate)
+    return min(reversed(good), key=np.count_nonzero)  # reversed: of equals, the rounded one
 
 
 def _simple(value: float, tolerance: float) -> float:

@@ -25,6 +25,10 @@ from erlangen.verbs._sort import Cluster, Found, sort_directions
 from erlangen.verbs.symmetry import Symmetry
 
 
+JUMP = 1e3
+"""Ratio of neighbouring defects beyond which they are not of one kind."""
+
+
 def discover(
     field: Any,
     action: AbstractAction | Symmetry | None = None,
@@ -194,23 +198,21 @@ def _tolerance(rule: AbstractRankRule, spectrum: Spectrum, decision: RankDecisio
 
 
 def _clusters(spectrum: Spectrum, decision: RankDecision) -> list[Cluster]:
-    """The null directions: those that the derivative's error explains, then those that are only near.
+    """The null directions, split where their defects jump: exact ones must not be mixed with those only near.
 
     The error of a unit generator is, to first order, the error of the defects over the gap that
     separates them from the next ones. Without a clear gap only the derivative's own error is left.
     """
-    values = spectrum.values
-    exact = int(np.sum(values[: decision.dim] <= 10 * spectrum.floor))
+    values = np.maximum(spectrum.values, spectrum.floor)
+    kept = values[: decision.dim]
+    jumps = [int(i) + 1 for i in np.flatnonzero(kept[1:] >= JUMP * kept[:-1])]
     out = []
-    for start, stop in ((0, exact), (exact, decision.dim)):
-        if stop == start:
-            continue
+    for start, stop in zip([0, *jumps], [*jumps, decision.dim], strict=True):
         following = float(values[stop]) if stop < len(values) else 1.0
-        kept = max(float(values[stop - 1]), spectrum.floor)
-        clear = following >= APART * kept
-        noise = (kept if clear else spectrum.floor) / max(following, kept)
+        last = float(values[stop - 1]) if stop > start else spectrum.floor
+        noise = (last if following >= APART * last else spectrum.floor) / max(following, last)
         out.append(Cluster(spectrum.part(start, stop), noise))
-    return out
+    return [cluster for cluster in out if cluster.basis.shape[1]]
 
 
 def _check(action: AbstractAction | Symmetry | None, rule: AbstractRankRule) -> AbstractAction | None:
