@@ -54,7 +54,7 @@ def test_rational_null_space_is_exact():
 
 
 def test_small_singular_values_survive_streaming():
-    """The Gram matrix would return 6e-9 here; the factor keeps 1e-13."""
+    """The Gram matrix loses half of the digits, about 1e-8 here; the factor keeps 1e-13."""
     rng = np.random.default_rng(4)
     q1, _ = np.linalg.qr(rng.normal(size=(400, 6)))
     q2, _ = np.linalg.qr(rng.normal(size=(6, 6)))
@@ -64,7 +64,6 @@ def test_small_singular_values_survive_streaming():
         stream.update(block)
     smallest = np.linalg.svd(stream.factor(), compute_uv=False)[-1]
     assert 0.5e-13 < smallest < 2e-13
-    assert np.sqrt(max(np.linalg.eigvalsh(a.T @ a)[0], 0)) > 2e-13 or np.linalg.eigvalsh(a.T @ a)[0] <= 0
 
 
 def test_merged_streams_are_one_stream():

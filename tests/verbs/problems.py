@@ -94,7 +94,7 @@ BOX = Samples.box
 EUCLID4 = "preserving diag(1,1,1,1) up to scale"
 
 PROBLEMS: dict[str, Problem] = {
-    "|x|^2 in R^2": Problem(lambda: (quadratic(np.eye(2)), act.affine(2), BOX(-1, 1, dim=2)), 1, "R"),
+    "|x|^2 in R^2": Problem(lambda: (quadratic(np.eye(2)), act.affine(2), BOX(-1, 1, dim=2)), 1, "so(2)"),
     "|x|^2 in R^3": Problem(lambda: (quadratic(np.eye(3)), act.affine(3), BOX(-1, 1, dim=3)), 3, "so(3)"),
     "|x|^2 in R^4": Problem(lambda: (quadratic(np.eye(4)), act.affine(4), BOX(-1, 1, dim=4)), 6, "so(4)"),
     "|x|^2 in R^5": Problem(lambda: (quadratic(np.eye(5)), act.affine(5), BOX(-1, 1, dim=5)), 10, "so(5)"),
@@ -133,7 +133,7 @@ PROBLEMS: dict[str, Problem] = {
     "isotropic oscillator in sp(4)": Problem(
         lambda: (quadratic(np.eye(4)), symplectic(2), BOX(-1, 1, dim=4)), 4, "u(2)"
     ),
-    "Hopf normal form": Problem(lambda: (hopf(), act.affine(2), BOX(-1, 1, dim=2)), 1, "R"),
+    "Hopf normal form": Problem(lambda: (hopf(), act.affine(2), BOX(-1, 1, dim=2)), 1, "so(2)"),
     "sphere flow": Problem(
         lambda: (
             from_terms(
@@ -188,7 +188,7 @@ PROBLEMS: dict[str, Problem] = {
             BOX(-1, 1, dim=4),
         ),
         1,
-        "R",
+        "so(2)",
     ),
     "free rotations": Problem(
         lambda: (

@@ -67,6 +67,8 @@ def name_of(action: AbstractAction, found: Found, centre: NDArray, scale: NDArra
     matrices = _linear(restricted)
     preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
     name, remark, structure = _named(whitened, matrices, noise)
+    if len(xi) == 1 and _turns(restricted, noise):
+        name = "so(2)"
     return Named(name, preserves, structure, algebra, remark)
 
 
@@ -87,6 +89,22 @@ def _named(algebra: LieAlgebra, matrices: NDArray | None, noise: float) -> tuple
     has_complex = matrices is not None and p > 0 and complex_structure(matrices) is not None
     name = structure.display(complex_structure=has_complex)
     return (_count(p), name, structure) if name.startswith("dim ") else (name, "", structure)
+
+
+def _turns(action: PolynomialAction, noise: float) -> bool:
+    """Whether one affine generator is a rotation: imaginary eigenvalues of one size, and no drift."""
+    if action.degree > 1:
+        return False
+    a = matrices_of(action)[0]
+    values, vectors = np.linalg.eig(a)
+    size = np.abs(values).max()
+    zero = max(noise, np.sqrt(np.finfo(float).eps)) * size
+    turning = np.abs(values.imag) > 0.5 * size
+    still = np.abs(values) <= zero
+    even = np.all(np.abs(np.abs(values[turning]) - size) <= zero) and np.all(np.abs(values.real) <= zero)
+    # A translation along the axis leaves the eigenvalues alone but not the eigenvectors.
+    whole = np.linalg.svd(vectors, compute_uv=False)[-1] > np.sqrt(np.finfo(float).eps)
+    return bool(size > 0 and turning.any() and np.all(turning | still) and even and whole)
 
 
 def _count(p: int) -> str:
