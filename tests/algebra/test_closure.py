@@ -10,14 +10,14 @@ from erlangen._errors import UndecidedError
 from erlangen.algebra import LieAlgebra, known
 from erlangen.algebra.ambient import MatrixAmbient
 from erlangen.algebra.closure import (
-    _linearise,
-    _move,
     close,
     closure_defect,
     codimension,
     constants_in,
     flag_of,
     frame_of,
+    linearise,
+    move,
 )
 from erlangen.algebra.repair import close_constants, jacobi_defect, orthonormal
 from erlangen.algebra.structure import anatomy
@@ -58,12 +58,12 @@ def test_jacobian_of_the_closing_equations(matrices, affine):
     assert chain is not None
     flag, nested = chain
     frame = frame_of(nested.T @ q)
-    residual, jacobian, columns = _linearise(ambient, frame, flag)
+    residual, jacobian, columns = linearise(ambient, frame, flag)
     assert np.linalg.norm(residual) < 1e-12
     step = np.random.default_rng(1).standard_normal(jacobian.shape[1])
     errors = []
     for t in (1e-4, 1e-5):
-        moved = _linearise(ambient, aligned(_move(frame, flag.dim, columns, t * step), frame, flag.dim), flag)[0]
+        moved = linearise(ambient, aligned(move(frame, flag.dim, columns, t * step), frame, flag.dim), flag)[0]
         errors.append(np.linalg.norm(moved - t * jacobian @ step))
     assert errors[1] < 0.02 * errors[0] or errors[1] < 1e-12
 

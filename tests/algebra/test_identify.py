@@ -114,7 +114,7 @@ def block(*parts: np.ndarray) -> np.ndarray:
         (block(known.so(3), known.so(3), known.so(3)), "so(3)+so(3)+so(3)"),
         (block(known.so(4), known.one(1)), "so(4)+R"),
         (block(known.iso(3), known.so(2)), "e(3)+R"),
-        (block(known.heisenberg(1), known.sl(2)), "h(3)+sl(2,R)"),
+        (block(known.heisenberg(1), known.sl(2)), "sl(2,R)+h(3)"),
         (block(known.iso(2), known.iso(2)), "e(2)+e(2)"),
         (block(known.so(3), known.one(1), known.one(1)), "so(3)+R^2"),
         (block(known.heisenberg(1), known.one(1)), "h(3)+R"),

@@ -34,6 +34,9 @@ class Flag:
         Dimensions of N, [N, N], [N, [N, N]], ... down to zero.
     unimodular : bool
         Whether all tr ad_x vanish.
+    blocks : tuple of int
+        Sizes of parts of N, deepest first, on which the one direction outside N acts as one common scalar:
+        (m,) is a dilation, (1, 1) a Jordan block. Empty: no such condition.
     """
 
     dim: int
@@ -42,11 +45,13 @@ class Flag:
     image: int = 0
     nil_series: tuple[int, ...] = ()
     unimodular: bool = False
+    blocks: tuple[int, ...] = ()
 
     @property
     def members(self) -> tuple[int, ...]:
         """Distinct dimensions in ascending order."""
-        return tuple(sorted({self.dim, self.radical, self.nilradical, self.image, *self.nil_series} - {0}))
+        own = {self.dim, self.radical, self.nilradical, self.image, *self.nil_series}
+        return tuple(sorted((own | set(np.cumsum(self.blocks, dtype=int).tolist())) - {0}))
 
     def home(self) -> NDArray:
         """Dimension of the smallest member that holds each basis vector, deepest vectors first."""
@@ -140,7 +145,7 @@ def close(ambient: AbstractAmbient, basis: NDArray, flag: Flag | None = None, *,
     if not is_dense(ambient, len(basis)):
         return best
     for step in range(steps + 1):
-        residual, jacobian, columns = _linearise(ambient, frame, flag)
+        residual, jacobian, columns = linearise(ambient, frame, flag)
         size = float(np.linalg.norm(residual))
         if size < best.residual:
             best = Closed(frame[: len(basis)], size, step)
@@ -150,7 +155,7 @@ def close(ambient: AbstractAmbient, basis: NDArray, flag: Flag | None = None, *,
         if step - best.iterations > 12 or (size < CLOSED / 10.0 and size > 0.3 * previous):
             break
         previous = size
-        frame = _move(frame, len(basis), columns, _damped_step(jacobian, residual, size))
+        frame = move(frame, len(basis), columns, damped_step(jacobian, residual, size))
     return best
 
 
@@ -160,7 +165,8 @@ def is_dense(ambient: AbstractAmbient, p: int) -> bool:
     return p * p / 2 * n * p * n <= 40 * DENSE_LIMIT and (p * (p - 1) / 2 * (n - p)) * p * (n - p) <= DENSE_LIMIT
 
 
-def _damped_step(jacobian: NDArray, residual: NDArray, size: float) -> NDArray:
+def damped_step(jacobian: NDArray, residual: NDArray, size: float) -> NDArray:
+    """Levenberg-Marquardt step with a damping that shrinks as the residual's norm ``size`` does."""
     normal = jacobian.T @ jacobian
     mean = float(np.trace(normal)) / max(len(normal), 1)
     if mean == 0.0:
@@ -173,14 +179,15 @@ def _damped_step(jacobian: NDArray, residual: NDArray, size: float) -> NDArray:
         return np.linalg.lstsq(normal, -jacobian.T @ residual, rcond=None)[0]
 
 
-def _move(frame: NDArray, p: int, columns: tuple[NDArray, NDArray, NDArray], step: NDArray) -> NDArray:
+def move(frame: NDArray, p: int, columns: tuple[NDArray, NDArray, NDArray], step: NDArray) -> NDArray:
+    """Frame after moving its first p rows by a step in the unknowns of :func:`linearise`."""
     b, i, gain = columns
     change = np.zeros((len(frame), p))
     change[b, i] = step * gain
     return frame_of(frame[:p] + change.T @ frame)
 
 
-def _linearise(
+def linearise(
     ambient: AbstractAmbient, frame: NDArray, flag: Flag
 ) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray, NDArray]]:
     """Residual brackets, their Jacobian, and the unknowns (direction b, vector i, gain) of its columns."""
@@ -204,6 +211,9 @@ def _linearise(
     if flag.unimodular:
         trace, gradient = _trace_rows(table, where, p)
         residual, jacobian = np.concatenate([residual, trace]), np.vstack([jacobian, gradient])
+    if flag.blocks:
+        scalar, gradient = _scalar_rows(table, where, flag)
+        residual, jacobian = np.concatenate([residual, scalar]), np.vstack([jacobian, gradient])
     return residual, jacobian * gain, (b, i, gain)
 
 
@@ -251,6 +261,33 @@ def _trace_rows(table: NDArray, where: NDArray, p: int) -> tuple[NDArray, NDArra
     return trace, gradient
 
 
+def _scalar_rows(table: NDArray, where: NDArray, flag: Flag) -> tuple[NDArray, NDArray]:
+    """Equations "the last vector acts on the blocks of N as one scalar" and their gradient.
+
+    A move of q_v along f_b inside the span turns q_b the other way, which keeps the basis orthonormal.
+    """
+    m, p, n = sum(flag.blocks), where.shape[1], len(where)
+    block = np.repeat(np.arange(len(flag.blocks)), flag.blocks)
+    inside = (block[:, None] == block[None, :]).ravel()
+    traceless = np.eye(m * m) - np.outer(np.eye(m).ravel(), np.eye(m).ravel()) / m
+    rows = traceless[inside]
+    gradient = np.zeros((len(rows), int(where.max(initial=-1)) + 1))
+    for v in range(p):
+        free = np.flatnonzero(where[:, v] >= 0)
+        change = np.zeros((n, m, m))
+        if v < m:
+            change[:, v, :] -= table[m, :n, :m]
+            change[:, :, v] += table[:m, m, :n].T
+        else:
+            change += np.swapaxes(table[:m, :n, :m], 0, 1)
+        for b in range(m):
+            change[b, b, :] -= table[v, m, :m]
+            change[b, :, b] -= table[:m, m, v]
+        change[m] -= table[:m, v, :m]
+        gradient[:, where[free, v]] = rows @ change[free].reshape(len(free), -1).T
+    return rows @ table[:m, m, :m].ravel(), gradient
+
+
 def closure_defect(ambient: AbstractAmbient, basis: NDArray) -> float:
     """Root mean square of |(1-P)[q_i, q_j]| over pairs of orthonormal rows, absolute."""
     p, n = basis.shape
@@ -296,7 +333,7 @@ def closing_rank(ambient: AbstractAmbient, basis: NDArray, floor: float) -> int:
 
     Fewer than its codimension where the closed subspaces have a singular point (abelian, unequal copies).
     """
-    _, jacobian, _ = _linearise(ambient, frame_of(basis), Flag(len(basis)))
+    _, jacobian, _ = linearise(ambient, frame_of(basis), Flag(len(basis)))
     values = np.sqrt(np.clip(np.linalg.eigvalsh(jacobian.T @ jacobian), 0.0, None))
     return int((values > max(floor, 1e-7)).sum())
 

@@ -18,6 +18,7 @@ from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient
 from erlangen.algebra.answer import Alternative, Structure
 from erlangen.algebra.closure import (
     Closed,
+    Flag,
     close,
     closing_rank,
     closure_defect,
@@ -26,10 +27,11 @@ from erlangen.algebra.closure import (
     flag_of,
     is_dense,
 )
-from erlangen.algebra.naming import Verdict, name_constants
+from erlangen.algebra.naming import SPLIT_LIMIT, Verdict, ideals, name_constants
 from erlangen.algebra.repair import close_constants, generated, jacobi_defect, largest_closed, orthonormal
 from erlangen.algebra.simple_names import UNRESOLVED
-from erlangen.algebra.structure import Anatomy, anatomy, derivation_dim
+from erlangen.algebra.structure import Anatomy, anatomy, change_basis, derivation_dim
+from erlangen.algebra.summands import close_sum
 
 EXACT_TOL = 1e-8  # accuracy granted to exact input
 REFINED_TOL = 1e-7  # accuracy of constants after refinement: convergence is far below, singular points slower
@@ -270,7 +272,7 @@ def _raw(ambient: AbstractAmbient, data: NDArray, noise: float | None) -> Struct
     """Too many generators to refine: read the constants as they are."""
     # The rms defect of noisy algebras is 0.64 to 0.89 of the noise.
     noise = closure_defect(ambient, data) / 0.75 if noise is None else noise
-    verdict, parts = name_constants(constants_in(ambient, data), 1.5 * noise)
+    verdict, parts = name_constants(constants_in(ambient, data), 1.5 * noise, noise)
     words = _clear(parts, "read from the unrefined brackets, the algebra being too large to refine")
     return _structure(ambient, data, verdict, parts, reason=words, noise=noise)
 
@@ -280,7 +282,7 @@ def _squared(data: NDArray, basis: NDArray) -> float:
 
 
 def _refine(ambient: AbstractAmbient, data: NDArray, basis: NDArray, order: int, noise: float) -> _Candidate:
-    verdict, parts = name_constants(constants_in(ambient, basis), REFINED_TOL)
+    verdict, parts = name_constants(constants_in(ambient, basis), REFINED_TOL, noise)
     dof = codimension(ambient, basis, noise)
     # Near an abelian algebra closing imposes a fraction of the conditions that the algebra meets.
     loose = closing_rank(ambient, basis, noise)
@@ -300,13 +302,70 @@ def _proposals(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: f
         refined = close(ambient, chain[1].T @ closed.basis, chain[0])
         if refined.converged:
             found.append(_refine(ambient, data, refined.basis, order, noise))
+        found += _scalar_proposals(ambient, data, closed.basis, chain, noise)
+        found += _sum_proposals(ambient, data, closed.basis, factor * noise, noise)
+    return found
+
+
+def _sum_proposals(
+    ambient: AbstractAmbient, data: NDArray, basis: NDArray, level: float, noise: float
+) -> list[_Candidate]:
+    """Candidate that is the direct sum seen at a threshold; none where the split needs no help or there is none."""
+    c = constants_in(ambient, basis)
+    parts = anatomy(c, level)
+    if not 3 <= parts.dim <= SPLIT_LIMIT or parts.radical.shape[1] == parts.centre.shape[1]:
+        return []
+    rows, flags = [], []
+    for ideal in ideals(c, parts):
+        chain = flag_of(anatomy(change_basis(c, ideal), level))
+        if chain is None or ideal.shape[1] == parts.dim:
+            return []
+        rows.append(chain[1].T @ ideal.T @ basis)
+        flags.append(chain[0])
+    refined = close_sum(ambient, rows, flags)
+    return [_refine(ambient, data, refined.basis, -1, noise)] if refined.converged else []
+
+
+def _scalar_proposals(
+    ambient: AbstractAmbient, data: NDArray, basis: NDArray, chain: tuple[Flag, NDArray], noise: float
+) -> list[_Candidate]:
+    """Candidates in which one direction outside an abelian ideal acts as a scalar or as a Jordan block.
+
+    No chain of ideals says that weights are equal, yet noise always splits them: V and IV turn into VI_h and
+    VII_h of huge h.
+    """
+    flag, nested = chain
+    m = flag.dim - 1
+    if (
+        m < 2
+        or flag.unimodular
+        or (flag.radical, flag.nilradical, flag.image, flag.nil_series)
+        != (
+            flag.dim,
+            m,
+            m,
+            (m, 0),
+        )
+    ):
+        return []
+    c = constants_in(ambient, nested.T @ basis)
+    action = c[m, :m, :m].T
+    shear = np.linalg.svd(action - np.trace(action) / m * np.eye(m))[0]
+    starts = [((m,), np.eye(m)), ((1, 1), shear)] if m == 2 else [((m,), np.eye(m))]
+    found = []
+    for blocks, turn in starts:
+        rows = nested.T @ basis
+        rows[:m] = turn.T @ rows[:m]
+        refined = close(ambient, rows, replace(flag, blocks=blocks))
+        if refined.converged:
+            found.append(_refine(ambient, data, refined.basis, -1, noise))
     return found
 
 
 def _choose(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: float, *, known: bool) -> Structure:
     """Most special candidate that the data accept."""
     fast = _fast(ambient, data, closed, noise) if noise <= FAST_NOISE else None
-    candidates = [fast] if fast else _proposals(ambient, data, closed, noise)
+    candidates = fast or _proposals(ambient, data, closed, noise)
     resolved = [c for c in candidates if not any(n.startswith(UNRESOLVED) for n in c.verdict.levi)]
     candidates = resolved or candidates
     base = min(candidates, key=lambda one: one.squared)
@@ -367,8 +426,8 @@ def _accepts(candidate: _Candidate, base: _Candidate, noise: float, known: bool)
     return bool(step / extra * rest <= base.squared * stats.f.ppf(LEVEL, extra, rest))
 
 
-def _fast(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: float) -> _Candidate | None:
-    """One threshold, where the noise is small and every decision is clear."""
+def _fast(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: float) -> list[_Candidate] | None:
+    """Candidates of one threshold, where the noise is small and every decision is clear."""
     parts = anatomy(constants_in(ambient, closed.basis), 1.5 * noise)
     chain = flag_of(parts)
     if chain is None or parts.ledger.worst()[0] <= FAST_MARGIN:
@@ -377,7 +436,10 @@ def _fast(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: float)
     if not refined.converged:
         return None
     candidate = _refine(ambient, data, refined.basis, 0, noise)
-    return candidate if _accepts(candidate, candidate, noise, True) else None
+    if not _accepts(candidate, candidate, noise, True):
+        return None
+    scalar = _scalar_proposals(ambient, data, closed.basis, chain, noise)
+    return [candidate, *scalar, *_sum_proposals(ambient, data, closed.basis, 1.5 * noise, noise)]
 
 
 def _identify_constants(ambient: ConstantsAmbient, vectors: NDArray, noise: float | None) -> Structure:
@@ -395,7 +457,7 @@ def _identify_constants(ambient: ConstantsAmbient, vectors: NDArray, noise: floa
         closed = close_constants(c)
     moved = float(np.sqrt(((closed - c) ** 2).mean()))
     level = 1.5 * (noise if noise is not None else max(3.0 * moved, EXACT_TOL) * np.sqrt(len(c)))
-    trials = [name_constants(closed, level * factor) for factor in (1.0, 0.5, 2.0, 0.25, 4.0, 0.1)]
+    trials = [name_constants(closed, level * factor, level / 1.5) for factor in (1.0, 0.5, 2.0, 0.25, 4.0, 0.1)]
     verdict, parts = next((trial for trial in trials if trial[0].catalogued), trials[0])
     repair = None if exact else f"closed: constants moved by {moved:.2g} (rms) until the Jacobi identity held"
     reason = _clear(parts, f"constants read at accuracy {level:.2g}")

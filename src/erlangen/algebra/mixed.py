@@ -250,7 +250,7 @@ def match_reference(parts: Anatomy, module: Module) -> Named | None:
     return None
 
 
-def describe(parts: Anatomy, levi: Named | None) -> str:
+def describe(parts: Anatomy, levi: Named | None, error: float = 0.0) -> str:
     """Say what is known of an algebra that is in no catalogue."""
     module = module_of(parts)
     derived = ", ".join(str(d) for d in parts.derived_dims)
@@ -261,12 +261,12 @@ def describe(parts: Anatomy, levi: Named | None) -> str:
     if levi:
         words.append(f"module dim {module.dim}, commutant {module.commutant}, fixed {module.fixed}")
     if parts.radical.shape[1] - parts.nilradical.shape[1] == 1 and not levi:
-        words.append(f"outer weights {_outer_weights(parts)}")
+        words.append(f"outer weights {_outer_weights(parts, error)}")
     words.append(f"Killing {parts.signature}, centre {parts.centre.shape[1]}, index {parts.index}")
     return "; ".join(words)
 
 
-def _outer_weights(parts: Anatomy) -> str:
+def _outer_weights(parts: Anatomy, error: float) -> str:
     outer = complement(parts.nilradical)[:, 0]
     action = np.einsum("i,jb,ijk,kl->lb", outer, parts.nilradical, parts.constants, parts.nilradical, optimize=True)
-    return weights(action) if np.abs(np.linalg.eigvals(action)).max() > parts.threshold else number(0.0)
+    return weights(action, error) if np.abs(np.linalg.eigvals(action)).max() > parts.threshold else number(0.0)

@@ -56,7 +56,7 @@ def simple_factors(c: NDArray, tol: float) -> tuple[SimpleFactor, ...]:
     Returns
     -------
     tuple of SimpleFactor
-        Largest first; empty for m = 0.
+        Largest first, then those with fewer positive Killing directions; empty for m = 0.
     """
     m = c.shape[0]
     if m == 0:
@@ -85,7 +85,7 @@ def simple_factors(c: NDArray, tol: float) -> tuple[SimpleFactor, ...]:
         signs = np.linalg.eigvalsh(killing_form(change_basis(c, basis)))
         signature = (int((signs > 0).sum()), int((signs < 0).sum()))
         factors.append(SimpleFactor(size, family, rank, partner != component, signature, basis))
-    return tuple(sorted(factors, key=lambda f: (-f.dim, -f.signature[0])))
+    return tuple(sorted(factors, key=lambda f: (-f.dim, f.signature[0])))
 
 
 def _root_system(c: NDArray, tol: float) -> tuple[NDArray, NDArray, NDArray]:

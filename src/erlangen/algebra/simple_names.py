@@ -21,14 +21,16 @@ class Named:
 
     name: str
     aliases: tuple[str, ...] = ()
+    place: tuple[int, ...] = ()  # where it stands in a direct sum: smaller first, then by name
 
 
 def name_simple(factor: SimpleFactor) -> Named:
     """Name a simple ideal from its type and Killing signature."""
     names = _complex_names(factor) if factor.complex_type else _real_names(factor)
+    place = (0, -factor.dim, factor.signature[0])  # larger first, compact before split
     if not names:
-        return Named(f"{UNRESOLVED}({factor.dim})")
-    return Named(names[0], tuple(dict.fromkeys(n for n in names[1:] if n != names[0])))
+        return Named(f"{UNRESOLVED}({factor.dim})", (), place)
+    return Named(names[0], tuple(dict.fromkeys(n for n in names[1:] if n != names[0])), place)
 
 
 def _complex_names(factor: SimpleFactor) -> list[str]:
