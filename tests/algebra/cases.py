@@ -144,6 +144,44 @@ CASES = [
 ]
 
 
+def extended(action) -> NDArray:
+    """Translations of R^m and one linear map: R ⋉ R^m."""
+    a = np.asarray(action, dtype=float)
+    return np.concatenate([known.translations(len(a)), np.pad(a, (0, 1))[None]])
+
+
+def block(*parts: NDArray) -> NDArray:
+    """Direct sum of matrix algebras on the sum of their spaces."""
+    size, at, rows = sum(p.shape[1] for p in parts), 0, []
+    for part in parts:
+        end = at + part.shape[1]
+        rows.append(np.pad(part, ((0, 0), (at, size - end), (at, size - end))))
+        at = end
+    return np.concatenate(rows)
+
+
+# Algebras that noise turns into a neighbour of less structure, with the name that any noise must leave.
+CONTRACTIONS = [
+    (extended(np.eye(2)), "V"),
+    (extended([[1, 1], [0, 1]]), "IV"),
+    (extended(np.diag([1, 0.5])), "VI_h, h = -9"),
+    (extended([[0.5, -1], [1, 0.5]]), "VII_h, h = 0.25"),
+    (extended(np.diag([1, -1])), "e(1,1)"),
+    (extended([[0, -1], [1, 0]]), "e(2)"),
+    (extended(np.diag([1, 0])), "aff(1)+R"),
+    (extended(np.eye(3)), "R ⋉ R^3, weights 1 : 1 : 1"),
+    (extended(np.diag([1, 2, 3])), "R ⋉ R^3, weights 1 : 2 : 3"),
+    (extended(np.diag([1, 1, 2])), "R ⋉ R^3, weights 1 : 1 : 2"),
+    (extended([[1, 1, 0], [0, 1, 0], [0, 0, 2]]), "R ⋉ R^3, weights 1 (block 2) : 2"),
+    (extended([[1, -1, 0], [1, 1, 0], [0, 0, 2]]), "R ⋉ R^3, weights 1±i : 2"),
+    (block(extended(np.eye(2)), known.so(3)), "so(3)+V"),
+    (block(extended([[1]]), known.iso(2)), "e(2)+aff(1)"),
+    (block(extended([[1]]), known.heisenberg(1), known.so(3)), "so(3)+h(3)+aff(1)"),
+    (block(known.one(1), known.sl(2), known.so(3)), "so(3)+sl(2,R)+R"),
+    (block(known.iso(2), extended(np.diag([1, -1])), known.sl(2)), "sl(2,R)+e(1,1)+e(2)"),
+]
+
+
 def well_conditioned(rng: np.random.Generator, n: int, condition: float) -> NDArray:
     """Random matrix of a stated largest condition number."""
     u, _, vt = np.linalg.svd(rng.standard_normal((n, n)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cases import CASES, conjugated, mixed, well_conditioned
+from cases import CASES, CONTRACTIONS, block, conjugated, extended, mixed, well_conditioned
 
 from erlangen._errors import InputError, UndecidedError
 from erlangen.algebra import LieAlgebra, identify, known, structure_of
@@ -12,6 +12,7 @@ from erlangen.algebra.ambient import MatrixAmbient
 from erlangen.algebra.closure import constants_in
 from erlangen.algebra.repair import orthonormal
 from erlangen.algebra.semisimple import simple_factors
+from erlangen.algebra.solvable import number
 from erlangen.algebra.structure import anatomy
 
 
@@ -97,14 +98,9 @@ def test_realisations_of_simple_algebras(matrices, name, also, rank, centroid, k
     assert factor.rank * (2 if factor.complex_type else 1) == rank == found.index
 
 
-def block(*parts: np.ndarray) -> np.ndarray:
-    """Direct sum of matrix algebras on the sum of their spaces."""
-    size, at, rows = sum(p.shape[1] for p in parts), 0, []
-    for part in parts:
-        end = at + part.shape[1]
-        rows.append(np.pad(part, ((0, 0), (at, size - end), (at, size - end))))
-        at = end
-    return np.concatenate(rows)
+def plane() -> np.ndarray:
+    """R^2 as two commuting matrices."""
+    return block(known.one(1), known.one(1))
 
 
 @pytest.mark.parametrize(
@@ -119,6 +115,10 @@ def block(*parts: np.ndarray) -> np.ndarray:
         (block(known.so(3), known.one(1), known.one(1)), "so(3)+R^2"),
         (block(known.heisenberg(1), known.one(1)), "h(3)+R"),
         (known.u(3), "u(3)"),
+        (block(known.sl_complex(3), plane()), "gl(3,C)"),
+        (block(plane(), known.sl_complex(2)), "gl(2,C)"),
+        (block(known.one(1), known.so(3), known.sl(2), known.so(3)), "so(3)+so(3)+sl(2,R)+R"),
+        (block(known.so(3), known.so(3, 1), known.iso(3)), "so(3,1)+so(3)+e(3)"),
         (known.gl(3), "gl(3)"),
         (known.so_complex(4), "so(4,C)"),
         (known.semi(known.sl(3)), "saff(3)"),
@@ -309,6 +309,52 @@ def test_names_under_noise(matrices, affine, name, eps):
             rows
             - rows @ ambient.coordinates(q.reshape(matrices.shape)).T @ ambient.coordinates(q.reshape(matrices.shape))
         ) < 2 * eps * np.sqrt(len(rows))
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-6, 1e-4, 1e-3])
+@pytest.mark.parametrize(("matrices", "name"), CONTRACTIONS, ids=[row[1] for row in CONTRACTIONS])
+def test_noise_does_not_hide_equal_weights_or_sums(matrices, name, eps):
+    for seed in range(3):
+        rng = np.random.default_rng([seed, len(matrices)])
+        ambient, rows = span(conjugated(rng, matrices), affine=not matrices[:, -1].any())
+        found = LieAlgebra(ambient, noisy(rng, rows, eps)).identify(eps or None)
+        assert found.name == name
+        assert not found.alternatives or (found.alternatives[0].name, found.alternatives[0].accepted) == (name, True)
+
+
+def test_equal_weights_are_named_with_unknown_noise_too():
+    for matrices, name in CONTRACTIONS[:2]:
+        rng = np.random.default_rng(11)
+        ambient, rows = span(conjugated(rng, matrices), affine=True)
+        assert LieAlgebra(ambient, noisy(rng, rows, 1e-4)).identify().name == name
+
+
+@pytest.mark.parametrize(("h", "eps"), [(-441.0, 1e-6), (-441.0, 1e-4), (0.25, 1e-2), (-np.pi, 1e-4)])
+def test_parameters_are_printed_with_the_digits_that_the_noise_leaves(h, eps):
+    ratio = (np.sqrt(abs(h)) - 1.0) / (np.sqrt(abs(h)) + 1.0)
+    action = [[np.sqrt(h), -1], [1, np.sqrt(h)]] if h > 0 else np.diag([1.0, ratio])
+    rng = np.random.default_rng(12)
+    ambient, rows = span(conjugated(rng, extended(action)), affine=True)
+    text = LieAlgebra(ambient, noisy(rng, rows, eps)).identify(eps).name.partition("h = ")[2]
+    assert len(text) <= 6 and "/" not in text
+    # The error of h grows with h itself: n2 n3 is what is left of nearly equal weights.
+    assert abs(float(text) / h - 1.0) < 30 * eps * max(1.0, np.sqrt(abs(h))) + 5e-4
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (-9.0, 0.0, "-9"),
+        (-9.03, 0.02, "-9"),
+        (1 / 3 + 1e-4, 1e-4, "1/3"),
+        (0.2503, 2e-4, "0.25"),
+        (-866660019948.5, 1e9, "-8.67e+11"),
+        (np.pi, 1e-3, "3.142"),
+        (3.4, 1.0, "3"),
+    ],
+)
+def test_numbers_have_the_digits_of_their_error(value, error, text):
+    assert number(value, error) == text
 
 
 def test_polynomial_fields_under_noise():

@@ -39,6 +39,7 @@ FACTORS = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1)  # thresholds tried, in units of the n
 LEVEL = 0.999  # probability with which the true name passes the distance test
 READABLE = 0.3  # noise per unit generator above which no structure can be read
 UNDERSTATED = 3.0  # how much larger than stated the noise may turn out before another cause is looked for
+FAR = 10.0  # candidates of equal weights that are more noise units away are not worth a line
 FAST_NOISE, FAST_MARGIN = 1e-3, 10.0  # one threshold is enough below this noise and above this margin
 NAMED_LIMIT = 170  # generators beyond which p^3 constants and their decompositions are not computed
 DERIVATION_LIMIT = 11  # dimension up to which derivations are counted
@@ -357,7 +358,8 @@ def _scalar_proposals(
         rows = nested.T @ basis
         rows[:m] = turn.T @ rows[:m]
         refined = close(ambient, rows, replace(flag, blocks=blocks))
-        if refined.converged:
+        near = _squared(data, refined.basis) <= len(data) * (FAR * noise) ** 2
+        if refined.converged and near:
             found.append(_refine(ambient, data, refined.basis, -1, noise))
     return found
 
@@ -420,7 +422,8 @@ def _accepts(candidate: _Candidate, base: _Candidate, noise: float, known: bool)
     step = candidate.squared - base.squared
     if known:
         unit = noise**2 / n
-        whole = candidate.squared <= unit * float(stats.chi2.ppf(LEVEL, candidate.dof))
+        # What the least constrained candidate passes is not held against the others once more.
+        whole = any(one.squared <= unit * float(stats.chi2.ppf(LEVEL, one.dof)) for one in (candidate, base))
         return whole and step <= unit * float(stats.chi2.ppf(LEVEL, extra))
     rest = max(base.loose, 1)
     return bool(step / extra * rest <= base.squared * stats.f.ppf(LEVEL, extra, rest))

@@ -16,7 +16,7 @@ from erlangen.algebra.structure import Anatomy, complement, subtract
 EXACT = 1e-6  # a printed parameter is called rational when it is this near: far above rounding after closing
 WITHIN = 3.0  # standard errors within which a parameter may differ from its special value
 LARGEST = 1000.0  # numerators beyond are no small rationals
-CHANCE = 0.25  # share of all numbers that may be within reach of the fractions of one denominator
+CHANCE = 0.25  # how far the error may reach towards the next integer; less for fractions, of which there are more
 CLUSTER = 1e-4  # eigenvalues of a Jordan block of size 3 spread by about the cube root of rounding
 
 
@@ -32,7 +32,7 @@ def number(value: float, error: float = 0.0) -> str:
     if abs(value) < LARGEST:
         for q in range(1, 13):
             near = Fraction(round(value * q), q)
-            if abs(float(near) - value) <= reach and reach * q * q < CHANCE:
+            if abs(float(near) - value) <= reach and reach * q**2.5 < CHANCE:
                 return f"{float(near):g}" if 1000 % near.denominator == 0 else str(near)
     kept = int(np.floor(np.log10(max(abs(value), error) / error))) + 1 if error > 0 else 4
     return f"{value:.{min(max(kept, 1), 4)}g}"
