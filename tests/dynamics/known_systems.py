@@ -77,3 +77,45 @@ def lorenz(s):
 
 def lotka_volterra(s):
     return np.array([s[0] * (1 - s[1]), s[1] * (s[0] - 1)])
+
+
+def spring(s):
+    return np.array([s[2], s[3], s[1] - s[0], s[0] - s[1]])
+
+
+def magnetic(s):
+    return np.array([s[2], s[3], s[3], -s[2]])
+
+
+def infection(s):
+    return np.array([-1.5 * s[0] * s[1], 1.5 * s[0] * s[1] - 0.5 * s[1], 0.5 * s[1]])
+
+
+def exchange(s):
+    return np.array([s[1] ** 2 - s[0], s[0] - s[1] ** 2])
+
+
+def three_bodies(s):
+    """Planar gravity of three unit masses: x1 y1 x2 y2 x3 y3 p1 q1 p2 q2 p3 q3."""
+    x = s[:6].reshape(3, 2)
+    apart = x[None] - x[:, None]
+    cubes = np.sum(apart**2, axis=2) ** 1.5 + np.eye(3)
+    return np.r_[s[6:], (apart / cubes[:, :, None]).sum(axis=1).ravel()]
+
+
+def straight_lines(runs: int, noise: float = 0.0) -> Trajectories:
+    rng = np.random.default_rng(0)
+    t = np.linspace(0, 5, 40)
+    states = [np.c_[x0 + t[:, None] * v, np.tile(v, (40, 1))] for x0, v in rng.normal(size=(runs, 2, 2))]
+    return Trajectories.from_arrays([x + noise * rng.normal(size=x.shape) for x in states], t, ("x", "y", "px", "py"))
+
+
+def thrown(seed: int, kind: str) -> Trajectories:
+    rng = np.random.default_rng(seed)
+    starts, t = rng.normal(size=(12, 4)), np.linspace(0, 5, 100)
+    states = [np.c_[x + u * t, y + v * t - t**2 / 2, np.full(100, u), v - t] for x, y, u, v in starts]
+    if kind == "jitter":
+        states = [x + 1e-16 * rng.normal(size=x.shape) for x in states]
+    if kind == "solver":
+        states = [solve_ivp(lambda _, s: [s[2], s[3], 0, -1], (0, 5), x0, t_eval=t).y.T for x0 in starts]
+    return Trajectories.from_arrays(states, t, ("x", "y", "px", "py"))

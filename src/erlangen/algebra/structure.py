@@ -34,7 +34,7 @@ class Ledger:
     def worst(self) -> tuple[float, str]:
         """Margin of the least clear decision, and its name."""
         eps = np.finfo(np.float64).eps  # nothing below rounding is a clearer zero than rounding
-        ratios = [(low / max(high, eps * low), what) for what, low, high, _ in self.rows]
+        ratios = [(low / max(high, eps * low), what) for what, low, high, _ in self.rows if low > 0]
         return min(ratios, default=(float("inf"), "nothing to decide"))
 
 

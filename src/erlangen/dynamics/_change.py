@@ -134,21 +134,25 @@ class Forms:
         Factors of W, B and A; all runs weigh the same.
     noise : float
         Estimated error of a displacement relative to its size (an upper bound where samples are coarse).
+    least : float
+        A function whose size in B is at most this part of that in A has no defect: B does not see it.
     """
 
     change: NDArray
     scale: NDArray
     ambient: NDArray
     noise: float
+    least: float = 0.0
 
     def defect(self, c: NDArray) -> float:
         """Relative defect ``sqrt(W / B)`` of one function, infinite where B vanishes."""
         size = float(np.linalg.norm(self.scale @ c))
-        return float(np.linalg.norm(self.change @ c)) / size if size > 0 else float("inf")
+        seen = size > self.least * float(np.linalg.norm(self.ambient @ c))
+        return float(np.linalg.norm(self.change @ c)) / size if seen else float("inf")
 
     def restrict(self, columns: NDArray) -> Forms:
         """The same forms on combinations ``columns (q, r)``."""
-        return Forms(self.change @ columns, self.scale @ columns, self.ambient @ columns, self.noise)
+        return Forms(self.change @ columns, self.scale @ columns, self.ambient @ columns, self.noise, self.least)
 
 
 def block_scales(spread: NDArray, blocks: Sequence[Sequence[int]]) -> NDArray:
@@ -177,7 +181,8 @@ def accumulate(
     noises = []
     for run in flow.runs:
         n = len(run.time)
-        spread = change.spread(run)
+        moves = np.ptp(run.states, axis=0) > 0
+        spread = np.where(np.outer(moves, moves), change.spread(run), 0.0)  # rounding of a mean is no motion
         scales = block_scales(spread, blocks)
         root = _root(spread, scales)
         w.add(change.rows(run, features))
@@ -240,6 +245,8 @@ class Spectrum:
         Combinations whose gradient vanishes on the samples.
     floor : float
         Defects below this are noise or rounding.
+    least : float
+        Functions of smaller size in B, relative to A, are uncovered.
     """
 
     values: NDArray
@@ -247,6 +254,7 @@ class Spectrum:
     uncovered: NDArray
     inert: NDArray
     floor: float
+    least: float
 
 
 def solve(forms: Forms) -> Spectrum:
@@ -263,9 +271,10 @@ def solve(forms: Forms) -> Spectrum:
     smallest = _values(forms, whitened)[0][0] if whitened.apply.shape[1] else 0.0
     floor = max(min(forms.noise, float(smallest)), rounding((q,)))
     if 3 * floor > least:  # three standard errors
-        whitened = whiten(forms.scale, min(3 * floor, 0.5), reference.apply)
+        least = min(3 * floor, 0.5)
+        whitened = whiten(forms.scale, least, reference.apply)
     values, vectors = _values(forms, whitened)
-    return Spectrum(values, vectors, whitened.null, reference.null, floor)
+    return Spectrum(values, vectors, whitened.null, reference.null, floor, least)
 
 
 def _values(forms: Forms, whitened: Whitening) -> tuple[NDArray, NDArray]:

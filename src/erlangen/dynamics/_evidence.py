@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.dynamics._change import Forms, Spectrum, block_scales
+from erlangen.dynamics._change import Forms, block_scales
 from erlangen.dynamics._law import Law
 from erlangen.fields.libraries import Features
 from erlangen.fields.trajectories import Trajectories
@@ -15,6 +15,10 @@ from erlangen.linalg.polynomials import exponents, monomials
 
 _POINTS = 1000
 _HIGHEST_POWER = 3
+_NAMED = 12
+"""Functions without coverage that are named."""
+_LONG = 60
+"""Longer formulas are cut there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,25 +159,30 @@ def drifting(forms: Forms, vectors: NDArray, limit: float) -> tuple[NDArray, NDA
     return vectors @ still, vectors @ basis[:, defects > limit]
 
 
-def words_on_coverage(spectrum: Spectrum, ground: Ground) -> list[str]:
-    """What the data cannot speak about, in words."""
+def words_on_coverage(ground: Ground, silent: list[str]) -> list[str]:
+    """What the data cannot speak about, in words; ``silent`` are formulas that nothing confirms."""
     out = []
     constant = ground.flow.constant_columns()
     if constant:
         out.append(f"{_list(constant)} never change{'s' if len(constant) == 1 else ''}: nothing is learned from them")
     held = ground.flow.parameters()
     if held:
+        words = "a column that never changes within a run: a parameter or a momentum"
+        if len(held) > 1:
+            words = "columns that never change within a run: parameters or momenta"
+        out.append(f"{_list(held)} change{'s' if len(held) == 1 else ''} from run to run but within none: {words}")
+    if silent:
         out.append(
-            f"{_list(held)} change{'s' if len(held) == 1 else ''} from run to run but within none: parameters or "
-            "trivial constants, listed and not counted"
-        )
-    count = spectrum.uncovered.shape[1] + spectrum.inert.shape[1]
-    if count:
-        out.append(
-            f"no coverage: {count} of {ground.features.size} directions of the library have gradients that leave the "
-            "directions in which the runs move; their constancy would say nothing, and they are not counted"
+            f"no coverage: {len(silent)} of {ground.features.size} directions of the library have gradients that leave "
+            "the directions in which the runs move; their constancy would say nothing, and they are not counted: "
+            + "; ".join(_clipped(text) for text in silent[:_NAMED])
+            + (f"; and {len(silent) - _NAMED} more" if len(silent) > _NAMED else "")
         )
     return out
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONG else text[: _LONG - 4].rsplit(" ", 1)[0] + " ..."
 
 
 def _list(names: tuple[str, ...]) -> str:

@@ -17,6 +17,8 @@ from erlangen.fields.trajectories import Trajectories
 
 _DECIMAL = (2, 4, 5, 8, 10)
 """Denominators that read better as decimals."""
+_WORTH_WORDS = 0.001
+"""A drift below this part of the swing, such as an integrator's, is not told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,4 +141,6 @@ def secular(law: Law, flow: Trajectories) -> str:
     if min(shares) < 0 < max(shares):
         return ""
     typical = float(np.median(np.abs(shares)))
+    if typical < _WORTH_WORDS:
+        return ""
     return f"; but it {'falls' if shares[0] < 0 else 'rises'} in every run, by {typical:.1%} of the swing of its terms"

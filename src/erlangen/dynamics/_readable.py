@@ -61,6 +61,8 @@ def formulate(
     floor: float,
     limit: float,
     beside: Sequence[Formulation] = (),
+    modulo: NDArray | None = None,
+    weights: NDArray | None = None,
 ) -> list[Formulation]:
     """Choose sparse combinations that span given ones.
 
@@ -77,21 +79,28 @@ def formulate(
         No formula has a larger defect, unless the combination that it shortens has.
     beside : sequence of Formulation
         Combinations already written down, which are not written again.
+    modulo : ndarray (q, k), optional
+        Combinations that may be added where that makes a formula shorter.
+    weights : ndarray (q,), optional
+        What a term costs beside its size, where there is a choice.
     """
     size = np.linalg.norm(forms.ambient, axis=0)
     size = np.where(size > 0, size, 1.0)
-    q, _ = np.linalg.qr(vectors * size[:, None])
-    pool = [_shorten(forms, v, j, size, floor, limit) for j in _pivots(q) if (v := _least_l1(q, j)) is not None]
-    pool = [_refined(forms, c, floor) for c in pool]
+    both = vectors if modulo is None else np.column_stack([vectors, modulo])
+    q, _ = np.linalg.qr(both * size[:, None])
+    cost = np.ones(len(size)) if weights is None else weights
+    found = [(v, j) for j in _pivots(q) if (v := _least_l1(q, j, cost)) is not None]
+    pool = [_shorten(forms, v, j, size, floor, limit) for v, j in found if np.isfinite(forms.defect(v / size))]
+    pool = [_refined(forms, c, floor) for c in pool if np.isfinite(forms.defect(c))]
     pool.sort(key=lambda f: (len(f.support), int(np.sum(np.take(orders, f.support))), f.defect))
     chosen: list[Formulation] = []
-    basis = np.zeros((len(size), 0))
+    basis = np.zeros((len(size), 0)) if modulo is None else np.linalg.qr(modulo * size[:, None])[0]
     for known in beside:
         rest = _remainder(known.coefficients * size, basis)
         basis = basis if rest is None else np.column_stack([basis, rest])
     for one in pool + [_refined(forms, v, floor) for v in vectors.T]:
         rest = _remainder(one.coefficients * size, basis)
-        if rest is not None and len(chosen) < q.shape[1]:
+        if rest is not None and len(chosen) < vectors.shape[1]:
             basis = np.column_stack([basis, rest])
             chosen.append(one)
     return chosen
@@ -103,12 +112,12 @@ def _pivots(q: NDArray) -> NDArray:
     return best[reach[best] > np.sqrt(np.finfo(np.float64).eps)]
 
 
-def _least_l1(q: NDArray, j: int) -> NDArray | None:
+def _least_l1(q: NDArray, j: int, cost: NDArray) -> NDArray | None:
     """Vector v of the span with v_j = 1 and least l1 norm: the sparse ones are found so as a rule."""
     n, r = q.shape
     above = np.block([[q, -np.eye(n)], [-q, -np.eye(n)]])
     answer = linprog(
-        np.r_[np.zeros(r), np.ones(n)],
+        np.r_[np.zeros(r), cost],
         A_ub=above,
         b_ub=np.zeros(2 * n),
         A_eq=np.r_[q[j], np.zeros(n)][None],

@@ -21,7 +21,8 @@ from erlangen.dynamics._evidence import (
 )
 from erlangen.dynamics._input import enough_samples, phase_space, unit_blocks
 from erlangen.dynamics._law import Law, secular, variance_ratio
-from erlangen.dynamics._readable import Formulation, formulate
+from erlangen.dynamics._readable import Formulation
+from erlangen.dynamics._steady import Fixed, compare, formulas_beside, steadied
 from erlangen.dynamics.laws import ConservedQuantities
 from erlangen.dynamics.noether import HamiltonianField, noether
 from erlangen.dynamics.poisson import PhaseSpace, PoissonAlgebra, poisson_algebra
@@ -51,8 +52,9 @@ def conserved(
 
     For ``h = c . phi`` with phi the functions of the library, the change of h along the flow is compared with the
     change along velocities of other samples of the same run: a relative defect of 1 is what an unrelated function
-    gives, 0 is a conserved quantity. Functions whose gradient leaves the directions in which the runs move are set
-    apart, as are those that drift over whole runs, have the same value in every run, or are polynomials in others.
+    gives, 0 is a conserved quantity. Functions whose gradient is normal to all velocities of each run, such as a
+    total momentum, change by neither; they are laws where runs differ in them. Set apart are functions that drift
+    over whole runs, have the same value in every run, or are polynomials in others.
 
     Parameters
     ----------
@@ -101,21 +103,24 @@ def conserved(
     blocks = unit_blocks(trajectories.names, units, space)
     limit = (rule if isinstance(rule, Threshold) else Threshold()).delta
     enough_samples(trajectories, features)
-    change = change or _default_change(trajectories, blocks, limit)
-    forms = accumulate(trajectories, features, change, blocks)
+    flow = steadied(trajectories, limit)
+    change = change or _default_change(flow, blocks, limit)
+    forms = accumulate(flow, features, change, blocks)
     spectrum = solve(forms)
+    forms = replace(forms, least=spectrum.least)
     decision = rule.decide(spectrum.values, spectrum.floor)
-    ground = Ground(trajectories, features, blocks, limit)
+    ground = Ground(flow, features, blocks, limit)
     constants, drifts, whole = _still(ground, forms, spectrum.vectors[:, : decision.dim], change)
     floor = max(spectrum.floor, _NEGLIGIBLE * limit)
-    written = formulate(forms, constants, features.orders, floor, limit)
-    laws = _laws(ground, forms, written)
+    kinds, fixed = compare(ground, spectrum, floor)
+    formulas = formulas_beside(ground, forms, constants, kinds, floor)
+    laws = _laws(ground, forms, formulas)
     slow = [
         replace(law, verdict=_slow(whole.defect(law.function), limit))
-        for law in _laws(ground, forms, formulate(forms, drifts, features.orders, floor, limit, written))
+        for law in _laws(ground, forms, formulas_beside(ground, forms, drifts, kinds, floor, formulas))
     ]
-    tolerance = min(max(10 * max((law.defect for law in laws), default=0.0), 1e-6), limit)
-    return _weigh(ground, forms, spectrum, laws, slow, tolerance, space, change.words, decision.reason)
+    tolerance = min(max(10 * max((law.defect for law in (*laws, *fixed.laws)), default=0.0), 1e-6), limit)
+    return _weigh(ground, forms, spectrum, laws, fixed, slow, tolerance, space, f"{change.words}: {decision.reason}")
 
 
 def _weigh(
@@ -123,10 +128,10 @@ def _weigh(
     forms: Forms,
     spectrum: Spectrum,
     found: list[Law],
+    fixed: Fixed,
     slow: list[Law],
     tolerance: float,
     space: PhaseSpace | None,
-    measured: str,
     reason: str,
 ) -> ConservedQuantities:
     """Sort the constants, say what is not decided, and name what they form."""
@@ -134,28 +139,37 @@ def _weigh(
     enough = runs >= linear + 2
     relations = [law for law in found if enough and (law.variance_ratio or 0.0) > ground.limit]
     rest = [law for law in found if not any(law is one for one in relations)]
-    laws, products = split_products(ground, rest, tolerance)
-    undecided, decided = _doubts(ground, forms, laws, products, enough, tolerance)
-    laws = [replace(law, verdict=_verdict(law, enough) + secular(law, ground.flow)) for law in laws]
+    laws, products = split_products(ground, [*fixed.laws, *rest], tolerance)
+    open_words: list[str] = []
+    columns = [law for law in fixed.laws if law.text in ground.flow.parameters()]
+    if fixed.saturated or (fixed.laws and runs < len(laws) - len(columns) + 2):
+        fixed = fixed.only(columns)
+        doubtful = split_products(ground, [*columns, *fixed.silent], tolerance)[0][len(columns) :]
+        open_words = [fixed.words([law.text for law in doubtful], runs)] if doubtful else []
+        laws, products = split_products(ground, [*fixed.laws, *rest], tolerance)
+    moving = [law for law in laws if law not in fixed.laws]
+    undecided, decided = _doubts(ground, forms, moving, len(rest), enough, tolerance)
+    laws = [_judged(law, law in moving, enough, ground) for law in laws]
     relations = [replace(law, verdict=_unconfirmed(law)) for law in relations]
+    decided = decided and not open_words
     algebra = _algebra(ground, laws, space, spectrum, tolerance) if space and laws and decided else None
     return ConservedQuantities(
         names=ground.flow.names,
         n_runs=runs,
         n_samples=len(ground.flow.points),
         n_laws=independent_count(ground, laws, tolerance),
-        linear_dim=linear,
+        linear_dim=linear + len(fixed.laws),
         laws=tuple(laws),
         dependent=tuple(products),
-        relations=tuple(relations),
+        relations=(*relations, *fixed.relations),
         drifting=tuple(slow),
         spectrum=spectrum.values,
         floor=spectrum.floor,
         path=tuple(dimension_path(spectrum.values, spectrum.floor)),
-        reason=f"{measured}: {reason}",
+        reason=reason + fixed.reason,
         decided=decided,
-        undecided=tuple(undecided),
-        notes=tuple(words_on_coverage(spectrum, ground)),
+        undecided=(*undecided, *open_words),
+        notes=tuple(words_on_coverage(ground, [law.text for law in fixed.silent])),
         poisson=algebra,
         generators=_generators(ground, laws, space),
     )
@@ -175,11 +189,10 @@ def _library(library: AbstractLibrary | None) -> AbstractLibrary:
 
 
 def _doubts(
-    ground: Ground, forms: Forms, laws: list[Law], products: list[Law], enough: bool, tolerance: float
+    ground: Ground, forms: Forms, laws: list[Law], count: int, enough: bool, tolerance: float
 ) -> tuple[list[str], bool]:
     """Say what the data do not decide, and whether they decide which laws there are."""
     words, decided = [], True
-    count = len(laws) + len(products)
     if laws and not enough:
         runs = ground.flow.n_runs
         words.append(
@@ -212,6 +225,14 @@ def _on_freedom(directions: int, rank: int) -> str:
             "which combinations of them, hold for other runs"
         )
     return head + f"{directions - rank} of them free: no orbit closes by these functions, which speaks for laws"
+
+
+def _judged(law: Law, moving: bool, enough: bool, ground: Ground) -> Law:
+    if moving:
+        return replace(law, verdict=_verdict(law, enough) + secular(law, ground.flow))
+    if law.text in ground.flow.parameters():
+        return replace(law, verdict="conserved: a column that never changes within a run: a parameter or a momentum")
+    return replace(law, verdict="conserved: every run moves normal to its gradient, and runs differ in it")
 
 
 def _verdict(law: Law, enough: bool) -> str:

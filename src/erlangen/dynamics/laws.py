@@ -89,6 +89,8 @@ class ConservedQuantities:
     @property
     def verdict(self) -> str:
         """The answer in one line."""
+        if not self.laws and not self.decided:
+            return "Whether a function of the library is conserved is not decided."
         if not self.laws:
             return "No function of the library is conserved."
         plural = "ies" if self.n_laws > 1 else "y"
