@@ -74,5 +74,5 @@ def _joined(ambient: AbstractAmbient, frames: list[NDArray], flags: list[Flag], 
 
 def _moved(out: NDArray, table: NDArray, columns: tuple[NDArray, NDArray, NDArray]) -> None:
     """Write how brackets with another summand change: ``table[b, j]`` is that of frame vector b with its j-th."""
-    for column, (b, i, gain) in enumerate(zip(*columns, strict=True)):
-        out[i, :, :, column] = gain * table[b]
+    b, i, gain = columns
+    out[i, :, :, np.arange(len(b))] = gain[:, None, None] * table[b]
