@@ -24,7 +24,6 @@ from erlangen.verbs._name import name_of
 from erlangen.verbs._sort import Cluster, Found, sort_directions
 from erlangen.verbs.symmetry import Symmetry
 
-
 JUMP = 1e3
 """Ratio of neighbouring defects beyond which they are not of one kind."""
 
