@@ -61,7 +61,7 @@ def readable_generators(
     basis = q / sizes[:, None]
     rows = np.asarray((units.T @ basis).T)
     # Far from the origin entries cancel, once in the factors and once here: what is left is known less well.
-    cancelled = np.linalg.norm(np.asarray((abs(units).T @ abs(basis)).T)) / np.linalg.norm(rows)
+    cancelled = float(np.linalg.norm(np.asarray((abs(units).T @ abs(basis)).T)) / np.linalg.norm(rows))
     noise = min(max(noise, 8 * rounding(basis.shape) * max(1.0, cancelled) ** 2), 0.1)
     chosen = readable_basis(rows, noise=noise)
     degree = np.concatenate([_degrees(base), np.zeros(len(sizes) - base.n_generators)])

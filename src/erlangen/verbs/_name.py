@@ -97,11 +97,12 @@ def _turns(action: PolynomialAction, noise: float) -> bool:
         return False
     a = matrices_of(action)[0]
     values, vectors = np.linalg.eig(a)
+    real, imaginary = np.real(values), np.imag(values)
     size = np.abs(values).max()
     zero = max(noise, np.sqrt(np.finfo(float).eps)) * size
-    turning = np.abs(values.imag) > 0.5 * size
+    turning = np.abs(imaginary) > 0.5 * size
     still = np.abs(values) <= zero
-    even = np.all(np.abs(np.abs(values[turning]) - size) <= zero) and np.all(np.abs(values.real) <= zero)
+    even = np.all(np.abs(np.abs(values[turning]) - size) <= zero) and np.all(np.abs(real) <= zero)
     # A translation along the axis leaves the eigenvalues alone but not the eigenvectors.
     whole = np.linalg.svd(vectors, compute_uv=False)[-1] > np.sqrt(np.finfo(float).eps)
     return bool(size > 0 and turning.any() and np.all(turning | still) and even and whole)
