@@ -85,7 +85,7 @@ class Frame:
         if self.scale is None:
             return a @ self.block
         d, r = len(self.scale), self.block.shape[0]
-        out = np.empty((len(a), self.size))
+        out = np.empty((len(a), self.size), order="F")  # as LAPACK takes it: the SVD then needs no copy
         k = self.block.shape[1]
         for i in range(d):
             np.matmul(a[:, i * r : (i + 1) * r], self.block * self.scale[i], out=out[:, i * k : (i + 1) * k])
