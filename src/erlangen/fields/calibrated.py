@@ -75,6 +75,11 @@ class CalibratedField(AbstractField):
         """Names of the coordinates, where the fitted field has some."""
         return getattr(self.base, "names", None)
 
+    @property
+    def added(self) -> float:
+        """Error that may be subtracted from defects: none, since the accuracy is an upper estimate."""
+        return EXACT
+
     def value(self, x: NDArray) -> NDArray:
         """Values ``(n, c)``."""
         return self.base.value(x) + self.units * self.process.value(x / self.scale)

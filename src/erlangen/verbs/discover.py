@@ -143,6 +143,9 @@ class Spectrum:
         Defects below this are rounding or the field's own derivative error.
     resolution : float
         What is left of that error once its expected size is taken out: smaller defects say nothing.
+    added : float
+        The part of the error that is known to add to defects in squares, and is subtracted: all of it for
+        noise, none where the error is an upper estimate.
     """
 
     values: NDArray
@@ -151,6 +154,7 @@ class Spectrum:
     factors: Factors
     floor: float
     resolution: float
+    added: float
 
     def decide(self, rule: AbstractRankRule) -> RankDecision:
         """Apply a rank rule to the defects with the derivative's own error taken out.
@@ -158,7 +162,7 @@ class Spectrum:
         The error of a fitted derivative adds to a defect in squares, so its expected part can be
         subtracted; the scatter that remains bounds what can be told.
         """
-        debiased = np.sqrt(np.maximum(self.values**2 - self.floor**2, 0.0))
+        debiased = np.sqrt(np.maximum(self.values**2 - self.added**2, 0.0))
         return rule.decide(debiased, self.resolution)
 
     def part(self, start: int, stop: int) -> NDArray:
@@ -174,13 +178,15 @@ def solve(lie: LieDerivative, scales: Scales) -> Spectrum:
     """Solve S v = s^2 B v for a Lie derivative: one pass over the samples, one SVD."""
     factors = lie.factors(scales)
     accuracy, resolution = lie.field.accuracy, getattr(lie.field, "resolution", lie.field.accuracy)
+    added = getattr(lie.field, "added", accuracy)
     directions = split(factors.moves, factors.informs, resolution)
     whitened = directions.frame.right(factors.rows)
     if whitened.shape[1] == 0:
-        return Spectrum(np.zeros(0), np.zeros((0, 0)), directions, factors, accuracy, resolution)
+        return Spectrum(np.zeros(0), np.zeros((0, 0)), directions, factors, accuracy, resolution, added)
     _, s, vt = linalg.svd(whitened, full_matrices=False, overwrite_a=True, check_finite=False)
     least = rounding(whitened.shape)
-    return Spectrum(s[::-1], vt[::-1].T, directions, factors, max(accuracy, least), max(resolution, least))
+    accuracy, resolution, added = (max(error, least) for error in (accuracy, resolution, added))
+    return Spectrum(s[::-1], vt[::-1].T, directions, factors, accuracy, resolution, added)
 
 
 def _delta(rule: AbstractRankRule) -> float:
