@@ -119,3 +119,22 @@ def test_a_threshold_that_cuts_through_an_algebra_is_answered():
     sym = er.discover(value, er.actions.rotation(3), er.Samples.box(-1, 1, dim=3, n=1024).pointwise())
     assert sym.dim == 2 and sym.name == "2-dimensional"
     assert [sym.test(g).verdict for g in np.eye(3)].count("broken") == 1
+
+
+@pytest.mark.parametrize("lorentzian", [False, True])
+def test_a_name_that_only_the_error_explains_is_a_possibility(lorentzian):
+    """The rotations of x^2 + y^2 + 1.1 z^2 are broken by .05, which a derivative known to .069 cannot tell."""
+    form = np.array([-1.0, 1.0, 1.0, 1.0] if lorentzian else [1.0, 1.0, 1.1])
+    d, name = len(form), "so(3,1)" if lorentzian else "so(3)"
+    field = er.as_field(lambda x: x**2 @ form, dim=d, accuracy=0.069)
+    points = er.Samples.box(-1, 1, dim=d, n=1024).pointwise()
+    sym = er.discover(field, er.actions.gl(d), points)
+    assert not sym.decided and sym.name == name
+    for text in (sym.verdict, str(sym), sym.to_dict()["verdict"], repr(sym).removeprefix("<Symmetry ").capitalize()):
+        assert text.startswith("Not decided")
+    assert f"the data allow {name} to 0.069, preserving diag(" in sym.verdict
+    assert f"<b>{sym.verdict[:12]}" in sym._repr_html_()
+    assert {row["verdict"] for row in sym.table()} == {"possible"}
+    coarse = er.discover(field, er.actions.gl(d), points, rule=er.Threshold(0.1))
+    assert coarse.decided and coarse.verdict.startswith(f"{name} preserving diag(")
+    assert {row["verdict"] for row in coarse.table()} == {"symmetry"}

@@ -31,6 +31,9 @@ def verdict(sym: Symmetry) -> str:
     preserved = f" {sym.preserves}" if sym.preserves else ""
     count = f"{sym.dim} generator{'' if sym.dim == 1 else 's'}"
     own = f" besides {len(sym.found.own)} built from the field itself" if sym.found.own else ""
+    if not sym.decided:
+        allowed = f"the data allow {sym.name} to {number(sym.resolution, 2)}{preserved and ',' + preserved}"
+        return f"Not decided: {allowed}: {count}{own} among {offered}; {sym.decision.reason}."
     return f"{sym.name}{preserved}: {count}{own} among {offered}; {sym.decision.reason}."
 
 

@@ -125,7 +125,10 @@ class Symmetry:
 
     @property
     def name(self) -> str:
-        """Name of the algebra of all symmetries found; its dimension where it is not named."""
+        """Name of the algebra of all symmetries found, its dimension where it is not named.
+
+        Where the data do not decide (:attr:`decided`), this is what they allow.
+        """
         if self.structure is not None:
             return self.structure.name
         return f"dimension {len(self.found.generators) + len(self.found.own)}"
@@ -217,11 +220,20 @@ class Symmetry:
         return self.measurement.test(coefficients_of(self.candidates, generator), delta)
 
     def table(self) -> list[dict[str, Any]]:
-        """One row per direction, findings first: generator, defect, verdict, reason."""
+        """One row per direction, findings first: generator, defect, verdict, reason.
+
+        Findings are a ``"symmetry"`` where the data decide, else ``"possible"``.
+        """
         found = self.found
         listed = (*found.generators, *found.own, *found.uncovered, *found.refused)
+        words = {} if self.decided else {"symmetry": "possible"}
         return [
-            {"generator": self.describe(g.xi), "defect": g.defect, "verdict": g.verdict, "reason": g.reason}
+            {
+                "generator": self.describe(g.xi),
+                "defect": g.defect,
+                "verdict": words.get(g.verdict, g.verdict),
+                "reason": g.reason,
+            }
             for g in listed
         ]
 
@@ -295,7 +307,8 @@ class Symmetry:
         return "\n".join(parts)
 
     def __repr__(self) -> str:
-        return f"<Symmetry {self.name}: {self.dim} generators>"
+        words = self.name if self.decided else f"not decided, perhaps {self.name}"
+        return f"<Symmetry {words}: {self.dim} generators>"
 
     def _repr_html_(self) -> str:
         return _export.to_html(self, html_table)
