@@ -13,7 +13,8 @@ from scipy.linalg import expm
 from erlangen._errors import InputError
 from erlangen.algebra import catalogue, groups
 from erlangen.algebra.groups import Group, from_matrices
-from erlangen.algebra.representation import Representation, rep
+from erlangen.algebra.representation import Representation
+from erlangen.algebra.representation_text import rep
 
 
 def closure_defect(matrices):

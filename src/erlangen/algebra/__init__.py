@@ -9,12 +9,14 @@ from erlangen.algebra.commutant import commutant, fixed_point, invariant_flag, i
 from erlangen.algebra.forms import complex_structure, conformal_forms, is_compact, preserved_forms
 from erlangen.algebra.groups import Group, from_matrices
 from erlangen.algebra.readable import ReadableBasis, order_fields, readable_basis
-from erlangen.algebra.representation import Representation, rep
+from erlangen.algebra.representation import LinearMaps, Representation
+from erlangen.algebra.representation_text import rep
 
 __all__ = [
     "Alternative",
     "Group",
     "LieAlgebra",
+    "LinearMaps",
     "ReadableBasis",
     "Representation",
     "Structure",

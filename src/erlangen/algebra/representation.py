@@ -1,32 +1,34 @@
 """Representations of a matrix group as values, written as one says them: ``2V + S + V*V.T``.
 
-A representation is a sum of tensor words in the defining representation V and its dual. Products
+A representation is a sum of tensor words in atoms: V, its dual, powers, spins and so on. Products
 of sums are multiplied out from left to right, which fixes the order of the basis: the blocks
 follow each other as printed, and the last factor of a word varies fastest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from erlangen._errors import InputError, explain
+from erlangen.algebra._words import block_diagonal, kronecker, leibniz
+from erlangen.algebra.atoms import AbstractAtom
 from erlangen.algebra.groups import Group
 
-Word = tuple[bool, ...]
-"""Factors of a tensor product: False for V, True for its dual. The empty word is a scalar."""
+Word = tuple[AbstractAtom, ...]
+"""Factors of a tensor product. The empty word is a scalar."""
 
 _MOST_TERMS = 10_000
-_LONGEST_TEXT = 2_000
-_DEEPEST = 100
 
 
 @dataclass(frozen=True)
 class Representation:
-    """A sum of tensor products of the defining representation and its dual.
+    """A sum of tensor products of atoms.
 
     Parameters
     ----------
@@ -37,41 +39,62 @@ class Representation:
 
     Examples
     --------
+    >>> from erlangen.algebra import rep
     >>> from erlangen.algebra.groups import SO
     >>> V = rep("V", SO(3))
-    >>> print(V * V + 2 * V, (V * V.dual).size)
-    V**2 + 2V 9
+    >>> print(V * V + 2 * V, (V * V.dual).size, V >> V * V)
+    V**2 + 2V 9 V >> V**2
     """
 
     group: Group
     terms: tuple[tuple[Word, int], ...]
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """Dimension of the space."""
-        return sum(count * self.group.size ** len(word) for word, count in self.terms)
+        """Dimension N of the space."""
+        return sum(count * word_size(word) for word, count in self.terms)
 
     @property
     def dual(self) -> Representation:
         """The representation on linear functionals, g to the inverse transpose."""
-        return _collected(self.group, [(tuple(not f for f in word), count) for word, count in self.terms])
+        return collected(self.group, [(tuple(atom.dual for atom in word), count) for word, count in self.terms])
 
     T = dual
 
-    def matrix(self, a: NDArray) -> NDArray:
-        """Matrix ``(size, size)`` of an element ``(k, k)`` of the Lie algebra.
+    @cached_property
+    def lie_images(self) -> tuple[csr_array, ...]:
+        """csr_array images ``(N, N)`` of the generators of the group, in their order."""
+        return self._images(leibniz, len(self.group.lie_algebra), lambda atom: atom.lie_images(self.group))
 
-        Leibniz' rule: on a product it is the sum over factors of A (or -A^T on a dual one)
-        with the identity on all others.
+    @cached_property
+    def discrete_images(self) -> tuple[csr_array, ...]:
+        """csr_array images ``(N, N)`` of the discrete elements of the group, in their order."""
+        return self._images(kronecker, len(self.group.discrete), lambda atom: atom.discrete_images(self.group))
+
+    def matrix(self, a: NDArray) -> NDArray:
+        """Matrix ``(N, N)`` of an element ``(k, k)`` of the Lie algebra.
+
+        Leibniz' rule: on a product it is the sum over factors of the image of A with the identity
+        on all others.
         """
         a = self._element(a)
-        return self._blocks(lambda word: _leibniz([-a.T if dual else a for dual in word]))
+        return self._images(leibniz, 1, lambda atom: atom.lie(a)[None])[0].toarray()
 
     def group_matrix(self, g: NDArray) -> NDArray:
-        """Matrix ``(size, size)`` of a group element ``(k, k)``: Kronecker products of g and g^-T."""
+        """Matrix ``(N, N)`` of a group element ``(k, k)``: Kronecker products of the images on the atoms."""
         g = self._element(g)
-        inverse = np.linalg.inv(g).T if any(True in word for word, _ in self.terms) else g
-        return self._blocks(lambda word: _kronecker([inverse if dual else g for dual in word]))
+        return self._images(kronecker, 1, lambda atom: atom.element(g)[None])[0].toarray()
+
+    def _images(
+        self, of_word: Callable[[list[csr_array]], csr_array], count: int, of_atom: Callable[[AbstractAtom], NDArray]
+    ) -> tuple[csr_array, ...]:
+        dense = {atom: of_atom(atom) for word, _ in self.terms for atom in word}
+        images = []
+        for i in range(count):
+            sparse = {atom: csr_array(stack[i]) for atom, stack in dense.items()}
+            blocks = {word: of_word([sparse[atom] for atom in word]) for word, _ in self.terms}
+            images.append(block_diagonal([(blocks[word], n) for word, n in self.terms]))
+        return tuple(images)
 
     def _element(self, a: NDArray) -> NDArray:
         a, k = np.asarray(a, dtype=np.float64), self.group.size
@@ -86,16 +109,17 @@ class Representation:
             )
         return a
 
-    def _blocks(self, of_word) -> NDArray:
-        blocks = {word: of_word(word) for word, _ in self.terms}
-        parts = [blocks[word] for word, count in self.terms for _ in range(count)]
-        return scipy.linalg.block_diag(*parts) if parts else np.zeros((0, 0))
+    def __rshift__(self, target: Representation) -> LinearMaps:
+        if not isinstance(target, Representation):
+            return NotImplemented
+        self._same_group(target)
+        return LinearMaps(self, target)
 
     def __add__(self, other: Representation) -> Representation:
         if not isinstance(other, Representation):
             return NotImplemented
         self._same_group(other)
-        return _collected(self.group, [*self.terms, *other.terms])
+        return collected(self.group, [*self.terms, *other.terms])
 
     def __mul__(self, other: Representation | int) -> Representation:
         if isinstance(other, int):
@@ -115,16 +139,16 @@ class Representation:
             for _ in range(1 if single else n)
             for right, count in other.terms
         ]
-        return _collected(self.group, pairs)
+        return collected(self.group, pairs)
 
     def __rmul__(self, count: int) -> Representation:
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             return NotImplemented
         if len(self.terms) == 1:
-            return _collected(self.group, [(word, n * count) for word, n in self.terms])
+            return collected(self.group, [(word, n * count) for word, n in self.terms])
         if len(self.terms) * count > _MOST_TERMS:
             raise _too_many(len(self.terms) * count)
-        return _collected(self.group, list(self.terms) * count)
+        return collected(self.group, list(self.terms) * count)
 
     def __pow__(self, exponent: int) -> Representation:
         if not isinstance(exponent, int) or exponent < 0:
@@ -153,170 +177,43 @@ class Representation:
         return " + ".join(_term_text(word, count) for word, count in self.terms) or "0"
 
 
-def rep(text: str, group: Group) -> Representation:
-    """Read a representation as one types it.
+@dataclass(frozen=True)
+class LinearMaps:
+    """The space of linear maps between two representations of one group, ``source >> target``.
 
     Parameters
     ----------
-    text : str
-        ``V`` is the defining representation, ``S`` or ``1`` the trivial one (``3`` is three of
-        them), ``V.T`` or ``V*`` the dual; ``+`` sums, ``*`` multiplies, ``2V`` repeats,
-        ``V**3`` and ``T3`` are powers. Parentheses group.
-    group : Group
-        The group that acts.
-
-    Raises
-    ------
-    InputError
-        If the text cannot be read; the message points at the character.
-
-    Examples
-    --------
-    >>> from erlangen.algebra.groups import O
-    >>> r = rep("2V + S + V*V.T", O(3))
-    >>> print(r, r.size)
-    2V + S + V*V.T 16
+    source, target : Representation
+        Of sizes N_source and N_target: the maps are matrices ``(N_target, N_source)``, flattened
+        row by row.
     """
-    if not isinstance(text, str) or not isinstance(group, Group):
-        raise InputError(
-            explain(
-                "rep reads a text and a group.",
-                given=f"{type(text).__name__} and {type(group).__name__}",
-                expected="a str and a Group",
-                fix='rep("2V + S", groups.SO(3))',
-            )
-        )
-    return _Reader(text, group).read()
+
+    source: Representation
+    target: Representation
+
+    @property
+    def group(self) -> Group:
+        """The group that acts on both sides."""
+        return self.source.group
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape (N_target, N_source) of the matrices."""
+        return self.target.size, self.source.size
+
+    def __str__(self) -> str:
+        return f"{self.source} >> {self.target}"
 
 
-class _Reader:
-    """Recursive descent over: sum = product (+ product)*; product = power (* power)*."""
-
-    def __init__(self, text: str, group: Group) -> None:
-        self.text, self.group, self.at, self.depth = text, group, 0, 0
-        if len(text) > _LONGEST_TEXT:
-            raise self._error(f"the text is longer than {_LONGEST_TEXT} characters", _LONGEST_TEXT)
-
-    def read(self) -> Representation:
-        out = self._sum()
-        if self._peek():
-            raise self._error("nothing more is expected here")
-        return out
-
-    def _sum(self) -> Representation:
-        out = self._product()
-        while self._take("+"):
-            out = self._within(out.__add__, self._product())
-        return out
-
-    def _product(self) -> Representation:
-        out = self._power()
-        while True:
-            start = self.at
-            if not self._take("*"):
-                return out
-            out = self._within(out.__mul__, self._power(), start)
-
-    def _power(self) -> Representation:
-        start = self.at
-        if self._peek().isdigit():
-            count = self._integer("a count")
-            if self._starts_atom():
-                return self._within(self._power().__rmul__, count, start)
-            out = _collected(self.group, [((), count)])
-        else:
-            out = self._atom()
-        while True:
-            start = self.at
-            if self._take("**"):
-                out = self._within(out.__pow__, self._integer("a power"), start)
-            elif self._take(".T") or self._takes_star_of_dual():
-                out = out.dual
-            else:
-                return out
-
-    def _atom(self) -> Representation:
-        c = self._peek()
-        if c == "(":
-            return self._bracket()
-        if c not in ("V", "S", "T"):
-            raise self._error("V, S, T2, a count or ( is expected here")
-        self.at += 1
-        length = self._integer("the order of T, as in T2,") if c == "T" else int(c == "V")
-        return self._within(Representation(self.group, (((False,), 1),)).__pow__, length)
-
-    def _bracket(self) -> Representation:
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise self._error(f"brackets are nested deeper than {_DEEPEST}")
-        opened = self.at
-        self._take("(")
-        out = self._sum()
-        if not self._take(")"):
-            raise self._error("this bracket is never closed", opened)
-        self.depth -= 1
-        return out
-
-    def _takes_star_of_dual(self) -> bool:
-        # V* is the dual where no factor can follow: V*, V* + S, (V*), V* * V.
-        if self._peek() != "*":
-            return False
-        before, self.at = self.at, self.at + 1
-        if self._peek() in ("", "+", "*", ")", "."):
-            return True
-        self.at = before
-        return False
-
-    def _integer(self, what: str) -> int:
-        self._peek()
-        end = self.at
-        while end < len(self.text) and self.text[end] in "0123456789":
-            end += 1
-        if end == self.at:
-            raise self._error(f"{what} needs a whole number here")
-        if end - self.at > 6:
-            raise self._error(f"{what} is too large")
-        value, self.at = int(self.text[self.at : end]), end
-        return value
-
-    def _within(self, operation, argument, start: int | None = None) -> Representation:
-        try:
-            return operation(argument)
-        except InputError:
-            raise self._error(f"multiplied out, this has more than {_MOST_TERMS} terms", start) from None
-
-    def _starts_atom(self) -> bool:
-        c = self._peek()
-        return c in ("V", "S", "T", "(")
-
-    def _peek(self) -> str:
-        while self.at < len(self.text) and self.text[self.at] in " \t\n":
-            self.at += 1
-        return self.text[self.at] if self.at < len(self.text) else ""
-
-    def _take(self, token: str) -> bool:
-        self._peek()
-        if self.text.startswith(token, self.at) and (token != "*" or not self.text.startswith("**", self.at)):
-            self.at += len(token)
-            return True
-        return False
-
-    def _error(self, what: str, at: int | None = None) -> InputError:
-        at = self.at if at is None else at
-        # A window of the text keeps the pointer in view and the message on its lines.
-        start = max(0, at - 30)
-        window = "".join(c if c.isprintable() else " " for c in self.text[start : at + 30])
-        return InputError(
-            explain(
-                f"This representation cannot be read: {what}.",
-                given=f"{window}\n            {' ' * (at - start)}^ character {at + 1}",
-                expected="sums and products of V, S, T2, V.T, counts and brackets",
-                fix='rep("2V + S + V*V.T", group)',
-            )
-        )
+def word_size(word: Word) -> int:
+    """Dimension of a tensor product."""
+    size = 1
+    for atom in word:
+        size *= atom.size
+    return size
 
 
-def _collected(group: Group, terms: list[tuple[Word, int]]) -> Representation:
+def collected(group: Group, terms: list[tuple[Word, int]]) -> Representation:
     """Merge equal neighbours, so that equal representations have equal terms."""
     merged: list[tuple[Word, int]] = []
     for word, count in terms:
@@ -336,24 +233,10 @@ def _term_text(word: Word, count: int) -> str:
         run = 1
         while position + run < len(word) and word[position + run] == word[position]:
             run += 1
-        factors.append(("V.T" if word[position] else "V") + (f"**{run}" if run > 1 else ""))
+        factors.append(word[position].text + (f"**{run}" if run > 1 else ""))
         position += run
     body = "*".join(factors) or "S"
     return body if count == 1 else f"{count}{body}"
-
-
-def _leibniz(factors: list[NDArray]) -> NDArray:
-    out = np.zeros((1, 1))
-    for a in factors:
-        out = np.kron(out, np.eye(len(a))) + np.kron(np.eye(len(out)), a)
-    return out
-
-
-def _kronecker(factors: list[NDArray]) -> NDArray:
-    out = np.ones((1, 1))
-    for g in factors:
-        out = np.kron(out, g)
-    return out
 
 
 def _too_many(terms: int) -> InputError:
