@@ -10,6 +10,7 @@ or a component too small to be seen in the mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, mat
 from erlangen.derivative.lie import LieDerivative
 from erlangen.derivative.samples import Samples
 from erlangen.derivative.scales import Scales
+from erlangen.fields import AbstractField
 
 FLOW_POINTS = 512
 """Points that are moved; the standard error of a relative residual is then below 1/20 of itself."""
@@ -102,14 +104,15 @@ def confirm(lie: LieDerivative, xi: NDArray, scales: Scales, delta: float) -> Co
     error = lie.field.accuracy
     samples = lie.samples.pointwise().subset(FLOW_POINTS)
     one = lie.lifted.restrict(np.asarray(xi)[:, None])
-    x, w = samples.points, samples.weights
-    f, jacobian = lie.field.value(x), lie.field.jacobian(x)
-    components = _components(one, x, w, f, jacobian, scales, lie.field.accuracy)
-    speed = np.sqrt(w @ np.sum((one.on_points(x)[:, 0] / scales.points) ** 2, axis=1))
+    here = _rates(lie.field, one, samples.points)
+    components = here.components(samples.weights, scales, error)
+    speed = np.sqrt(samples.weights @ np.sum((here.velocity / scales.points) ** 2, axis=1))
     time = SHIFT / speed if speed > 0 else 1.0
+    times = (time / 8, time / 4, time / 2, time)
+    orbit = [move(one, np.ones(1), t, samples.points, here.values) for t in times]
     residuals, allowed = [], []
-    for t in (time, time / 2, time / 4):
-        residual, predicted = _residual(lie, one, t, samples, f, scales)
+    for k in (3, 2, 1):
+        residual, predicted = _residual(lie.field, one, times[k], samples, here, orbit[k - 1 : k + 1], scales)
         residuals.append(residual)
         allowed.append(max(np.hypot(delta, error), 1.25 * predicted))  # 1.25: three nodes stand for the whole orbit
     budget = float(np.hypot(np.sqrt(len(scales.values)) * delta, error))
@@ -119,49 +122,87 @@ def confirm(lie: LieDerivative, xi: NDArray, scales: Scales, delta: float) -> Co
     return Confirmation(passed, tuple(residuals), tuple(float(c) for c in components), reason)
 
 
-def _residual(lie: LieDerivative, one: AbstractAction, t: float, samples: Samples, f: NDArray, scales: Scales):
-    """Relative finite residual over time t, and what the Lie derivative along the orbits predicts."""
-    inside = _staying(one, t, samples, f)
-    x, w, f = samples.points[inside], samples.weights[inside] / samples.weights[inside].sum(), f[inside]
-    ends, carried = move(one, np.ones(1), t, x, f)
-    difference = (lie.field.value(ends) - carried) / scales.values
-    sizes, defects = [], []
-    for share in (0.0, 0.5, 1.0):
-        y, moved = move(one, np.ones(1), share * t, x, f) if share else (x, f)
-        jacobian = lie.field.jacobian(y)
-        velocity = one.on_points(y)[:, 0]
-        value_velocity = one.on_values(y, lie.field.value(y))[:, 0]
-        rate = np.einsum("nca,na->nc", jacobian, velocity) - value_velocity
-        defects.append(np.sqrt(w @ np.sum((rate / scales.values) ** 2, axis=1)))
-        sizes.append(_size(velocity, value_velocity, jacobian, w, scales))
-    size = max(sizes)
+@dataclass(frozen=True, eq=False)
+class _Rates:
+    """What the Lie derivative along one generator is made of, at n points.
+
+    Attributes
+    ----------
+    values, jacobian : ndarray (n, c), (n, c, d)
+        The field.
+    velocity, carried : ndarray (n, d), (n, c)
+        How the generator moves points and values.
+    """
+
+    values: NDArray
+    jacobian: NDArray
+    velocity: NDArray
+    carried: NDArray
+
+    @property
+    def rate(self) -> NDArray:
+        """The Lie derivative ``(n, c)``."""
+        return np.einsum("nca,na->nc", self.jacobian, self.velocity) - self.carried
+
+    def at(self, rows: NDArray) -> _Rates:
+        """The same at some of the points."""
+        return _Rates(self.values[rows], self.jacobian[rows], self.velocity[rows], self.carried[rows])
+
+    def defect(self, w: NDArray, scales: Scales) -> float:
+        """Root mean square of the Lie derivative."""
+        return float(np.sqrt(w @ np.sum((self.rate / scales.values) ** 2, axis=1)))
+
+    def size(self, w: NDArray, scales: Scales) -> float:
+        """Root mean square of what an unrelated direction of the same speed gives."""
+        moved = scales.slope(self.jacobian) ** 2 * np.sum((self.velocity / scales.points) ** 2, axis=1)
+        return float(np.sqrt(w @ (moved + np.sum((self.carried / scales.values) ** 2, axis=1))))
+
+    def components(self, w: NDArray, scales: Scales, accuracy: float) -> NDArray:
+        """Relative defect of each value channel against what that channel alone would give."""
+        speed = np.sum((self.velocity / scales.points) ** 2, axis=1)
+        slope = np.einsum("nca,a->nc", self.jacobian**2, scales.points**2) / self.velocity.shape[1]
+        own = w @ (slope * speed[:, None] + self.carried**2)
+        floor = (accuracy * scales.values) ** 2 * (w @ speed)
+        return np.where(own > floor, np.sqrt(w @ self.rate**2 / np.where(own > 0, own, 1.0)), np.nan)
+
+
+def _rates(field: AbstractField, one: AbstractAction, x: NDArray) -> _Rates:
+    values = field.value(x)
+    return _Rates(values, field.jacobian(x), one.on_points(x)[:, 0], one.on_values(x, values)[:, 0])
+
+
+def _residual(
+    field: AbstractField,
+    one: AbstractAction,
+    t: float,
+    samples: Samples,
+    here: _Rates,
+    orbit: Sequence[tuple[NDArray, NDArray]],
+    scales: Scales,
+) -> tuple[float, float]:
+    """Relative finite residual over time t, and what the Lie derivative along the orbits predicts.
+
+    ``orbit`` holds points and carried values after half of the time and after all of it.
+    """
+    halfway, end = orbit
+    inside = _staying(end[0], samples)
+    w = samples.weights[inside] / samples.weights[inside].sum()
+    there = _rates(field, one, end[0][inside])
+    nodes = (here.at(inside), _rates(field, one, halfway[0][inside]), there)
+    size = max(node.size(w, scales) for node in nodes)
     if size == 0.0:
         return 0.0, 0.0
-    return float(np.sqrt(w @ np.sum(difference**2, axis=1)) / (t * size)), float(max(defects) / size)
+    difference = (there.values - end[1][inside]) / scales.values
+    predicted = max(node.defect(w, scales) for node in nodes)
+    return float(np.sqrt(w @ np.sum(difference**2, axis=1)) / (t * size)), predicted / size
 
 
-def _size(velocity: NDArray, value_velocity: NDArray, jacobian: NDArray, w: NDArray, scales: Scales) -> float:
-    moved = scales.slope(jacobian) ** 2 * np.sum((velocity / scales.points) ** 2, axis=1)
-    return float(np.sqrt(w @ (moved + np.sum((value_velocity / scales.values) ** 2, axis=1))))
-
-
-def _staying(one: AbstractAction, t: float, samples: Samples, f: NDArray) -> NDArray:
-    """Points whose orbit stays within the bounding box of the samples; all, where few do."""
-    ends, _ = move(one, np.ones(1), t, samples.points, f)
+def _staying(ends: NDArray, samples: Samples) -> NDArray:
+    """Points whose orbit ends within the bounding box of the samples; all, where few do."""
     low, high = samples.points.min(axis=0), samples.points.max(axis=0)
     slack = 1e-9 * (high - low)
     inside = np.all((ends >= low - slack) & (ends <= high + slack), axis=1)
     return inside if inside.sum() >= len(samples) // 8 else np.ones(len(samples), dtype=bool)
-
-
-def _components(one, x, w, f, jacobian, scales: Scales, accuracy: float) -> NDArray:
-    """Relative defect of each value channel against what that channel alone would give."""
-    velocity, carried = one.on_points(x)[:, 0], one.on_values(x, f)[:, 0]
-    rate = w @ (np.einsum("nca,na->nc", jacobian, velocity) - carried) ** 2
-    slope = np.einsum("nca,a->nc", jacobian**2, scales.points**2) / x.shape[1]
-    own = w @ (slope * np.sum((velocity / scales.points) ** 2, axis=1)[:, None] + carried**2)
-    floor = (accuracy * scales.values) ** 2 * (w @ np.sum((velocity / scales.points) ** 2, axis=1))
-    return np.where(own > floor, np.sqrt(rate / np.where(own > 0, own, 1.0)), np.nan)
 
 
 def _reason(residuals, allowed, components, budget: float) -> str:
