@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.fields._residuals import ResidualProcess, residual_process
+from erlangen.fields.wrappers import AbstractWrapper
 
 SLOPE_POINTS = 4096
 """Data points at which the size of the field's own derivative is measured."""
 
 
 @dataclass(frozen=True, eq=False)
-class CalibratedField(AbstractField):
+class CalibratedField(AbstractWrapper):
     """A fitted field that speaks about its target: its residuals correct it, and say what is still unknown.
 
     Build one with `calibrate`, or with ``as_field(model, data=(X, y))``.
@@ -46,7 +47,6 @@ class CalibratedField(AbstractField):
         Both in words.
     """
 
-    base: AbstractField
     process: ResidualProcess
     points: NDArray
     scale: NDArray
@@ -54,16 +54,6 @@ class CalibratedField(AbstractField):
     error: float
     accuracy: float = EXACT
     reason: str = ""
-
-    @property
-    def point_dim(self) -> int:
-        """Number d of coordinates."""
-        return self.base.point_dim
-
-    @property
-    def value_dim(self) -> int:
-        """Number c of value channels."""
-        return self.base.value_dim
 
     @property
     def kind(self) -> str:

@@ -17,13 +17,10 @@ KINDS = ("invariant", "vector", "map")
 
 
 @dataclass(frozen=True, eq=False)
-class VectorField(AbstractField):
-    """The d values of a field read as a vector field: they are carried along with the points.
+class AbstractWrapper(AbstractField):
+    """The values of another field, read or corrected: as many over the same points.
 
-    Parameters
-    ----------
-    base : AbstractField
-        Values F(x) with c = d.
+    A subclass says how values follow points, what becomes of values and Jacobians, and how exact they are.
     """
 
     base: AbstractField
@@ -35,8 +32,19 @@ class VectorField(AbstractField):
 
     @property
     def value_dim(self) -> int:
-        """Number of value channels, equal to d."""
+        """Number c of value channels."""
         return self.base.value_dim
+
+
+@dataclass(frozen=True, eq=False)
+class VectorField(AbstractWrapper):
+    """The d values of a field read as a vector field: they are carried along with the points.
+
+    Parameters
+    ----------
+    base : AbstractField
+        Values F(x) with c = d.
+    """
 
     @property
     def accuracy(self) -> float:
@@ -58,7 +66,7 @@ class VectorField(AbstractField):
 
 
 @dataclass(frozen=True, eq=False)
-class MapField(AbstractField):
+class MapField(AbstractWrapper):
     """The increments Phi(x) - x of a map given by its images.
 
     Parameters
@@ -70,18 +78,7 @@ class MapField(AbstractField):
         the identity, the subtraction magnifies the relative error of the derivative by their ratio.
     """
 
-    base: AbstractField
     probes: NDArray
-
-    @property
-    def point_dim(self) -> int:
-        """Number d of coordinates."""
-        return self.base.point_dim
-
-    @property
-    def value_dim(self) -> int:
-        """Number of value channels, equal to d."""
-        return self.base.value_dim
 
     @cached_property
     def accuracy(self) -> float:
