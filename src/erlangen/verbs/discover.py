@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
 from erlangen._errors import InputError, explain
-from erlangen.actions import AbstractAction, affine
+from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import Factors, LieDerivative, Samples, scales_of
 from erlangen.derivative.forms import Directions, split
 from erlangen.derivative.scales import Scales
@@ -21,7 +22,7 @@ from erlangen.linalg.rank import APART, AbstractRankRule, RankDecision, Threshol
 from erlangen.verbs._agree import agreement
 from erlangen.verbs._measure import Measurement
 from erlangen.verbs._name import name_of
-from erlangen.verbs._sort import Cluster, Found, sort_directions
+from erlangen.verbs._sort import Cluster, sort_directions
 from erlangen.verbs.symmetry import Symmetry
 
 JUMP = 1e3
@@ -99,7 +100,8 @@ def discover(
     scales = scales_of(field, lie.lifted, samples, units)
     spectrum = solve(lie, scales)
     decision = spectrum.decide(rule)
-    tolerance = _tolerance(rule, spectrum, decision)
+    delta = rule.delta if isinstance(rule, Threshold) else None
+    tolerance = spectrum.tolerance(decision, delta)
     clusters = _clusters(spectrum, decision)
     noise = clusters[-1].noise if clusters else spectrum.floor
     found = sort_directions(lie, scales, spectrum.factors, clusters, tolerance, spectrum.floor)
@@ -121,7 +123,7 @@ def discover(
         points=samples.subset(512).points,
         scales=scales,
         noise=noise,
-        measurement=Measurement(spectrum.factors, spectrum.floor, _delta(rule)),
+        measurement=Measurement(spectrum.factors, spectrum.floor, Threshold().delta if delta is None else delta),
     )
 
 
@@ -165,6 +167,16 @@ class Spectrum:
         debiased = np.sqrt(np.maximum(self.values**2 - self.added**2, 0.0))
         return rule.decide(debiased, self.resolution)
 
+    def tolerance(self, decision: RankDecision, delta: float | None) -> float:
+        """Relative defect that later checks allow beside the derivative's own error.
+
+        The declared ``delta``; where the rule declares none, the largest defect that it kept.
+        """
+        if delta is None:
+            kept = float(self.values[decision.dim - 1]) if decision.dim else 0.0
+            delta = math.sqrt(max(kept**2 - self.floor**2, 0.0))
+        return max(delta, self.resolution)
+
     def part(self, start: int, stop: int) -> NDArray:
         """Directions ``start`` to ``stop`` as columns ``(p, stop - start)``, orthonormal in B."""
         return self.directions.frame.lift(self.vectors[:, start:stop])
@@ -187,19 +199,6 @@ def solve(lie: LieDerivative, scales: Scales) -> Spectrum:
     least = rounding(whitened.shape)
     accuracy, resolution, added = (max(error, least) for error in (accuracy, resolution, added))
     return Spectrum(s[::-1], vt[::-1].T, directions, factors, accuracy, resolution, added)
-
-
-def _delta(rule: AbstractRankRule) -> float:
-    """The declared relative defect that still counts as zero; the default where the rule declares none."""
-    return rule.delta if isinstance(rule, Threshold) else Threshold().delta
-
-
-def _tolerance(rule: AbstractRankRule, spectrum: Spectrum, decision: RankDecision) -> float:
-    """Relative defect that later checks allow beside the derivative's own error: declared, else what was kept."""
-    if isinstance(rule, Threshold):
-        return max(rule.delta, spectrum.resolution)
-    kept = float(spectrum.values[decision.dim - 1]) if decision.dim else 0.0
-    return max(np.sqrt(max(kept**2 - spectrum.floor**2, 0.0)), spectrum.resolution)
 
 
 def _clusters(spectrum: Spectrum, decision: RankDecision) -> list[Cluster]:
@@ -268,8 +267,6 @@ def _default(field: AbstractField) -> Samples:
 
 
 def _names(names: Sequence[str] | None, field: AbstractField, d: int) -> tuple[str, ...]:
-    from erlangen.actions import coordinate_names
-
     chosen = names or getattr(field, "names", None) or coordinate_names(d)
     if len(chosen) != d:
         raise InputError(
@@ -281,6 +278,3 @@ def _names(names: Sequence[str] | None, field: AbstractField, d: int) -> tuple[s
             )
         )
     return tuple(chosen)
-
-
-__all__ = ["Found", "Spectrum", "discover", "solve"]
