@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.algebra.groups import Group
+from erlangen.algebra.group import Group
 
 
 class AbstractAtom(ABC):

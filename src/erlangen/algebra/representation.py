@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from erlangen._errors import InputError, explain
 from erlangen.algebra._words import block_diagonal, kronecker, leibniz
 from erlangen.algebra.atoms import AbstractAtom
-from erlangen.algebra.groups import Group
+from erlangen.algebra.group import Group
 
 Word = tuple[AbstractAtom, ...]
 """Factors of a tensor product. The empty word is a scalar."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from erlangen._errors import InputError, explain
 from erlangen.algebra.atoms import Defining
-from erlangen.algebra.groups import Group
+from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation, collected
 
 _LONGEST_TEXT = 2_000
