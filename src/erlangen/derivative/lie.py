@@ -136,9 +136,27 @@ class LieDerivative:
 
     def in_theta(self, xi: NDArray) -> NDArray:
         """Matrix ``(m, q)`` of theta -> L_xi f_theta for one generator ``xi (p,)``; stacked for ``(r, p)``."""
-        tensor = self.tensor()
-        xi = np.atleast_2d(xi)
-        return np.einsum("mpq,rp->rmq", tensor, xi).reshape(-1, tensor.shape[2])
+        rows = [moved - carried for moved, carried in self.terms_in_theta(xi)]
+        return np.concatenate(rows, axis=1).reshape(-1, self._linear().n_params)
+
+    def terms_in_theta(self, xi: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
+        """Stream theta -> Df_theta . xi and theta -> tau_xi f_theta over the samples.
+
+        Both are ``(r, n, c, q)`` for generators ``xi (r, p)``, with weighted rows; their difference is the Lie
+        derivative, and their size is what it is compared with.
+        """
+        field, chosen = self._linear(), self.lifted.restrict(np.atleast_2d(xi).T)
+        width = field.value_dim * field.n_params * max(field.point_dim, chosen.n_generators)
+        size = max(16, BLOCK_BYTES // (8 * width))
+        for start in range(0, len(self.samples), size):
+            x, w = self.samples.points[start : start + size], self.samples.weights[start : start + size]
+            features, slopes = field.features(x), field.features_jacobian(x)
+            self._check_finite(x, features, slopes)
+            unit = np.broadcast_to(np.eye(field.value_dim)[:, None], (field.value_dim, len(x), field.value_dim))
+            tau = np.stack([chosen.on_values(x, channel) for channel in unit], axis=3)
+            root = np.sqrt(w)[:, None, None]
+            moved = np.einsum("ncqa,nra->rncq", slopes, chosen.on_points(x))
+            yield moved * root, np.einsum("nrab,nbq->rnaq", tau, features) * root
 
     def tensor(self) -> NDArray:
         """The bilinear object itself, ``(m, p, q)``: dense, for small problems and tests."""
@@ -183,7 +201,11 @@ class LieDerivative:
 
     def _evaluate(self, x: NDArray) -> tuple[NDArray, NDArray]:
         f, jacobian = self.field.value(x), self.field.jacobian(x)
-        bad = ~(np.isfinite(f).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2)))
+        self._check_finite(x, f, jacobian)
+        return f, jacobian
+
+    def _check_finite(self, x: NDArray, *evaluated: NDArray) -> None:
+        bad = ~np.all([np.isfinite(part.reshape(len(x), -1)).all(axis=1) for part in evaluated], axis=0)
         if bad.any():
             raise InputError(
                 explain(
@@ -193,7 +215,6 @@ class LieDerivative:
                     fix="choose samples inside the domain, for example Samples.box(0.1, 1, dim=...)",
                 )
             )
-        return f, jacobian
 
     def _rows(self, x: NDArray, f: NDArray, jacobian: NDArray) -> NDArray:
         if self.parts is not None:

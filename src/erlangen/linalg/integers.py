@@ -1,0 +1,188 @@
+"""Exact null spaces of integer matrices, by elimination modulo a prime and a check in the integers.
+
+The rank modulo a prime is at most the rank, so the null space modulo a prime is at least as large. Where
+all its vectors lift to integer vectors that the matrix maps to zero exactly, the two are equal: that is a
+proof, at the speed of machine integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+
+from erlangen.linalg.subspace import RationalSubspace
+
+PRIME = 2**31 - 1
+"""Products of two residues fit in 64 bits."""
+
+EXACT = 2**53
+"""Integers up to this are exact in float64, in which sparse products run."""
+
+DENOMINATORS = 1000
+"""Floats that are fractions of at most this denominator, to the last bit, are read as these fractions."""
+
+
+def as_integers(values: NDArray) -> NDArray | None:
+    """Integer multiples of ``values``, all by one factor; None where they are not plain fractions.
+
+    Examples
+    --------
+    >>> as_integers(np.array([0.5, -1 / 3]))
+    array([ 3., -2.])
+    """
+    distinct, where = np.unique(values, return_inverse=True)
+    if np.array_equal(distinct, np.round(distinct)) and np.abs(distinct).max(initial=0.0) < EXACT:
+        return values
+    fractions = [Fraction(float(v)).limit_denominator(DENOMINATORS) for v in distinct]
+    if any(float(f) != v for f, v in zip(fractions, distinct, strict=True)):
+        return None
+    factor = lcm(*(f.denominator for f in fractions))
+    whole = [int(f * factor) for f in fractions]
+    return None if max(map(abs, whole)) >= EXACT else np.array(whole, dtype=np.float64)[where.reshape(values.shape)]
+
+
+def common_null_space(matrices: Iterable[sparse.csr_array], n: int) -> RationalSubspace | None:
+    """Vectors that each of several integer matrices ``(m, n)`` maps to zero, each restricted to those before it.
+
+    Returns None where integers grow too large.
+    """
+    basis = sparse.csr_array(sparse.identity(n, format="csr"))
+    for matrix in matrices:
+        restricted = _product(matrix, basis)
+        null = None if restricted is None else integer_null_space(restricted)
+        product = None if null is None else _product(basis, null)
+        if product is None:
+            return None
+        basis = product
+    tidy = _echelon(basis)
+    reason = f"{basis.shape[1]} independent solutions in exact rational arithmetic"
+    return RationalSubspace(tuple(_rows(basis if tidy is None else tidy)), n, reason)
+
+
+def integer_null_space(a: sparse.csr_array) -> sparse.csr_array | None:
+    """Null space of an integer matrix ``(m, n)`` as integer columns ``(n, dim)``; None where they grow too large."""
+    a = sparse.csr_array(a)
+    a.eliminate_zeros()
+    parts = []
+    for rows, columns in components(a):
+        block = _null_block(a[rows][:, columns].toarray())
+        if block is None:
+            return None
+        row, column = np.nonzero(block)
+        parts.append((columns[row], column, block[row, column], block.shape[1]))
+    starts = np.cumsum([0, *(dim for *_, dim in parts)])
+    index = [np.concatenate([part[0] for part in parts] or [np.zeros(0, dtype=int)])]
+    index.append(np.concatenate([part[1] + start for part, start in zip(parts, starts)] or [np.zeros(0, dtype=int)]))
+    values = np.concatenate([part[2] for part in parts] or [np.zeros(0)]).astype(np.float64)
+    null = sparse.csr_array((values, tuple(index)), shape=(a.shape[1], int(starts[-1])))
+    image = _product(a, null)
+    return null if image is not None and not np.any(image.data) else None
+
+
+def components(a: sparse.csr_array) -> Iterator[tuple[NDArray, NDArray]]:
+    """Rows and columns of the blocks into which a sparse matrix falls apart."""
+    m, n = a.shape
+    graph = sparse.block_array([[None, a], [a.T, None]], format="csr")
+    _, labels = connected_components(graph, directed=False)
+    rows, columns = labels[:m], labels[m:]
+    row_order, column_order = np.argsort(rows, kind="stable"), np.argsort(columns, kind="stable")
+    for label in np.unique(columns):
+        pair = []
+        for order, ordered in ((row_order, rows[row_order]), (column_order, columns[column_order])):
+            start, stop = np.searchsorted(ordered, [label, label + 1])
+            pair.append(order[start:stop])
+        yield pair[0], pair[1]
+
+
+def _null_block(block: NDArray) -> NDArray | None:
+    """Integer null vectors ``(n, dim)`` of a dense integer block, the last columns free."""
+    reduced, pivots = _reduce(block.astype(np.int64))
+    free = np.setdiff1d(np.arange(block.shape[1]), pivots)
+    out = np.zeros((block.shape[1], len(free)), dtype=np.int64)
+    out[free, np.arange(len(free))] = 1
+    out[pivots] = (-reduced[:, free]) % PRIME
+    return _lift(out)
+
+
+def _echelon(columns: sparse.csr_array) -> sparse.csr_array | None:
+    """The same span in reduced echelon form, integer multiples; None where the integers grow too large."""
+    reduced, pivots = _reduce(columns.toarray().T.astype(np.int64))
+    lifted = _lift(reduced.T)
+    if lifted is None or len(pivots) < columns.shape[1]:
+        return None
+    # The same span: echelon . (entries of the old basis at the pivots, scaled alike) is the old basis.
+    scale = lifted[pivots, np.arange(len(pivots))]
+    bound = np.abs(lifted).sum() * max(abs(columns).max(), 1) * max(np.abs(scale).max(initial=1), 1)
+    if columns.shape[1] and float(bound) < EXACT:
+        factor = lcm(*(int(s) for s in scale))
+        if float(bound) * factor < EXACT:
+            weights = columns.toarray()[pivots] * (factor // scale)[:, None]
+            if np.array_equal(lifted @ weights, factor * columns.toarray()):
+                return sparse.csr_array(lifted.astype(np.float64))
+    return None
+
+
+def _reduce(a: NDArray) -> tuple[NDArray, NDArray]:
+    """Reduced echelon form modulo the prime: its non-zero rows and their pivots."""
+    a, row, pivots = a % PRIME, 0, []
+    for column in range(a.shape[1]):
+        below = np.flatnonzero(a[row:, column])
+        if len(below) == 0:
+            continue
+        best = row + below[0]
+        a[[row, best]] = a[[best, row]]
+        a[row] = a[row] * pow(int(a[row, column]), -1, PRIME) % PRIME
+        others = np.flatnonzero(a[:, column])
+        others = others[others != row]
+        used = np.flatnonzero(a[row])
+        cells = np.ix_(others, used)
+        a[cells] = (a[cells] - a[others, column][:, None] * a[row, used]) % PRIME
+        pivots.append(column)
+        row += 1
+        if row == len(a):
+            break
+    return a[:row], np.array(pivots, dtype=int)
+
+
+def _lift(residues: NDArray) -> NDArray | None:
+    """Integer columns proportional to the smallest fractions with these residues (Wang 1981)."""
+    bound = int((PRIME // 2) ** 0.5)
+    old, new = np.full(residues.shape, PRIME, dtype=np.int64), residues.copy()
+    before, denominator = np.zeros_like(new), np.ones_like(new)
+    while np.any(large := new > bound):
+        quotient = np.where(large, old // np.maximum(new, 1), 0)
+        old, new = np.where(large, new, old), np.where(large, old - quotient * new, new)
+        before, denominator = (
+            np.where(large, denominator, before),
+            np.where(large, before - quotient * denominator, denominator),
+        )
+    if np.any(np.abs(denominator) > bound):
+        return None
+    new, denominator = np.where(denominator < 0, -new, new), np.abs(denominator)
+    factors = [lcm(*(int(v) for v in np.unique(column))) for column in denominator.T]
+    if any(factor > bound for factor in factors):
+        return None
+    return new * (np.array(factors, dtype=np.int64)[None, :] // denominator)
+
+
+def _product(a: sparse.csr_array, b: sparse.csr_array) -> sparse.csr_array | None:
+    """Product of two integer matrices; None where a sum could leave the exact integers."""
+    if a.nnz and b.nnz and float((abs(a) @ abs(b)).max()) >= EXACT:
+        return None
+    return sparse.csr_array(a @ b)
+
+
+def _rows(columns: sparse.csr_array) -> Iterator[tuple[Fraction, ...]]:
+    zero = Fraction(0)
+    for k in range(columns.shape[1]):
+        column = columns[:, [k]].tocoo()
+        row = [zero] * columns.shape[0]
+        for i, v in zip(column.coords[0], column.data, strict=True):
+            row[i] = Fraction(int(v))
+        yield tuple(row)
