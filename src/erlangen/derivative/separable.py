@@ -7,12 +7,22 @@ Df_ca psi_r - delta_ca psi'_r with C: one Jacobian pass serves every generator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift, UnknownOutput
+from erlangen.actions import (
+    AbstractAction,
+    Combination,
+    IncrementLift,
+    KernelAction,
+    PolynomialAction,
+    TangentLift,
+    UnknownOutput,
+    product,
+)
+from erlangen.actions.kernel import fibre_matrices
 from erlangen.derivative.forms import AbstractForm, DenseForm, KroneckerForm
 from erlangen.linalg.polynomials import monomials
 
@@ -112,7 +122,31 @@ def separate(action: AbstractAction) -> Separable | None:
         return Separable(action.base, "increment", None, 0)
     if isinstance(action, UnknownOutput) and isinstance(action.base, PolynomialAction):
         return Separable(action.base, "no", _unknown(action), action.n_outputs)
+    if isinstance(action, KernelAction):
+        return _kernel(action)
+    if isinstance(action, Combination):
+        return _combined(action)
     return None
+
+
+def _kernel(action: KernelAction) -> Separable | None:
+    """Kernels under affine generators: the divergence and the matrices on values are constant."""
+    sides = [a.base if isinstance(a, TangentLift) else a for a in (action.target, action.source)]
+    plain = [replace(a, output=None) for a in sides if isinstance(a, PolynomialAction) and a.degree <= 1]
+    if len(plain) < 2:
+        return None
+    unit = np.eye(action.n_generators)
+    fibres = fibre_matrices(action, np.zeros((1, action.point_dim)))[0]
+    return Separable(product(*plain).restrict(np.vstack([unit, unit])), "no", _pad(fibres), 0)
+
+
+def _combined(action: Combination) -> Separable | None:
+    parts = separate(action.base)
+    if parts is None or parts.linear is None:
+        return None
+    moving = action.basis[: parts.action.n_generators]
+    linear = np.tensordot(action.basis.T, parts.linear, 1)
+    return Separable(parts.action.restrict(moving), parts.carried, linear, 0)
 
 
 def _pad(output: NDArray | None) -> NDArray | None:

@@ -18,6 +18,7 @@ from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import polynomial_latex, polynomial_text
 from erlangen.fields.bases import AbstractBasis, Joined, Monomials
+from erlangen.fields.polynomial import PolynomialField
 from erlangen.linalg.polynomials import exponents
 
 __all__ = ["AbstractLibrary", "Expressions", "Features", "FormulaBasis", "Polynomial"]
@@ -118,33 +119,81 @@ class AbstractLibrary(ABC):
 class Polynomial(AbstractLibrary):
     """All monomials of degree 1 to ``degree`` in the coordinates.
 
-    The constant is left out: it is conserved by everything.
+    As a library the constant is left out: it is conserved by everything. A field built from it
+    (:meth:`as_field`, :meth:`as_vector_field`) has all monomials, the constant first: a constant force is a force.
 
     Parameters
     ----------
     degree : int
         Highest total degree, at least 1.
+    dim : int, optional
+        Number d of coordinates, where it is known before the data.
 
     Examples
     --------
     >>> Polynomial(degree=2).bind(["x", "v"]).texts
     ('x', 'v', 'x^2', 'x v', 'v^2')
+    >>> Polynomial(degree=3, dim=2).as_vector_field().n_params
+    20
     """
 
     degree: int
+    dim: int | None = None
 
     def __post_init__(self) -> None:
-        if self.degree < 1:
+        if self.degree < 1 or (self.dim is not None and self.dim < 1):
             raise InputError(
                 explain(
-                    "The degree of a library is too low.",
-                    given=f"degree={self.degree}",
+                    "The degree, or the number of coordinates, of a library is too low.",
+                    given=f"degree={self.degree}, dim={self.dim}",
                     expected="1 or more",
                     fix="Polynomial(degree=2)",
                 )
             )
 
+    def as_field(self, channels: int = 1) -> PolynomialField:
+        """The family of polynomial fields with ``channels`` values, at theta = 0; all monomials, the constant first.
+
+        Raises
+        ------
+        InputError
+            Where ``dim`` was not given.
+        """
+        return self._family(channels, "invariant")
+
+    def as_vector_field(self) -> PolynomialField:
+        """The family of polynomial vector fields, at theta = 0; all monomials, the constant first.
+
+        Raises
+        ------
+        InputError
+            Where ``dim`` was not given.
+        """
+        return self._family(self.dim or 1, "vector")
+
+    def _family(self, channels: int, kind: str) -> PolynomialField:
+        if self.dim is None:
+            raise InputError(
+                explain(
+                    "A family of fields needs a number of coordinates.",
+                    given=f"Polynomial(degree={self.degree})",
+                    expected="dim",
+                    fix=f"Polynomial(degree={self.degree}, dim=2)",
+                )
+            )
+        table = exponents(self.dim, self.degree)
+        return PolynomialField(table, np.zeros((channels, len(table))), kind)
+
     def bind(self, names: Sequence[str]) -> Features:
+        if self.dim not in (None, len(names)):
+            raise InputError(
+                explain(
+                    "The library is over another number of coordinates.",
+                    given=f"Polynomial(degree={self.degree}, dim={self.dim}) for {', '.join(names)}",
+                    expected=f"dim={len(names)}, or none",
+                    fix=f"Polynomial(degree={self.degree})",
+                )
+            )
         table = exponents(len(names), self.degree, lowest=1)
         texts = tuple(polynomial_text([row], [1], names) for row in table)
         latex = tuple(polynomial_latex([row], [1], names) for row in table)

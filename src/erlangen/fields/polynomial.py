@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._render import field_text, polynomial_text
+from erlangen.actions import coordinate_names
 from erlangen.fields._base import EXACT, AbstractLinearField
 from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials, polynomial_jacobian
 
@@ -102,6 +105,22 @@ class PolynomialField(AbstractLinearField):
         """The same monomials with other coefficients."""
         coefficients = np.asarray(theta, dtype=np.float64).reshape(self.coefficients.shape)
         return PolynomialField(self.table, coefficients, self.kind, self.accuracy)
+
+    def describe(self, theta: ArrayLike | None = None, names: Sequence[str] | None = None) -> str:
+        """Readable text of the field with parameters ``theta (q,)``, by default its own.
+
+        A vector field prints as a derivation, other fields as one polynomial a channel.
+
+        Examples
+        --------
+        >>> polynomial_field(2, 1, [[0, 0, -1], [0, 1, 0]], "vector").describe()
+        'x d/dy - y d/dx'
+        """
+        field = self if theta is None else self.with_theta(np.asarray(theta))
+        names = names or coordinate_names(self.point_dim)
+        if self.kind == "vector":
+            return field_text(field.table, field.coefficients, names)
+        return ", ".join(polynomial_text(field.table, row.tolist(), names) for row in field.coefficients)
 
 
 def polynomial_field(d: int, degree: int, coefficients: ArrayLike, kind: str = "invariant") -> PolynomialField:
