@@ -26,6 +26,7 @@ if _TYPE_CHECKING:
     from erlangen.algebra import groups as groups
     from erlangen.algebra import identify as identify
     from erlangen.algebra import rep as rep
+    from erlangen.algebra import rep_from_matrices as rep_from_matrices
     from erlangen.derivative import LieDerivative as LieDerivative
     from erlangen.derivative import Samples as Samples
     from erlangen.fields import as_field as as_field
@@ -43,7 +44,7 @@ _HOMES = {
     "verbs": ("discover", "Symmetry"),
     "fields": ("as_field",),
     "derivative": ("Samples", "LieDerivative"),
-    "algebra": ("LieAlgebra", "Group", "groups", "identify", "rep"),
+    "algebra": ("LieAlgebra", "Group", "groups", "identify", "rep", "rep_from_matrices"),
     "linalg.rank": ("Threshold", "LargestGap", "NoiseFloor"),
     "io": ("read_trajectories",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError"),

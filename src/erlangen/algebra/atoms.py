@@ -44,13 +44,17 @@ class AbstractAtom(ABC):
         """The representation on linear functionals: itself where the images are orthogonal."""
         return Dual(self)
 
+    def restricted(self, subgroup: Group) -> AbstractAtom:
+        """The same action, of a subgroup given by matrices of the same size k."""
+        return self
+
     def lie_images(self, group: Group) -> NDArray:
         """Images ``(p, s, s)`` of the generators of a group of matrices of size k."""
-        return _stacked([self.lie(a) for a in group.lie_algebra], self.size)
+        return stacked_images([self.lie(a) for a in group.lie_algebra], self.size)
 
     def discrete_images(self, group: Group) -> NDArray:
         """Images ``(m, s, s)`` of the discrete elements of a group of matrices of size k."""
-        return _stacked([self.element(g) for g in group.discrete], self.size)
+        return stacked_images([self.element(g) for g in group.discrete], self.size)
 
     def __str__(self) -> str:
         return self.text
@@ -101,6 +105,9 @@ class Dual(AbstractAtom):
     def dual(self) -> AbstractAtom:
         return self.of
 
+    def restricted(self, subgroup: Group) -> AbstractAtom:
+        return Dual(self.of.restricted(subgroup))
+
     def lie(self, a: NDArray) -> NDArray:
         return -self.of.lie(a).T
 
@@ -111,7 +118,7 @@ class Dual(AbstractAtom):
         return -self.of.lie_images(group).transpose(0, 2, 1)
 
     def discrete_images(self, group: Group) -> NDArray:
-        return _stacked([inverse_transposed(g) for g in self.of.discrete_images(group)], self.size)
+        return stacked_images([inverse_transposed(g) for g in self.of.discrete_images(group)], self.size)
 
 
 def inverse_transposed(g: NDArray) -> NDArray:
@@ -122,5 +129,6 @@ def inverse_transposed(g: NDArray) -> NDArray:
     return np.linalg.inv(g).T
 
 
-def _stacked(images: list[NDArray], size: int) -> NDArray:
+def stacked_images(images: list[NDArray], size: int) -> NDArray:
+    """Matrices ``(s, s)`` as one array, also where there are none."""
     return np.stack(images) if images else np.zeros((0, size, size))

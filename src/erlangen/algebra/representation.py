@@ -19,6 +19,7 @@ from erlangen._errors import InputError, explain
 from erlangen.algebra._words import block_diagonal, kronecker, leibniz
 from erlangen.algebra.atoms import AbstractAtom
 from erlangen.algebra.group import Group
+from erlangen.algebra.membership import check_subgroup
 
 Word = tuple[AbstractAtom, ...]
 """Factors of a tensor product. The empty word is a scalar."""
@@ -70,6 +71,34 @@ class Representation:
     def discrete_images(self) -> tuple[csr_array, ...]:
         """csr_array images ``(N, N)`` of the discrete elements of the group, in their order."""
         return self._images(kronecker, len(self.group.discrete), lambda atom: atom.discrete_images(self.group))
+
+    def restricted(self, subgroup: Group) -> Representation:
+        """The same words, of a subgroup that is known to be one: `restrict` checks it."""
+        return collected(subgroup, [(tuple(atom.restricted(subgroup) for atom in w), n) for w, n in self.terms])
+
+    def restrict(self, subgroup: Group) -> Representation:
+        """The same words, of a subgroup; symbols keep their meaning.
+
+        Parameters
+        ----------
+        subgroup : Group
+            Given by matrices of the same size k.
+
+        Raises
+        ------
+        InputError
+            If a generator of the subgroup can be seen not to lie in the group: see
+            `erlangen.algebra.membership.outsider`.
+
+        Examples
+        --------
+        >>> from erlangen.algebra import groups, rep
+        >>> r = rep("V*V + spin(2)", groups.SO(3)).restrict(groups.Cube())
+        >>> print(r, r.group.name, len(r.discrete_images))
+        V**2 + spin(2) Cube() 2
+        """
+        check_subgroup(subgroup, self.group)
+        return self.restricted(subgroup)
 
     def matrix(self, a: NDArray) -> NDArray:
         """Matrix ``(N, N)`` of an element ``(k, k)`` of the Lie algebra.
