@@ -1,7 +1,7 @@
 """Find, enforce and promote continuous symmetry in models, data and dynamical systems.
 
 The Lie derivative L_xi f = Df . xi - tau_xi f is linear in the generator xi and, for linear models,
-in the parameters theta. ``discover`` is its null space in xi.
+in the parameters theta. ``discover`` is its null space in xi, ``enforce`` its null space in theta.
 """
 
 from importlib import import_module as _import_module
@@ -35,13 +35,15 @@ if _TYPE_CHECKING:
     from erlangen.linalg.rank import NoiseFloor as NoiseFloor
     from erlangen.linalg.rank import Threshold as Threshold
     from erlangen.verbs import Symmetry as Symmetry
+    from erlangen.verbs import closure as closure
     from erlangen.verbs import discover as discover
+    from erlangen.verbs import enforce as enforce
 
 __version__ = "0.1.0"
 
 # Each public name is imported when it is first used, so that `import erlangen` stays light.
 _HOMES = {
-    "verbs": ("discover", "Symmetry"),
+    "verbs": ("discover", "enforce", "closure", "Symmetry"),
     "fields": ("as_field",),
     "derivative": ("Samples", "LieDerivative"),
     "algebra": ("LieAlgebra", "Group", "groups", "identify", "rep", "rep_from_matrices"),

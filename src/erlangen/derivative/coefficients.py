@@ -6,7 +6,7 @@ generators the matrix is an integer matrix: no samples, no rounding, and mostly 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from scipy import sparse
 
 from erlangen.derivative.separable import Separable
 from erlangen.fields import PolynomialField
+from erlangen.linalg.integers import as_integers
 from erlangen.linalg.polynomials import derivative_table
 
 
@@ -140,3 +141,19 @@ def _pulled_back(table: NDArray, h: NDArray, shift: NDArray) -> list[dict[tuple[
 
 def _nothing(field: PolynomialField) -> list[tuple[NDArray, NDArray]]:
     return [(field.table, np.zeros((len(field.table), field.value_dim, field.value_dim)))]
+
+
+def integer_multiples(parts: Separable) -> Separable | None:
+    """The same generators, each times the factor that makes all its coefficients integers; None where there is none."""
+    action = parts.action
+    matrix, output = action.matrix.copy(), None if parts.linear is None else parts.linear.copy()
+    for k in range(parts.n_generators):
+        entries = slice(matrix.indptr[k], matrix.indptr[k + 1]) if k < action.n_generators else slice(0, 0)
+        own = np.zeros(0) if output is None else output[k].ravel()
+        whole = as_integers(np.concatenate([matrix.data[entries], own]))
+        if whole is None:
+            return None
+        matrix.data[entries] = whole[: len(whole) - len(own)]
+        if output is not None:
+            output[k] = whole[len(whole) - len(own) :].reshape(output[k].shape)
+    return replace(parts, action=replace(action, matrix=matrix), linear=output)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction
+from erlangen.derivative.coefficients import CoefficientMap, lie_coefficients
 from erlangen.derivative.exact import ExactRows
 from erlangen.derivative.forms import AbstractForm, DenseForm
 from erlangen.derivative.samples import Samples
@@ -157,6 +158,14 @@ class LieDerivative:
             root = np.sqrt(w)[:, None, None]
             moved = np.einsum("ncqa,nra->rncq", slopes, chosen.on_points(x))
             yield moved * root, np.einsum("nrab,nbq->rnaq", tau, features) * root
+
+    def in_coefficients(self, xi: NDArray) -> CoefficientMap | None:
+        """The map theta -> L_xi f_theta on coefficients, for one generator; None where it is not polynomial."""
+        if not isinstance(self.field, PolynomialField) or self.parts is None:
+            return None
+        if self.parts.carried == "increment" and self.parts.action.degree > 1:
+            return None
+        return lie_coefficients(self.field, self.parts, xi)
 
     def tensor(self) -> NDArray:
         """The bilinear object itself, ``(m, p, q)``: dense, for small problems and tests."""

@@ -47,6 +47,10 @@ class AbstractBasis(ABC):
         flat = coefficients @ gradients.transpose(1, 0, 2).reshape(q, n * d)
         return flat.reshape(len(coefficients), n, d).transpose(1, 0, 2)
 
+    def domain(self) -> tuple[NDArray, NDArray] | None:
+        """Lowest and highest corner ``(d,)`` of the box that the functions are made for; None where there is none."""
+        return None
+
     def field(self, coefficients: ArrayLike, kind: str = "invariant") -> BasisField:
         """The field with coefficients ``(c, q)`` (``(q,)`` for one channel)."""
         return BasisField(self, np.atleast_2d(np.asarray(coefficients, dtype=np.float64)), kind)
@@ -122,6 +126,12 @@ class Fourier(AbstractBasis):
     def size(self) -> int:
         return _combined_size([self._width(j) for j in range(self.point_dim)], self.tensor)
 
+    def domain(self) -> tuple[NDArray, NDArray]:
+        """One period; from -1 to 1 along a coordinate that is left out."""
+        periods = np.asarray(self.periods, dtype=np.float64)
+        finite = np.isfinite(periods)
+        return np.where(finite, 0.0, -1.0), np.where(finite, periods, 1.0)
+
     def _width(self, j: int) -> int:
         return 2 * self.order if np.isfinite(self.periods[j]) else 0
 
@@ -176,6 +186,11 @@ class Spline(AbstractBasis):
         # The splines of one coordinate sum to one: the last is left out, the constant stands for it.
         return _combined_size([len(np.asarray(k)) + self.degree - 2 for k in self.knots], self.tensor)
 
+    def domain(self) -> tuple[NDArray, NDArray]:
+        """From the first to the last knot."""
+        ends = np.array([[np.asarray(k)[0], np.asarray(k)[-1]] for k in self.knots], dtype=np.float64)
+        return ends[:, 0], ends[:, 1]
+
     @cached_property
     def _splines(self) -> list:
         from scipy.interpolate import BSpline
@@ -223,6 +238,10 @@ class Radial(AbstractBasis):
     @property
     def size(self) -> int:
         return len(self.centres) + 1
+
+    def domain(self) -> tuple[NDArray, NDArray]:
+        """The centres and one width around them."""
+        return self.centres.min(axis=0) - self.width, self.centres.max(axis=0) + self.width
 
     def evaluate(self, x: NDArray) -> NDArray:
         squared = ((x[:, None, :] - self.centres) ** 2).sum(axis=2)
@@ -321,6 +340,13 @@ class Joined(AbstractBasis):
     @property
     def size(self) -> int:
         return sum(b.size for b in self.parts)
+
+    def domain(self) -> tuple[NDArray, NDArray] | None:
+        """The box around the domains of the parts that have one."""
+        known = [box for part in self.parts if (box := part.domain()) is not None]
+        if not known:
+            return None
+        return np.min([low for low, _ in known], axis=0), np.max([high for _, high in known], axis=0)
 
     def evaluate(self, x: NDArray) -> NDArray:
         return np.hstack([b.evaluate(x) for b in self.parts])

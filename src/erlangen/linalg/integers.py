@@ -36,15 +36,19 @@ def as_integers(values: NDArray) -> NDArray | None:
     >>> as_integers(np.array([0.5, -1 / 3]))
     array([ 3., -2.])
     """
-    distinct, where = np.unique(values, return_inverse=True)
-    if np.array_equal(distinct, np.round(distinct)) and np.abs(distinct).max(initial=0.0) < EXACT:
-        return values
-    fractions = [Fraction(float(v)).limit_denominator(DENOMINATORS) for v in distinct]
-    if any(float(f) != v for f, v in zip(fractions, distinct, strict=True)):
-        return None
-    factor = lcm(*(f.denominator for f in fractions))
-    whole = [int(f * factor) for f in fractions]
-    return None if max(map(abs, whole)) >= EXACT else np.array(whole, dtype=np.float64)[where.reshape(values.shape)]
+    largest = np.abs(values).max(initial=0.0)
+    for scaled in (values, values / largest if largest else values):  # a common factor may be all that is irrational
+        distinct, where = np.unique(scaled, return_inverse=True)
+        if np.array_equal(distinct, np.round(distinct)) and largest < EXACT:
+            return scaled
+        fractions = [Fraction(float(v)).limit_denominator(DENOMINATORS) for v in distinct]
+        if any(float(f) != v for f, v in zip(fractions, distinct, strict=True)):
+            continue
+        factor = lcm(*(f.denominator for f in fractions))
+        whole = [int(f * factor) for f in fractions]
+        if max(map(abs, whole)) < EXACT:
+            return np.array(whole, dtype=np.float64)[where.reshape(values.shape)]
+    return None
 
 
 def common_null_space(matrices: Iterable[sparse.csr_array], n: int) -> RationalSubspace | None:

@@ -4,5 +4,8 @@ from erlangen.verbs._measure import Defect as Defect
 from erlangen.verbs._measure import coefficients_of as coefficients_of
 from erlangen.verbs._sort import Found as Found
 from erlangen.verbs._sort import Generator as Generator
+from erlangen.verbs.closure import Closure as Closure
+from erlangen.verbs.closure import closure as closure
 from erlangen.verbs.discover import discover as discover
+from erlangen.verbs.enforce import enforce as enforce
 from erlangen.verbs.symmetry import Symmetry as Symmetry

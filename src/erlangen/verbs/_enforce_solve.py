@@ -1,0 +1,167 @@
+"""Null spaces in theta: exact, floating on coefficients, and sampled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+from scipy.sparse.linalg import norm
+
+from erlangen._errors import UndecidedError, explain
+from erlangen.derivative.coefficients import CoefficientMap, integer_multiples, lie_coefficients, substituted
+from erlangen.derivative.lie import ROWS_PER_GENERATOR, LieDerivative
+from erlangen.fields import PolynomialField
+from erlangen.linalg.integers import as_integers, common_null_space, components
+from erlangen.linalg.null import iterative_null_space, whiten
+from erlangen.linalg.qr import StreamedQR, rounding
+from erlangen.linalg.rank import margin
+from erlangen.linalg.subspace import DenseSubspace, RationalSubspace
+from erlangen.verbs._enforce_request import Element, Request, moved_values
+
+DENSE_COLUMNS = 2000
+"""Parameters that one dense decomposition takes at once: beyond, a sparse iteration."""
+
+
+def in_coefficients(lie: LieDerivative, xi: NDArray, elements: tuple[Element, ...]) -> list[CoefficientMap] | None:
+    """Equations on coefficients for generators ``xi (r, p)`` and elements; None where field or action has none."""
+    field = lie.field
+    if not isinstance(field, PolynomialField):
+        return None
+    maps = [lie.in_coefficients(row) for row in xi]
+    known = [m for m in maps if m is not None]
+    if len(known) < len(maps):
+        return None
+    return [*known, *(substituted(field, e.matrix, e.shift, e.rho) for e in elements)]
+
+
+def solve_exactly(lie: LieDerivative, xi: NDArray, elements: tuple[Element, ...]) -> RationalSubspace | None:
+    """Null space in integers; None where generators are irrational or integers grow too large."""
+    field, parts = lie.field, lie.parts
+    whole = None if parts is None else integer_multiples(parts)
+    if whole is None or not isinstance(field, PolynomialField):
+        return None
+    matrices = [lie_coefficients(field, whole, row).matrix for row in xi]
+    for element in elements:
+        matrix = substituted(field, element.matrix, element.shift, element.rho).matrix
+        integers = as_integers(matrix.data)
+        if integers is None:
+            return None
+        matrices.append(sparse.csr_array((integers, matrix.indices, matrix.indptr), shape=matrix.shape))
+    matrices.sort(key=lambda matrix: matrix.nnz)  # diagonal ones first: each leaves less to the next
+    return common_null_space(matrices, field.n_params)
+
+
+def solve_floating(maps: list[CoefficientMap], q: int, tolerance: float) -> DenseSubspace:
+    """Common null space of the equations in floating point, each restricted to the solutions of those before it."""
+    scale = max((m.size for m in maps), default=1.0) or 1.0  # before terms cancel: rounding is relative to that
+    basis, dropped = sparse.csr_array(sparse.identity(q, format="csr")), [np.zeros(0)]
+    for m in sorted(maps, key=lambda m: m.matrix.nnz):
+        null, values = _stage(sparse.csr_array(m.matrix @ basis), tolerance * scale)
+        basis = sparse.csr_array(basis @ null)
+        dropped.append(values)
+    dense = np.linalg.qr(basis.toarray())[0]
+    kept = np.sqrt(
+        np.sum([np.linalg.norm(m.matrix @ dense, axis=0) ** 2 for m in maps] or [np.zeros(dense.shape[1])], axis=0)
+    )
+    ascending = np.concatenate([np.sort(kept), np.sort(np.concatenate(dropped))]) / scale
+    dim = dense.shape[1]
+    reason = f"{dim} of {q} singular values at most {tolerance:.2g} of the largest coefficient"
+    residual = float(kept.max(initial=0.0)) / scale
+    return DenseSubspace(dense, ascending, margin(ascending, dim, tolerance), reason, residual, "floating")
+
+
+def _stage(a: sparse.csr_array, cut: float) -> tuple[sparse.csr_array, NDArray]:
+    """Orthonormal null space ``(n, dim)`` of a sparse matrix, block by block, and the singular values above the cut."""
+    a.data[np.abs(a.data) <= cut] = 0.0
+    a.eliminate_zeros()
+    blocks, above, where = [], [np.zeros(0)], [np.zeros(0, dtype=int)]
+    for rows, columns in components(a):
+        vectors, values = _block(sparse.csr_array(a[rows][:, columns]), cut)
+        blocks.append(vectors[:, values <= cut])
+        above.append(values[values > cut])
+        where.append(columns)
+    stacked = sparse.csr_array(sparse.block_diag(blocks, format="csr")) if blocks else sparse.csr_array((0, 0))
+    return sparse.csr_array(stacked[np.argsort(np.concatenate(where))]), np.concatenate(above)
+
+
+def _block(block: sparse.csr_array, cut: float) -> tuple[NDArray, NDArray]:
+    """Right singular vectors ``(n, .)`` and singular values of a block: all, or those of the null space."""
+    n = block.shape[1]
+    if n > DENSE_COLUMNS:
+        null = iterative_null_space(sparse.csr_matrix(block), cut / float(norm(block)))
+        return null.basis, np.zeros(null.dim)
+    dense = block.toarray()
+    if len(dense) > n:
+        dense = np.linalg.qr(dense, mode="r")
+    _, s, vt = linalg.svd(dense, full_matrices=True)
+    return vt.T, np.concatenate([s, np.zeros(n - len(s))])
+
+
+def solve_sampled(request: Request, xi: NDArray) -> DenseSubspace:
+    """Null space of the rows at the samples; only triangular factors ``(q, q)`` are kept.
+
+    Columns are measured by how much their functions move before terms cancel, so units of theta do not matter.
+    """
+    q, tolerance = request.field.n_params, request.tolerance
+    _enough(request, len(xi))
+    rows, moves = StreamedQR(q), StreamedQR(q)
+    streams = [request.lie.terms_in_theta(xi)] if len(xi) else []
+    for stream in [*streams, moved_values(request)]:
+        for ahead, behind in stream:
+            rows.update((ahead - behind).reshape(-1, q))
+            moves.update(ahead.reshape(-1, q))
+            moves.update(behind.reshape(-1, q))
+    left, sizes = moves.factor(), np.linalg.norm(moves.factor(), axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    right, left = rows.factor() / sizes, left / sizes
+    scale = float(np.linalg.norm(left, 2)) or 1.0
+    _, s, vt = linalg.svd(right)
+    tolerance = max(tolerance, rounding((rows.n_rows, q)))
+    null, dropped = _resolved(right, left, vt[s <= tolerance * scale].T, tolerance)
+    basis = np.linalg.qr(null / sizes[:, None])[0] if null.shape[1] else null
+    residual = float(np.linalg.norm(right @ (basis * sizes[:, None]), axis=0).max(initial=0.0)) / scale
+    reason = f"{basis.shape[1]} of {q} singular values at most {tolerance:.2g} of how far functions move"
+    if dropped:
+        reason += f"; {dropped} combinations of nearly dependent functions are too small to decide and left out"
+    ascending = s[::-1] / scale
+    return DenseSubspace(
+        basis,
+        ascending,
+        margin(ascending, len(s) - np.sum(s > tolerance * scale), tolerance),
+        reason,
+        residual,
+        "sampled",
+    )
+
+
+def _resolved(right: NDArray, left: NDArray, null: NDArray, tolerance: float) -> tuple[NDArray, int]:
+    """Drop null vectors that are small only because all of the function is.
+
+    Nearly dependent functions have combinations that barely move at all: there a small residual says nothing. What
+    remains either does not move, or has a residual far below its motion (half of the digits).
+    """
+    if null.shape[1] == 0:
+        return null, 0
+    motion = whiten(left @ null, rounding(left.shape))
+    _, s, vt = linalg.svd(right @ null @ motion.apply, full_matrices=False)
+    holds = s <= max(np.sqrt(np.finfo(np.float64).eps), 10 * tolerance)
+    return np.hstack([null @ motion.null, null @ motion.apply @ vt[holds].T]), int(np.sum(~holds))
+
+
+def _enough(request: Request, r: int) -> None:
+    samples, q, c = request.lie.samples, request.field.n_params, request.field.value_dim
+    count = r + len(request.elements)
+    if not count:
+        return
+    needed = -(-ROWS_PER_GENERATOR * q // (c * count))
+    distinct = samples.count_distinct(needed)
+    if distinct < needed:
+        raise UndecidedError(
+            explain(
+                "There are too few samples for so many parameters.",
+                given=f"{distinct} different points with {c} value channels, under {count} generators and elements, "
+                f"for {q} parameters",
+                expected=f"at least {needed} points; {5 * needed} are comfortable",
+                fix="more samples, or a smaller family",
+            )
+        )
