@@ -9,7 +9,8 @@ from scipy import sparse
 from erlangen import UndecidedError
 from erlangen.linalg.null import iterative_null_space, null_space, rational_null_space, streamed_null_space, whiten
 from erlangen.linalg.qr import StreamedQR
-from erlangen.linalg.subspace import DenseSubspace, IsotypicBlock, IsotypicSubspace, echelon, span
+from erlangen.linalg.structured import IsotypicBlock, IsotypicSubspace
+from erlangen.linalg.subspace import DenseSubspace, echelon, span
 
 
 def low_rank(m, p, rank, seed):

@@ -14,7 +14,22 @@ from erlangen.linalg.qr import rounding
 
 
 class AbstractSubspace(ABC):
-    """A linear subspace of R^N with the evidence for its dimension."""
+    """A linear subspace of R^N with the evidence for its dimension.
+
+    Attributes
+    ----------
+    reason : str
+        Why this dimension.
+    residual : float
+        Largest relative residual of a basis vector in the equations that define the space; not a
+        number where there are none.
+    method : str
+        How it was found.
+    """
+
+    reason: str
+    residual: float
+    method: str
 
     @property
     @abstractmethod
@@ -88,12 +103,18 @@ class DenseSubspace(AbstractSubspace):
         First value dropped over last value kept.
     reason : str
         Why this dimension.
+    residual : float
+        Largest relative residual of a basis vector in the equations that define the space.
+    method : str
+        How it was found.
     """
 
     basis: NDArray
     singular_values: NDArray = field(default_factory=lambda: np.zeros(0))
     gap: float = float("inf")
     reason: str = "given"
+    residual: float = float("nan")
+    method: str = "given"
 
     @property
     def ambient_dim(self) -> int:
@@ -130,11 +151,14 @@ class RationalSubspace(AbstractSubspace):
         Dimension N of the space around it.
     reason : str
         Why this dimension.
+    method : str
+        How it was found.
     """
 
     rows: tuple[tuple[Fraction, ...], ...]
     n: int
     reason: str = "exact rational null space"
+    method: str = "exact"
 
     @property
     def ambient_dim(self) -> int:
@@ -156,6 +180,11 @@ class RationalSubspace(AbstractSubspace):
         """Empty: no spectrum is needed."""
         return np.zeros(0)
 
+    @property
+    def residual(self) -> float:
+        """Zero: the equations hold exactly."""
+        return 0.0
+
     @cached_property
     def _float(self) -> NDArray:
         return np.array([[float(v) for v in row] for row in self.rows]).reshape(len(self.rows), self.n).T
@@ -175,97 +204,6 @@ class RationalSubspace(AbstractSubspace):
     def sparse_basis(self) -> NDArray:
         """The exact basis as float columns ``(N, dim)``."""
         return self._float
-
-
-@dataclass(frozen=True, eq=False)
-class IsotypicBlock:
-    """Equivariant maps between the copies of one irreducible representation on two sides.
-
-    Attributes
-    ----------
-    left : ndarray (a, m, k)
-        m copies of the irreducible of size k inside R^a, orthonormal columns.
-    right : ndarray (b, n, k)
-        n copies inside R^b.
-    commutant : ndarray (t, k, k)
-        Orthogonal matrices that commute with the irreducible, orthogonal to each other: the identity
-        (real type), two (complex) or four (quaternionic).
-    """
-
-    left: NDArray
-    right: NDArray
-    commutant: NDArray
-
-    @property
-    def dim(self) -> int:
-        """Number of maps: m * n * t."""
-        return self.left.shape[1] * self.right.shape[1] * len(self.commutant)
-
-
-@dataclass(frozen=True, eq=False)
-class IsotypicSubspace(AbstractSubspace):
-    """Matrices ``(a, b)``, flattened row by row, that are sums of U_i M_t V_j^T over isotypic blocks.
-
-    Only the factors are kept: O((a + b)^2) numbers where a dense basis has dim * a * b.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        The two sizes (a, b).
-    blocks : tuple of IsotypicBlock
-        One per irreducible representation that stands on both sides.
-    reason : str
-        Why this dimension.
-    """
-
-    shape: tuple[int, int]
-    blocks: tuple[IsotypicBlock, ...]
-    reason: str = "factors of isotypic components"
-
-    @property
-    def ambient_dim(self) -> int:
-        """Dimension a * b of the space of matrices."""
-        return self.shape[0] * self.shape[1]
-
-    @property
-    def dim(self) -> int:
-        """Number of independent maps."""
-        return sum(block.dim for block in self.blocks)
-
-    @property
-    def gap(self) -> float:
-        """Infinite: dimensions are counted, not thresholded."""
-        return float("inf")
-
-    @property
-    def singular_values(self) -> NDArray:
-        """Empty: no spectrum is needed."""
-        return np.zeros(0)
-
-    def coordinates(self, vectors: NDArray) -> NDArray:
-        """Inner products ``(..., dim)`` with the maps U_i M_t V_j^T / sqrt(k)."""
-        x = vectors.reshape(*vectors.shape[:-1], *self.shape)
-        parts = []
-        for block in self.blocks:
-            inner = np.einsum("aik,...ab,bjl->...ijkl", block.left, x, block.right, optimize=True)
-            c = np.einsum("...ijkl,tkl->...ijt", inner, block.commutant) / np.sqrt(block.left.shape[2])
-            parts.append(c.reshape(*c.shape[:-3], -1))
-        return np.concatenate(parts, axis=-1) if parts else np.zeros((*vectors.shape[:-1], 0))
-
-    def combine(self, coordinates: NDArray) -> NDArray:
-        """Flattened matrices ``(..., a * b)`` with given coordinates."""
-        out, start = np.zeros((*coordinates.shape[:-1], *self.shape)), 0
-        for block in self.blocks:
-            m, n, t = block.left.shape[1], block.right.shape[1], len(block.commutant)
-            c = coordinates[..., start : start + block.dim].reshape(*coordinates.shape[:-1], m, n, t)
-            middle = np.einsum("...ijt,tkl->...ijkl", c, block.commutant) / np.sqrt(block.left.shape[2])
-            out += np.einsum("aik,...ijkl,bjl->...ab", block.left, middle, block.right, optimize=True)
-            start += block.dim
-        return out.reshape(*coordinates.shape[:-1], -1)
-
-    def sparse_basis(self) -> NDArray:
-        """Reduced echelon basis as columns ``(N, dim)``."""
-        return echelon(self.to_dense())
 
 
 def span(columns: NDArray) -> DenseSubspace:

@@ -1,0 +1,186 @@
+"""Equivariant maps of any group: the null space of X -> rho_b(g) X - X rho_a(g).
+
+Translations, boosts and triangular groups do not act completely reducibly. The part of the group
+that is closed under transposes still does, and it leaves few maps; the other generators are
+imposed on the coordinates of those. Without such a part all entries of the matrix are unknowns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
+
+from erlangen.algebra.equivariant._sides import Factor, Side
+from erlangen.algebra.equivariant.isotypic import NotSplitError, components
+from erlangen.algebra.equivariant.reducible import reductive_part
+from erlangen.linalg.null import iterative_null_space, null_space
+from erlangen.linalg.qr import triangular_factor
+from erlangen.linalg.structured import IsotypicSubspace, RestrictedSubspace
+from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
+
+_DENSE_NUMBERS = 5e7  # entries of the matrix of all equations up to which it is written out, in blocks
+
+
+def general_maps(target: Side, source: Side) -> AbstractSubspace:
+    """Maps between two sides of any group, by a null space.
+
+    Parameters
+    ----------
+    target, source : Side
+        Sides of sizes a and b.
+
+    Raises
+    ------
+    UndecidedError
+        Where the equations are too many for a dense solver and the null space too large for the iterative one.
+    """
+    lie, discrete, rest = reductive_part((target, source))
+    whole = _split_maps(target, source, lie, discrete)
+    equations = _equations(target, source, rest)
+    if not equations:
+        return whole
+    part = _null_space(equations, whole, (target.size, source.size))
+    if isinstance(whole, IsotypicSubspace):
+        return RestrictedSubspace(whole, part, method="general")
+    return replace(part, method="general")
+
+
+def _split_maps(target: Side, source: Side, lie: NDArray, discrete: NDArray) -> AbstractSubspace:
+    """Maps under the part that is closed under transposes; all matrices where there is none."""
+    shape = (target.size, source.size)
+    if len(lie) or len(discrete):
+
+        def part(factor: Factor) -> Factor:
+            return Factor(np.tensordot(lie, factor.lie, 1), factor.discrete[discrete])
+
+        try:
+            found = components((target.map_factors(part), source.map_factors(part)))
+            return IsotypicSubspace(shape, tuple(c.block() for c in found))
+        except NotSplitError:
+            pass
+    return _Everything(shape[0] * shape[1])
+
+
+class _Everything(AbstractSubspace):
+    """All of R^N, without a matrix."""
+
+    reason, residual, method = "all entries", 0.0, "given"
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    @property
+    def ambient_dim(self) -> int:
+        return self.n
+
+    @property
+    def dim(self) -> int:
+        return self.n
+
+    def coordinates(self, vectors: NDArray) -> NDArray:
+        return vectors
+
+    def combine(self, coordinates: NDArray) -> NDArray:
+        return coordinates
+
+    def sparse_basis(self) -> NDArray:
+        return np.eye(self.n)
+
+
+Equation = tuple[Callable[[NDArray], NDArray], Callable[[NDArray], NDArray]]
+"""A linear map on stacks of matrices ``(r, a, b)`` and its transpose."""
+
+
+def _equations(target: Side, source: Side, rest: tuple[NDArray, NDArray]) -> list[Equation]:
+    """X -> rho_b(g) X - X rho_a(g) for the generators that are left, each of norm 1."""
+    sides = target, source
+    return [_lie_equation(sides, weights) for weights in rest[0]] + [_discrete_equation(sides, i) for i in rest[1]]
+
+
+def _lie_equation(sides: tuple[Side, Side], weights: NDArray) -> Equation:
+    def turned(factor: Factor) -> NDArray:
+        return np.tensordot(weights, factor.lie, 1).T
+
+    return _commutator(
+        [lambda x, s=s: s.lie_apply(weights, x) for s in sides], [lambda x, s=s: s.leibniz(turned, x) for s in sides]
+    )
+
+
+def _discrete_equation(sides: tuple[Side, Side], which: int) -> Equation:
+    return _commutator(
+        [lambda x, s=s: s.kronecker(lambda f: f.discrete[which], x) for s in sides],
+        [lambda x, s=s: s.kronecker(lambda f: f.discrete[which].T, x) for s in sides],
+    )
+
+
+def _commutator(apply: list, transpose: list) -> Equation:
+    def columns(f, x):  # one action on the rows of a stack of matrices
+        r, a, b = x.shape
+        return f(x.transpose(1, 0, 2).reshape(a, r * b)).reshape(a, r, b).transpose(1, 0, 2)
+
+    def rows(f, x):  # x rho = (rho^T x^T)^T
+        return columns(f, x.transpose(0, 2, 1)).transpose(0, 2, 1)
+
+    return (
+        lambda x: columns(apply[0], x) - rows(transpose[1], x),
+        lambda y: columns(transpose[0], y) - rows(apply[1], y),
+    )
+
+
+def _null_space(equations: list[Equation], whole: AbstractSubspace, shape: tuple[int, int]) -> DenseSubspace:
+    cells, unknowns = shape[0] * shape[1], whole.dim
+    if not unknowns:
+        return DenseSubspace(np.zeros((0, 0)), reason="no unknowns", residual=0.0)
+    scales = _scales(equations, whole, shape)
+    if len(equations) * cells * unknowns <= _DENSE_NUMBERS or unknowns <= 64:
+        factor = triangular_factor(_blocks(equations, scales, whole, shape), unknowns)
+        found = null_space(factor)
+        size = float(np.linalg.norm(factor, 2)) if factor.size else 1.0
+        residual = float(np.linalg.norm(factor @ found.basis, axis=0).max(initial=0.0)) / (size or 1.0)
+        return replace(found, residual=residual)
+    operator = _operator(equations, scales, whole, shape)
+    # The iteration works with A^T A, so that half of the digits are left for singular values.
+    found = iterative_null_space(operator, float(np.sqrt(np.finfo(np.float64).eps)))
+    return replace(found, residual=float(found.singular_values[: found.dim].max(initial=0.0)))
+
+
+def _scales(equations: list[Equation], whole: AbstractSubspace, shape: tuple[int, int]) -> list[float]:
+    """The typical size of each equation on a random map, so that no generator's unit matters."""
+    c = np.random.default_rng(0).standard_normal((1, whole.dim))  # any fixed vector does
+    x = whole.combine(c).reshape(1, *shape)
+    sizes = [float(np.linalg.norm(apply(x)) / np.linalg.norm(x)) for apply, _ in equations]
+    return [size if size > 0 else 1.0 for size in sizes]
+
+
+def _blocks(equations, scales, whole: AbstractSubspace, shape):
+    basis = whole.combine(np.eye(whole.dim)).reshape(whole.dim, *shape)
+    for (apply, _), scale in zip(equations, scales):
+        yield apply(basis).reshape(whole.dim, -1).T / scale
+
+
+def _operator(equations, scales, whole: AbstractSubspace, shape) -> LinearOperator:
+    cells = shape[0] * shape[1]
+
+    def forth(c: NDArray) -> NDArray:
+        c = c.reshape(whole.dim, -1)
+        x = whole.combine(c.T).reshape(-1, *shape)
+        return np.vstack([apply(x).reshape(len(x), cells).T / s for (apply, _), s in zip(equations, scales)])
+
+    def back(y: NDArray) -> NDArray:
+        y = y.reshape(len(equations), cells, -1)
+        total = sum(transpose(part.T.reshape(-1, *shape)) / s for (_, transpose), s, part in zip(equations, scales, y))
+        return whole.coordinates(total.reshape(len(total), cells)).T
+
+    size = (len(equations) * cells, whole.dim)
+    return LinearOperator(
+        size,
+        matvec=lambda c: forth(c).ravel(),
+        rmatvec=lambda y: back(y).ravel(),
+        matmat=forth,
+        rmatmat=back,
+        dtype=float,
+    )

@@ -1,0 +1,321 @@
+"""Isotypic components by two random elements of the algebra that a group spans.
+
+Let A be a random symmetric element of the associative algebra of the matrices rho(g), where
+that algebra is closed under transposes. On an irreducible component of type W its eigenspaces
+are copies of one multiplicity space; a second element maps them onto each other isometrically up
+to a factor. That is all one needs: O(N^3) for a side of size N, and no theory of weights.
+
+Over the reals, the matrices that commute with an irreducible action form R, C or H. The corner
+of the algebra at one eigenspace shows which, and gives the units i, j, k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from erlangen._errors import ErlangenError
+from erlangen.algebra.equivariant._sides import Side
+from erlangen.linalg.qr import rounding
+from erlangen.linalg.structured import IsotypicBlock
+
+_DRAWS = 4  # a draw fails only where two eigenvalues meet by chance
+_WORDS = 3  # random group elements in each of the combinations that are multiplied
+_LONGEST = 12
+_DEGREE = 4
+
+_TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
+
+# Left multiplication tables: unit p times unit q is sign * unit r.
+_PRODUCTS = {
+    (1, 2): (3, 1.0), (2, 3): (1, 1.0), (3, 1): (2, 1.0),
+    (2, 1): (3, -1.0), (3, 2): (1, -1.0), (1, 3): (2, -1.0),
+}  # fmt: skip
+
+
+class NotSplitError(ErlangenError):
+    """The action did not split: it is not completely reducible in these coordinates."""
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """One irreducible type and its copies on each side.
+
+    Attributes
+    ----------
+    bases : tuple of ndarray (N, m, k)
+        Orthonormal copies on each side, in which the group acts by the same k x k matrices.
+    units : int
+        1, 2 or 4: the dimension of the commutant, for the types R, C and H.
+    label : str
+        What the type is called.
+    """
+
+    bases: tuple[NDArray, ...]
+    units: int
+    label: str = ""
+
+    @property
+    def size(self) -> int:
+        """Real dimension k of the irreducible."""
+        return self.bases[0].shape[2]
+
+    @property
+    def copies(self) -> tuple[int, ...]:
+        """Number m of copies on each side."""
+        return tuple(basis.shape[1] for basis in self.bases)
+
+    @property
+    def commutant(self) -> NDArray:
+        """Orthogonal matrices ``(t, k, k)`` that commute with the irreducible."""
+        return np.stack([np.kron(np.eye(self.size // self.units), _right(q, self.units)) for q in range(self.units)])
+
+    def block(self, target: int = 0, source: int = 1) -> IsotypicBlock:
+        """The maps from one side to another."""
+        return IsotypicBlock(self.bases[target], self.bases[source], self.commutant)
+
+
+def components(sides: tuple[Side, ...], rng: int | np.random.Generator = 0) -> tuple[Component, ...]:
+    """Split all sides into irreducible components at once.
+
+    Parameters
+    ----------
+    sides : tuple of Side
+        Representations of one group whose matrices span an algebra closed under transposes.
+    rng : int or Generator
+        For the random elements; the answer does not depend on it.
+
+    Raises
+    ------
+    NotSplitError
+        Where the eigenspaces of a random element are not copies of each other, in several draws.
+    """
+    rng = np.random.default_rng(rng)
+    reason = ""
+    for _ in range(_DRAWS):
+        try:
+            return _split(sides, rng)
+        except NotSplitError as error:
+            reason = str(error)
+    raise NotSplitError(reason)
+
+
+def _split(sides: tuple[Side, ...], rng: np.random.Generator) -> tuple[Component, ...]:
+    first, second, third = (_Draw(sides, rng) for _ in range(3))
+    spectra = [scipy.linalg.eigh(_symmetric(e), driver="evd") for e in first.elements]
+    clusters = _clusters([s[0] for s in spectra])
+    spaces = [
+        [spectrum[1][:, labels == c] for c in range(clusters.count)]
+        for spectrum, labels in zip(spectra, clusters.labels)
+    ]
+    out = []
+    for members in _classes(second, spaces):
+        out.append(_component(second, third, [[side[c] for c in members] for side in spaces]))
+    return tuple(sorted(out, key=lambda c: c.size))
+
+
+class _Draw:
+    """One random element of the associative algebra, as a matrix on each side.
+
+    It is a product of combinations of 1, the generators and random group elements. A product of two
+    would not do: quadratic elements of so(3) confuse spins.
+    """
+
+    def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator) -> None:
+        combinations = [_Combination(sides, rng) for _ in range(_DEGREE)]
+        elements = [np.eye(side.size) for side in sides]
+        for combination in combinations:
+            elements = [combination.apply(side, e) for side, e in zip(sides, elements)]
+            # One factor on all sides: eigenvalues are compared between them.
+            scale = max((float(np.linalg.norm(e)) / len(e) ** 0.5 for e in elements if e.size), default=1.0)
+            elements = [e / scale for e in elements]
+        self.elements = elements
+
+
+class _Combination:
+    """A random combination of 1, the generators and random words in the discrete elements."""
+
+    def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator) -> None:
+        factors = {id(f): f for side in sides for f in side.factors}.values()
+        p, m = next(((len(f.lie), len(f.discrete)) for f in factors), (0, 0))
+        self.shift, self.lie = rng.standard_normal(), rng.standard_normal(p)
+        words = [rng.integers(0, m, rng.integers(1, _LONGEST + 1)) for _ in range(_WORDS)] if m else []
+        self.weights = rng.standard_normal(len(words))
+        self.elements = [{id(f): reduce(np.matmul, f.discrete[word]) for f in factors} for word in words]
+
+    def apply(self, side: Side, x: NDArray) -> NDArray:
+        out = self.shift * x
+        if len(self.lie):
+            out += side.lie_apply(self.lie, x)
+        for weight, element in zip(self.weights, self.elements):
+            out += weight * side.kronecker(lambda f, g=element: g[id(f)], x)
+        return out
+
+
+@dataclass(frozen=True)
+class _Clusters:
+    labels: list[NDArray]
+    count: int
+
+
+def _clusters(spectra: list[NDArray]) -> _Clusters:
+    """Number the eigenvalues so that equal ones, on any side, share a number."""
+    values = np.concatenate(spectra)
+    order = np.argsort(values)
+    size = max((len(s) for s in spectra), default=1)
+    top = float(np.abs(values).max(initial=0.0))
+    # An eigenvalue is known to rounding times the norm; of what is more, the whole gap is generic.
+    tol = 100 * rounding((size, size)) * max(top, 1e-300)
+    steps = np.diff(values[order]) > tol
+    labels = np.empty(len(values), dtype=int)
+    labels[order] = np.concatenate([[0], np.cumsum(steps)]) if len(values) else []
+    parts = np.split(labels, np.cumsum([len(s) for s in spectra])[:-1])
+    return _Clusters(parts, int(labels.max(initial=-1)) + 1)
+
+
+def _classes(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[int]]:
+    """Group the eigenspaces by irreducible type, each group along its strongest links from a first one."""
+    count = len(spaces[0])
+    strength = np.zeros((count, count))
+    for element, side in zip(draw.elements, spaces):
+        q = np.hstack(side) if side else np.zeros((0, 0))
+        moved = q.T @ (element @ q)
+        sizes = np.array([s.shape[1] for s in side])
+        sums = np.add.reduceat(moved**2, _starts(sizes), axis=0) if sizes.any() else np.zeros((0, 0))
+        if not sizes.any():
+            continue
+        sums = np.add.reduceat(sums, _starts(sizes), axis=1)
+        present = np.flatnonzero(sizes)
+        scaled = sums / np.sqrt(np.outer(sizes[present], sizes[present]))
+        strength[np.ix_(present, present)] = np.maximum(strength[np.ix_(present, present)], np.sqrt(scaled))
+    # Blocks between different types are rounding; between equal ones they are of the size of the element.
+    strong = strength > np.sqrt(np.finfo(np.float64).eps)
+    strong |= strong.T
+    left, groups = set(range(count)), []
+    while left:
+        group = [min(left)]
+        left.remove(group[0])
+        while True:
+            reach = {c for c in left if strong[c, group].any()}
+            if not reach:
+                break
+            best = max(reach, key=lambda c: strength[c, group].max())
+            group.append(best)
+            left.remove(best)
+        groups.append(group)
+    return groups
+
+
+def _starts(sizes: NDArray) -> NDArray:
+    kept = sizes[sizes > 0]
+    return np.concatenate([[0], np.cumsum(kept)[:-1]])
+
+
+def _component(draw: _Draw, other: _Draw, spaces: list[list[NDArray]]) -> Component:
+    """Turn the eigenspaces of one type into copies of one irreducible."""
+    transports = _transports(draw, spaces)
+    corners = [[t[0].T @ (e @ t[0]) for e in (d.elements[i] for d in (draw, other))] for i, t in enumerate(transports)]
+    units = _units(corners)
+    bases = []
+    for i, along in enumerate(transports):
+        frame = _frame([u[i] for u in units], along[0].shape[1])
+        # e_i moved by every unit and along every transport: (N, m, eigenspaces, units).
+        copies = [[t @ f for f in frame] for t in along]
+        stacked = np.stack([np.stack(c, axis=-1) for c in copies], axis=2)
+        bases.append(stacked.reshape(*stacked.shape[:2], stacked.shape[2] * stacked.shape[3]))
+    size = bases[0].shape[2]
+    return Component(tuple(bases), len(units), f"{_TYPES[len(units)]} of size {size}")
+
+
+def _transports(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[NDArray]]:
+    """Isometries of the first eigenspace onto the others, by the same element on every side."""
+    out = [[side[0]] for side in spaces]
+    for new in range(1, len(spaces[0])):
+        best, norms = None, None
+        for old in range(new):
+            blocks = [side[new].T @ (e @ t[old]) for side, e, t in zip(spaces, draw.elements, out)]
+            size = np.sqrt(sum(np.sum(b**2) for b in blocks) / sum(b.shape[1] for b in blocks))
+            if norms is None or size > norms:
+                best, norms = blocks, size
+        for side, block, t in zip(spaces, best, out):
+            unit = block / norms
+            if unit.shape[0] != unit.shape[1] or np.abs(unit.T @ unit - np.eye(len(unit))).max(initial=0.0) > _LOOSE:
+                raise NotSplitError(
+                    "two eigenvalues of a random element met, or the action is not completely reducible"
+                )
+            t.append(side[new] @ unit)
+    return out
+
+
+_LOOSE = float(np.finfo(np.float64).eps ** 0.5)
+"""Half of the digits: what separates an isometry up to rounding from a chance agreement."""
+
+
+def _units(corners: list[list[NDArray]]) -> list[list[NDArray]]:
+    """Units 1, i, j, k of the corner algebra, each as a matrix on every side."""
+    one = [np.eye(len(c[0])) for c in corners]
+    skew = [[(c - c.T) / 2 for c in pair] for pair in corners]
+    total = sum(len(c) for c in one)
+    size = float(np.sqrt(sum(np.sum(c**2) for pair in corners for c in pair) / (2 * total)))
+
+    def norm(blocks: list[NDArray]) -> float:
+        return float(np.sqrt(sum(np.sum(b**2) for b in blocks) / total))
+
+    parts = [[pair[which] for pair in skew] for which in range(2)]
+    i = max(parts, key=norm)
+    if norm(i) <= _LOOSE * size:
+        return [one]
+    i = [b / norm(i) for b in i] if norm(i) else i
+    rest = parts[0] if i is not parts[0] and norm(parts[1]) >= norm(parts[0]) else parts[1]
+    inner = sum(np.sum(a * b) for a, b in zip(rest, i)) / total
+    j = [r - inner * a for r, a in zip(rest, i)]
+    units = [one, i]
+    if norm(j) > _LOOSE * size:
+        j = [b / norm(j) for b in j]
+        units += [j, [a @ b for a, b in zip(i, j)]]
+    for blocks in units[1:]:
+        if any(np.abs(b @ b + np.eye(len(b))).max(initial=0.0) > _LOOSE for b in blocks):
+            raise NotSplitError("the commutant of a component is not R, C or H: the action is not completely reducible")
+    return units
+
+
+def _frame(units: list[NDArray], size: int) -> list[NDArray]:
+    """Vectors e_1 .. e_m whose images under all units are an orthonormal basis: one array ``(size, m)`` a unit."""
+    if len(units) == 1:
+        return [np.eye(size)]
+    if len(units) == 2:
+        values, vectors = np.linalg.eigh(1j * units[1])
+        e = np.sqrt(2.0) * vectors[:, values > 0].real
+        return [e, units[1] @ e]
+    left = np.eye(size)
+    chosen = np.zeros((size, 0))
+    while left.shape[1]:
+        e = left[:, :1]
+        chosen = np.hstack([chosen, e])
+        taken = np.hstack([u @ e for u in units])
+        left = left - taken @ (taken.T @ left)
+        left = scipy.linalg.svd(left, full_matrices=False)[0][:, : left.shape[1] - 4]
+    return [u @ chosen for u in units]
+
+
+def _right(q: int, units: int) -> NDArray:
+    """Right multiplication by unit q of R, C or H, as a matrix over the units."""
+    out = np.zeros((units, units))
+    for p in range(units):
+        r, sign = _product_of_units(p, q)
+        out[r, p] = sign
+    return out
+
+
+def _product_of_units(p: int, q: int) -> tuple[int, float]:
+    if p == 0 or q == 0:
+        return p + q, 1.0
+    return (0, -1.0) if p == q else _PRODUCTS[p, q]
+
+
+def _symmetric(a: NDArray) -> NDArray:
+    return (a + a.T) / 2
