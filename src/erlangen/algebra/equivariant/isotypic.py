@@ -49,14 +49,14 @@ class Component:
     ----------
     bases : tuple of ndarray (N, m, k)
         Orthonormal copies on each side, in which the group acts by the same k x k matrices.
-    units : int
-        1, 2 or 4: the dimension of the commutant, for the types R, C and H.
+    commutant : ndarray (t, k, k)
+        Orthogonal matrices that commute with the irreducible: t = 1, 2 or 4 for the types R, C and H.
     label : str
         What the type is called.
     """
 
     bases: tuple[NDArray, ...]
-    units: int
+    commutant: NDArray
     label: str = ""
 
     @property
@@ -70,9 +70,9 @@ class Component:
         return tuple(basis.shape[1] for basis in self.bases)
 
     @property
-    def commutant(self) -> NDArray:
-        """Orthogonal matrices ``(t, k, k)`` that commute with the irreducible."""
-        return np.stack([np.kron(np.eye(self.size // self.units), _right(q, self.units)) for q in range(self.units)])
+    def units(self) -> int:
+        """Dimension t of the commutant: 1, 2 or 4."""
+        return len(self.commutant)
 
     def block(self, target: int = 0, source: int = 1) -> IsotypicBlock:
         """The maps from one side to another."""
@@ -227,8 +227,9 @@ def _component(draw: _Draw, other: _Draw, spaces: list[list[NDArray]]) -> Compon
         copies = [[t @ f for f in frame] for t in along]
         stacked = np.stack([np.stack(c, axis=-1) for c in copies], axis=2)
         bases.append(stacked.reshape(*stacked.shape[:2], stacked.shape[2] * stacked.shape[3]))
-    size = bases[0].shape[2]
-    return Component(tuple(bases), len(units), f"{_TYPES[len(units)]} of size {size}")
+    size, t = bases[0].shape[2], len(units)
+    commutant = np.stack([np.kron(np.eye(size // t), _right(q, t)) for q in range(t)])
+    return Component(tuple(bases), commutant, f"{_TYPES[t]} of size {size}")
 
 
 def _transports(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[NDArray]]:

@@ -8,7 +8,6 @@ carries nothing.
 
 from __future__ import annotations
 
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
