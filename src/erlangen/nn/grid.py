@@ -1,0 +1,111 @@
+"""Images and volumes as representations: how matrices move the pixels, and the channels on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.algebra import Group, Representation, rep
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Functions on a grid of pixels: ``(g f)(p) = rho(g) f(g^-1 p)`` about the middle of the grid.
+
+    Coordinate a of the group runs along the a-th spatial axis of the tensor ``(n, channels, N_1, ..., N_k)``. With
+    the row first and counted downwards, the rotation by a right angle is ``torch.rot90(x, 1, (-2, -1))``. Signed
+    permutation matrices (right angles, flips, the symmetries of the cube) move pixels exactly; all others
+    interpolate (bicubic on images, linear on volumes, zero outside).
+
+    Parameters
+    ----------
+    channels : str or Representation, optional
+        How the channels move along: ``"V"`` for a vector at each pixel. By default they do not.
+
+    Examples
+    --------
+    >>> from erlangen.algebra import groups
+    >>> x = torch.arange(4.0).reshape(1, 1, 2, 2)
+    >>> torch.equal(Grid().act(groups.C(4).discrete[0], x), torch.rot90(x, 1, (-2, -1)))
+    True
+    """
+
+    channels: str | Representation | None = None
+
+    def channel_matrix(self, g: NDArray, group: Group | None = None) -> NDArray | None:
+        """Matrix of the channels; None where they stay as they are."""
+        if self.channels is None:
+            return None
+        if isinstance(self.channels, Representation):
+            return self.channels.group_matrix(g)
+        one = group or Group("of the grid", np.zeros((0, *g.shape)), np.zeros((0, *g.shape)))
+        return rep(self.channels, one).group_matrix(g)
+
+    def act(self, g: Any, x: torch.Tensor) -> torch.Tensor:
+        """Move ``x (n, channels, N_1, ..., N_k)`` by the matrix ``g (k, k)``.
+
+        Raises
+        ------
+        InputError
+            Where there are fewer axes than coordinates, or a turn would exchange axes of different lengths.
+        """
+        g = np.asarray(g, dtype=np.float64)
+        k = len(g)
+        if x.ndim < k + 2:
+            raise _refused(x, f"(n, channels, {', '.join(f'N_{a + 1}' for a in range(k))})", "images[:, None]")
+        moved = _exactly(g, x) if is_exact(g) else _interpolated(g, x)
+        matrix = self.channel_matrix(g)
+        if matrix is None:
+            return moved
+        if moved.shape[-k - 1] != len(matrix):
+            raise _refused(x, f"{len(matrix)} channels that move by {self.channels}", "another representation")
+        return torch.movedim(
+            torch.movedim(moved, -k - 1, -1) @ torch.as_tensor(matrix.T, dtype=x.dtype, device=x.device), -1, -k - 1
+        )
+
+
+def is_exact(g: NDArray) -> bool:
+    """Whether a matrix is a signed permutation, so that pixels fall on pixels."""
+    return bool(np.isin(np.round(g, 12), (-1.0, 0.0, 1.0)).all() and (np.abs(np.round(g, 12)).sum(axis=0) == 1).all())
+
+
+def _exactly(g: NDArray, x: torch.Tensor) -> torch.Tensor:
+    k, lead = len(g), x.ndim - len(g)
+    whole = np.round(g)
+    old = [int(np.argmax(np.abs(whole[a]))) for a in range(k)]  # new axis a is old axis old[a]
+    if [x.shape[lead + b] for b in old] != list(x.shape[lead:]):
+        raise _refused(x, "axes of one length, as this turn exchanges them", "x[..., :m, :m]")
+    flips = [lead + b for b in range(k) if whole[:, b].sum() < 0]
+    turned = torch.flip(x, flips) if flips else x
+    return turned.permute(*range(lead), *(lead + b for b in old))
+
+
+def _interpolated(g: NDArray, x: torch.Tensor) -> torch.Tensor:
+    k = len(g)
+    if k not in (2, 3):
+        raise _refused(x, "two or three spatial axes", "a group of signed permutations moves pixels exactly")
+    sizes = np.array(x.shape[-k:], dtype=np.float64)
+    reach = np.maximum(sizes - 1, 1)
+    # grid_sample counts coordinates from the last axis, in units of half the side.
+    theta = (np.linalg.inv(g) * reach[None, :] / reach[:, None])[::-1, ::-1]
+    matrix = torch.as_tensor(np.hstack([theta, np.zeros((k, 1))]), dtype=x.dtype, device=x.device)
+    flat = x.reshape(-1, x.shape[-k - 1], *x.shape[-k:])
+    where = torch.nn.functional.affine_grid(matrix.expand(len(flat), k, k + 1), list(flat.shape), align_corners=True)
+    mode = "bicubic" if k == 2 else "bilinear"
+    return torch.nn.functional.grid_sample(flat, where, mode, "zeros", align_corners=True).reshape(x.shape)
+
+
+def _refused(x: torch.Tensor, expected: str, fix: str) -> InputError:
+    return InputError(
+        explain(
+            "The grid cannot be moved by this matrix.",
+            given=f"a tensor of shape {tuple(x.shape)}",
+            expected=expected,
+            fix=fix,
+        )
+    )

@@ -1,0 +1,358 @@
+"""Is it symmetric? Numbers in float64, a tolerance with a reason, and the generator and layer that break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen._lazy import comes_from
+from erlangen.actions import AbstractAction
+from erlangen.algebra import Group, Representation
+from erlangen.fields import EXACT, AbstractField, as_field, carry
+from erlangen.testing._moves import Carry, Move, action_moves, group_moves, representation
+from erlangen.testing._report import Row, SymmetryReport
+from erlangen.verbs import Symmetry
+
+POINTS = 64
+"""Random points at which a function is tried where none are given."""
+
+SURE = 6.0
+"""Standard deviations of accumulated rounding: beyond six, chance has less than one in 10^8."""
+
+OPERATIONS = 1000
+"""Operations allowed for in a function that cannot be looked into."""
+
+
+class Evaluated(Protocol):
+    """Something with values and derivatives along directions."""
+
+    def value(self, x: NDArray, /) -> NDArray: ...
+
+    def push(self, x: NDArray, v: NDArray, /) -> NDArray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class FieldUnderTest:
+    """A field, with derivatives along directions."""
+
+    field: AbstractField
+
+    def value(self, x: NDArray) -> NDArray:
+        """Values ``(n, c)``."""
+        return self.field.value(x)
+
+    def push(self, x: NDArray, v: NDArray) -> NDArray:
+        """Derivatives ``(n, c)`` along ``v (n, d)``."""
+        return np.einsum("ncd,nd->nc", self.field.jacobian(x), v)
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """A function that is not differentiated."""
+
+    function: Carry
+
+    def value(self, x: NDArray) -> NDArray:
+        """Values."""
+        return self.function(x)
+
+    def push(self, x: NDArray, v: NDArray) -> NDArray:
+        """Not asked for where moves are finite."""
+        raise NotImplementedError
+
+
+def equivariance_error(
+    function: Any,
+    action: Any,
+    x: ArrayLike | None = None,
+    *,
+    rep_in: Any = None,
+    rep_out: Any = None,
+    tol: float | None = None,
+    rng: int | np.random.Generator = 0,
+) -> SymmetryReport:
+    """Measure how far a function is from equivariant; arguments as for `assert_symmetric`.
+
+    Every generator is compared infinitesimally (the derivative along it) and for a finite time, every discrete
+    element finitely. A torch module is copied, and the copy evaluated in float64 and evaluation mode. An error is
+    the largest deviation over the points, relative to the root mean square of the values plus that of their
+    variation when the points are moved by their own size.
+
+    Returns
+    -------
+    SymmetryReport
+        Numbers, the tolerance and its reason, and the first layer that breaks.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> report = er.testing.equivariance_error(lambda x: (x**2).sum(1), er.groups.O(3))
+    >>> report.passed, len(report.rows)
+    (True, 7)
+    """
+    rng = np.random.default_rng(rng)
+    action, rep_in, rep_out = _resolved(function, action, rep_in, rep_out)
+    points = _points(action, rep_in, x, rng)
+    tested, dtype, allowance = _under_test(function, action, points)
+    moves = list(_moves(action, rep_in, rep_out, points, rng))
+    if not moves:
+        raise _nothing_moves(action)
+    rows = tuple(_measure(tested, moves, points, rng))
+    tol = allowance.tol if tol is None else float(tol)
+    report = SymmetryReport(rows, tol, allowance.reason, points, dtype)
+    return _looked_into(function, report, moves, rep_in, rng) if comes_from(function, "torch") else report
+
+
+def assert_symmetric(
+    function: Any,
+    action: Any,
+    x: ArrayLike | None = None,
+    tol: float | None = None,
+    *,
+    rep_in: Any = None,
+    rep_out: Any = None,
+    rng: int | np.random.Generator = 0,
+) -> SymmetryReport:
+    """Assert that a function is invariant or equivariant, and say which generator and layer breaks it.
+
+    Parameters
+    ----------
+    function : torch.nn.Module, callable, estimator or field
+        What to test. A module is copied and evaluated in float64, and left as it is.
+    action : AbstractAction, Symmetry, Group, or a pair of representations
+        With a group, inputs move by ``rep_in`` and outputs by ``rep_out``; ``rep_in >> rep_out`` and
+        ``(rep_in, rep_out)`` say all three at once.
+    x : array (n, ...), optional
+        Points; 64 standard normal ones by default.
+    tol : float, optional
+        Largest relative error. By default derived from the type of the parameters and the depth: each layer
+        that sums w numbers adds rounding of ``sqrt(w) eps``, and six standard deviations are allowed
+        (Higham and Mary 2019).
+    rep_in, rep_out : Representation or str, optional
+        By default those that the module names itself (``module.rep_in``); else ``"V"``, and invariant outputs.
+    rng : int or Generator
+        For points and times.
+
+    Returns
+    -------
+    SymmetryReport
+        The numbers.
+
+    Raises
+    ------
+    AssertionError
+        With the generator, its error, the point and the first layer that breaks.
+    InputError
+        Where the action does not fit the function.
+
+    References
+    ----------
+    N. J. Higham and T. Mary, A new approach to probabilistic rounding error analysis, SIAM J. Sci. Comput. 41,
+    A2815 (2019).
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> report = er.testing.assert_symmetric(lambda x: (x**2).sum(1), er.groups.SO(3))
+    >>> er.testing.assert_symmetric(lambda x: x[:, 0], er.groups.SO(2))
+    Traceback (most recent call last):
+    ...
+    AssertionError: not symmetric infinitesimally: generator 1 of SO(2), x d/dy - y d/dx gives a relative error of ...
+    """
+    report = equivariance_error(function, action, x, rep_in=rep_in, rep_out=rep_out, tol=tol, rng=rng)
+    if not report.passed:
+        raise AssertionError(report.message())
+    return report
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """A tolerance and its reason."""
+
+    tol: float
+    reason: str
+
+
+def _resolved(function: Any, action: Any, rep_in: Any, rep_out: Any) -> tuple[Any, Any, Any]:
+    """A group with its representations, or an action with none."""
+    if isinstance(action, AbstractAction | Symmetry):
+        return action, None, None
+    if hasattr(action, "source") and hasattr(action, "target"):
+        action = (action.source, action.target)
+    if isinstance(action, Representation):
+        action = (action, None)
+    if isinstance(action, Sequence) and len(action) == 2 and isinstance(action[0], Representation):
+        rep_in, rep_out = action
+        action = rep_in.group
+    if not isinstance(action, Group):
+        raise InputError(
+            explain(
+                "This is nothing that acts.",
+                given=type(action).__name__,
+                expected="an action, a Symmetry, a Group, or a pair of representations",
+                fix='assert_symmetric(net, er.groups.SO(3), rep_in="V", rep_out="V")',
+            )
+        )
+    says = [getattr(function, side, None) for side in ("rep_in", "rep_out")]
+    if rep_in is None and rep_out is None and isinstance(says[0], Representation):
+        return action, says[0], says[1]
+    return action, representation("V" if rep_in is None else rep_in, action), representation(rep_out, action)
+
+
+def _points(action: Any, rep_in: Any, x: ArrayLike | None, rng: np.random.Generator) -> NDArray:
+    if x is not None:
+        points = np.asarray(x.detach().cpu() if comes_from(x, "torch") else x, dtype=np.float64)  # type: ignore[union-attr]
+        if points.ndim < 2 or not len(points) or not np.isfinite(points).all():
+            raise InputError(
+                explain(
+                    "The points cannot be used.",
+                    given=f"an array of shape {points.shape}",
+                    expected="finite numbers of shape (n, ...), n of at least 1",
+                    fix="x=numpy.random.default_rng(0).normal(size=(64, d))",
+                )
+            )
+        return points
+    if isinstance(action, Symmetry):
+        return np.asarray(action.points[:POINTS], dtype=np.float64)
+    d = action.point_dim if isinstance(action, AbstractAction) else getattr(rep_in, "size", None)
+    if d is None:
+        raise InputError(
+            explain(
+                "Without points the shape of the input is not known.",
+                given=f"rep_in={rep_in!r}",
+                expected="x of shape (n, ...)",
+                fix="x=images[:16]",
+            )
+        )
+    return rng.normal(size=(POINTS, d))
+
+
+def _under_test(function: Any, action: Any, x: NDArray) -> tuple[Evaluated, str, Allowance]:
+    """The function in float64, the type of its own numbers, and the tolerance that follows."""
+    kind = action.kind if isinstance(action, Symmetry) else "invariant"
+    if comes_from(function, "torch") and hasattr(function, "named_modules"):
+        import torch
+
+        from erlangen.testing import _torch
+
+        own = _torch.own_dtype(function)
+        allowance = _of_layers(_torch.widths(function), _torch.eps_of(own), _torch.type_name(own))
+        if kind == "invariant":
+            return _torch.under_test(function, torch.float64), _torch.type_name(own), allowance
+        return FieldUnderTest(as_field(function, kind)), _torch.type_name(own), allowance
+    field = function if isinstance(function, AbstractField) else as_field(function, kind, dim=x.shape[1])
+    tol = SURE * np.sqrt(OPERATIONS) * EXACT + SURE * field.accuracy
+    reason = f"rounding of {OPERATIONS} operations, and a derivative known to {field.accuracy:.1g}"
+    return FieldUnderTest(field), "float64", Allowance(float(tol), reason)
+
+
+def _of_layers(widths: Iterable[int], eps: float, dtype: str) -> Allowance:
+    widths = list(widths)
+    tol = SURE * eps * float(np.sum(np.sqrt(widths)))
+    what = f"{len(widths)} layer{'' if len(widths) == 1 else 's'} of width up to {max(widths, default=1)}"
+    return Allowance(tol, f"six times the rounding of {what} with {dtype} numbers")
+
+
+def _moves(action: Any, rep_in: Any, rep_out: Any, x: NDArray, rng: np.random.Generator) -> Iterable[Move]:
+    if isinstance(action, Symmetry):
+        return action_moves(carry(action.kind, action.action), rng, x)
+    return (
+        action_moves(action, rng, x)
+        if isinstance(action, AbstractAction)
+        else group_moves(action, rep_in, rep_out, rng)
+    )
+
+
+def _measure(
+    tested: Evaluated, moves: Iterable[Move], x: NDArray, rng: np.random.Generator, least: float = 0.0
+) -> Iterable[Row]:
+    f = tested.value(x)
+    length = _norms(x)
+    u = rng.normal(size=x.shape)
+    u *= (length / _norms(u)).reshape(-1, *([1] * (x.ndim - 1)))
+    # A function that is zero in the mean still has a size: how far it goes when a point moves by its own length.
+    size = max(_rms(_norms(f)) + _rms(_norms(tested.value(x + u) - f)), least)
+    for one in moves:
+        if one.infinitesimal:
+            v = one.inputs(x)
+            speed = _rms(_norms(v)) / max(_rms(length), np.finfo(float).tiny)
+            miss = _norms(tested.push(x, v) - one.outputs(x, f)) / (speed or 1.0)
+            whole = size
+        else:
+            there = tested.value(one.inputs(x))
+            miss = _norms(there - one.outputs(x, f))
+            whole = max(size, _rms(_norms(there)))
+        worst = int(np.argmax(np.where(np.isfinite(miss), miss, np.inf)))
+        error = miss[worst] / whole if whole > 0 else miss[worst]
+        yield Row(one.name, one.infinitesimal, float(error) if np.isfinite(error) else float("inf"), worst)
+
+
+def finite_error(
+    value: Carry, group: Any, x: NDArray, rep_in: Any, rep_out: Any, rng: int | np.random.Generator, size: float
+) -> float:
+    """Largest error of ``value`` under finite moves of the points ``x (n, ...)``, relative to ``size`` at least."""
+    rng = np.random.default_rng(rng)
+    moves = [one for one in _moves(group, rep_in, rep_out, x, rng) if not one.infinitesimal]
+    if not moves:
+        raise _nothing_moves(group)
+    return max(row.error for row in _measure(Values(value), moves, x, rng, size))
+
+
+def _looked_into(
+    module: Any, report: SymmetryReport, moves: list[Move], rep_in: Any, rng: np.random.Generator
+) -> SymmetryReport:
+    """Add the error in the module's own type, and the first layer that breaks."""
+    from erlangen.testing import _torch
+
+    own_error = rounding = None
+    x = report.points
+    if report.dtype != "float64":
+        own, exact = _torch.under_test(module), _torch.under_test(module, _torch.torch.float64)
+        f = exact.value(x)
+        size = max(_rms(_norms(f)), np.finfo(float).tiny)
+        rounding = float(_norms(own.value(x) - f).max() / size)
+        finite = [m for m in moves if not m.infinitesimal]
+        missed = [_norms(own.value(m.inputs(x)) - m.outputs(x, own.value(x))).max() / size for m in finite]
+        own_error = float(max(missed, default=0.0))
+    layer = "" if report.passed else _first_layer(module, report, rep_in, rng)
+    return replace(report, own_error=own_error, rounding=rounding, layer=layer)
+
+
+def _first_layer(module: Any, report: SymmetryReport, rep_in: Any, rng: np.random.Generator) -> str:
+    from erlangen.testing import _torch
+
+    whole = _torch.under_test(module, _torch.torch.float64)
+    found = _torch.layers(whole, report.points, rep_in)
+    if not found:
+        return "not known: no layer says its representations as rep_in and rep_out"
+    for layer in found:
+        moves = group_moves(layer.rep_in.group, layer.rep_in, layer.rep_out, rng)
+        part = _torch.ModuleUnderTest(layer.module, _torch.torch.float64)
+        worst = max(_measure(part, moves, layer.inputs, rng), key=lambda row: row.error)
+        if not worst.error <= report.tol:
+            return f"{layer.name} is the first that breaks: error {worst.error:.2g} under {worst.element}"
+    return f"none of the {len(found)} layers that say their representations breaks; what joins them does"
+
+
+def _norms(values: NDArray) -> NDArray:
+    return np.sqrt(np.sum(values.reshape(len(values), -1) ** 2, axis=1))
+
+
+def _rms(norms: NDArray) -> float:
+    return float(np.sqrt(np.mean(norms**2)))
+
+
+def _nothing_moves(action: Any) -> InputError:
+    return InputError(
+        explain(
+            "The action has no generators and no elements.",
+            given=repr(action),
+            expected="at least one generator or discrete element",
+            fix="er.groups.SO(3)",
+        )
+    )
