@@ -1,0 +1,174 @@
+"""Networks that commute with a group, for any matrix group: linear layers, products of channels, gates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+
+from erlangen._errors import InputError, explain
+from erlangen.algebra import Group, Representation, rep
+from erlangen.algebra.equivariant import equivariant_maps
+from erlangen.algebra.representation import Word, collected, word_size
+from erlangen.nn._blocks import as_representation, single
+from erlangen.nn.bilinear import ChannelProducts
+from erlangen.nn.linear import EquivariantLinear
+from erlangen.nn.nonlinear import Activation, Gated
+
+
+@final
+class EquivariantBlock(torch.nn.Module):
+    """A linear layer, products of its channels added to it, and gates.
+
+    Parameters
+    ----------
+    rep_in, rep_out : Representation
+        Of one group.
+    activation : callable
+        Of the scalars of `rep_out`.
+    """
+
+    def __init__(
+        self,
+        rep_in: Representation,
+        rep_out: Representation,
+        activation: Activation = torch.nn.functional.silu,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        self.rep_in, self.rep_out = rep_in, rep_out
+        self.gated = Gated(rep_out, activation, dtype=dtype, device=device)
+        middle = self.gated.rep_in
+        self.linear = EquivariantLinear(rep_in, middle, dtype=dtype, device=device)
+        self.products = ChannelProducts(middle, middle, dtype=dtype, device=device)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        h = self.linear(x)
+        return self.gated(h + self.products(h))
+
+
+@final
+class EquivariantMLP(torch.nn.Module):
+    """A network f with f(rho_in(g) x) = rho_out(g) f(x) for every g of any matrix group.
+
+    Parameters
+    ----------
+    rep_in, rep_out : Representation or str
+        What goes in and comes out, of sizes N_in and N_out.
+    group : Group, optional
+        The group; needed where representations are given as text.
+    hidden : int, Representation, or sequence of Representation
+        Channels of each hidden layer, shared about evenly between scalars, the words of the two ends and
+        their products; or the representation of all hidden layers, or of each.
+    layers : int
+        Number of hidden layers.
+    activation : callable
+        Of scalars.
+    dtype : torch.dtype, optional
+        Of the parameters.
+    device : torch.device, optional
+        Where the parameters are.
+
+    Raises
+    ------
+    InputError
+        If representations and group do not fit, or no equivariant map can reach an end.
+
+    References
+    ----------
+    M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons
+    for arbitrary matrix groups, ICML 2021.
+
+    Examples
+    --------
+    >>> from erlangen.algebra.groups import SO
+    >>> network = EquivariantMLP("2V", "S", SO(1, 3), hidden=32, layers=1)
+    >>> network(torch.zeros(10, 8)).shape
+    torch.Size([10, 1])
+    """
+
+    def __init__(
+        self,
+        rep_in: Representation | str,
+        rep_out: Representation | str,
+        group: Group | None = None,
+        hidden: int | Representation | Sequence[Representation] = 128,
+        layers: int = 3,
+        activation: Activation = torch.nn.functional.silu,
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__()
+        self.rep_in = as_representation(rep_in, group, "rep_in")
+        self.rep_out = as_representation(rep_out, group or self.rep_in.group, "rep_out")
+        self.in_features, self.out_features = self.rep_in.size, self.rep_out.size
+        middle = _hidden(self.rep_in, self.rep_out, hidden, layers)
+        ends = [self.rep_in, *middle]
+        blocks = [EquivariantBlock(a, b, activation, dtype=dtype, device=device) for a, b in zip(ends, middle)]
+        self.blocks = torch.nn.Sequential(*blocks)
+        self.last = EquivariantLinear(ends[-1], self.rep_out, dtype=dtype, device=device)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        return self.last(self.blocks(x))
+
+
+def mixed(rep_in: Representation, rep_out: Representation, channels: int) -> Representation:
+    """A hidden representation of a given size, for a network between two others.
+
+    Scalars, the atoms of both ends (with their duals, where the group tells them apart) and the products of
+    two of them get about the same number of channels each; a product too large for its share is left out.
+
+    Examples
+    --------
+    >>> from erlangen.algebra.groups import SO
+    >>> print(mixed(rep("2V", SO(3)), rep("S", SO(3)), 100))
+    40S + 11V + 3V**2
+    """
+    group = rep_in.group
+    atoms = dict.fromkeys(atom for side in (rep_in, rep_out) for word, _ in side.terms for atom in word)
+    atoms = atoms or dict.fromkeys(rep("V", group).terms[0][0])
+    for atom in list(atoms):
+        if equivariant_maps(single(group, (atom,)), single(group, (atom.dual,))).dim == 0:
+            atoms[atom.dual] = None
+    alone: list[Word] = [(), *((atom,) for atom in atoms)]
+    pairs: list[Word] = [(a, b) for i, a in enumerate(atoms) for b in list(atoms)[i:]]
+    pairs.sort(key=word_size)
+    while pairs and word_size(pairs[-1]) > channels / len([*alone, *pairs]):
+        pairs.pop()
+    words = [*alone, *pairs]
+    counts = [max(1, int(channels / len(words)) // word_size(word)) for word in words]
+    used = sum(count * word_size(word) for word, count in zip(words[1:], counts[1:]))
+    counts[0] = max(counts[0], channels - used)
+    return collected(group, list(zip(words, counts)))
+
+
+def _hidden(
+    rep_in: Representation,
+    rep_out: Representation,
+    hidden: int | Representation | Sequence[Representation],
+    layers: int,
+) -> list[Representation]:
+    if isinstance(hidden, Representation):
+        return [hidden] * layers
+    if isinstance(hidden, int) and not isinstance(hidden, bool) and hidden > 0:
+        return [mixed(rep_in, rep_out, hidden)] * layers
+    if (
+        isinstance(hidden, Sequence)
+        and not isinstance(hidden, str)
+        and all(isinstance(h, Representation) for h in hidden)
+    ):
+        return list(hidden)
+    raise InputError(
+        explain(
+            "The hidden layers are not understood.",
+            given=f"hidden={hidden!r}",
+            expected="a number of channels, a Representation, or one for each layer",
+            fix="EquivariantMLP(rep_in, rep_out, hidden=128)",
+        )
+    )
