@@ -116,20 +116,20 @@ def _null_block(block: NDArray) -> NDArray | None:
 
 def _echelon(columns: sparse.csr_array) -> sparse.csr_array | None:
     """The same span in reduced echelon form, integer multiples; None where the integers grow too large."""
-    reduced, pivots = _reduce(columns.toarray().T.astype(np.int64))
+    dense = columns.toarray()
+    if dense.shape[1] == 0:
+        return columns
+    reduced, pivots = _reduce(dense.T.astype(np.int64))
     lifted = _lift(reduced.T)
-    if lifted is None or len(pivots) < columns.shape[1]:
+    if lifted is None or len(pivots) < dense.shape[1]:
         return None
-    # The same span: echelon . (entries of the old basis at the pivots, scaled alike) is the old basis.
+    # At its pivots the echelon form is diagonal, which says how the old basis is combined from it: the same span.
     scale = lifted[pivots, np.arange(len(pivots))]
-    bound = np.abs(lifted).sum() * max(abs(columns).max(), 1) * max(np.abs(scale).max(initial=1), 1)
-    if columns.shape[1] and float(bound) < EXACT:
-        factor = lcm(*(int(s) for s in scale))
-        if float(bound) * factor < EXACT:
-            weights = columns.toarray()[pivots] * (factor // scale)[:, None]
-            if np.array_equal(lifted @ weights, factor * columns.toarray()):
-                return sparse.csr_array(lifted.astype(np.float64))
-    return None
+    factor = lcm(*(int(s) for s in scale))
+    weights = dense[pivots] * (factor / scale)[:, None]
+    if float((np.abs(lifted) @ np.abs(weights)).max()) >= EXACT or factor * float(np.abs(dense).max()) >= EXACT:
+        return None
+    return sparse.csr_array(lifted.astype(np.float64)) if np.array_equal(lifted @ weights, factor * dense) else None
 
 
 def _reduce(a: NDArray) -> tuple[NDArray, NDArray]:

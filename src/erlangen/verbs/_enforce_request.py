@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
-from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, affine, linear
+from erlangen.actions import AbstractAction, CallableAction, IncrementLift, PolynomialAction, affine, linear
 from erlangen.algebra import Group
 from erlangen.algebra.representation import LinearMaps, Representation
 from erlangen.derivative import LieDerivative, Samples
@@ -22,6 +22,9 @@ from erlangen.verbs.symmetry import Symmetry
 
 POINTS_PER_PARAMETER = 4
 """Points drawn from the domain of a library for each of its functions: as many as functions would do generically."""
+
+DIFFERENCES = 1e-10
+"""Relative error of derivatives of generators that are given as functions: central differences."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,7 @@ def read(family: Any, acting: Any, samples: Samples | ArrayLike | None, discrete
     """Check the arguments of enforce and bring them into one form."""
     field = _linear_family(family)
     action, own = _generators(acting, field)
-    tolerance = acting.noise if isinstance(acting, Symmetry) else 0.0
+    tolerance = max(acting.noise if isinstance(acting, Symmetry) else 0.0, DIFFERENCES if _differenced(action) else 0.0)
     if samples is not None and not isinstance(samples, Samples):
         samples = Samples.from_data(samples)
     chosen = _where(field, action) if samples is None else samples
@@ -154,6 +157,11 @@ def _generators(acting: Any, field: AbstractLinearField) -> tuple[AbstractAction
             fix=f"er.enforce(field, er.actions.rotation({field.point_dim}))",
         )
     )
+
+
+def _differenced(action: AbstractAction) -> bool:
+    parts = [getattr(action, name, None) for name in ("base", "target", "source")]
+    return isinstance(action, CallableAction) or any(_differenced(p) for p in parts if isinstance(p, AbstractAction))
 
 
 def _stacked(images: Sequence[Any], size: int) -> NDArray:

@@ -12,7 +12,7 @@ from erlangen.derivative.coefficients import CoefficientMap, integer_multiples, 
 from erlangen.derivative.lie import ROWS_PER_GENERATOR, LieDerivative
 from erlangen.fields import PolynomialField
 from erlangen.linalg.integers import as_integers, common_null_space, components
-from erlangen.linalg.null import iterative_null_space, whiten
+from erlangen.linalg.null import iterative_null_space
 from erlangen.linalg.qr import StreamedQR, rounding
 from erlangen.linalg.rank import margin
 from erlangen.linalg.subspace import DenseSubspace, RationalSubspace
@@ -109,8 +109,9 @@ def solve_sampled(request: Request, xi: NDArray) -> DenseSubspace:
     for stream in [*streams, moved_values(request)]:
         for ahead, behind in stream:
             rows.update((ahead - behind).reshape(-1, q))
-            moves.update(ahead.reshape(-1, q))
-            moves.update(behind.reshape(-1, q))
+            for part in (ahead, behind):
+                if np.any(part):
+                    moves.update(part.reshape(-1, q))
     left, sizes = moves.factor(), np.linalg.norm(moves.factor(), axis=0)
     sizes = np.where(sizes > 0, sizes, 1.0)
     right, left = rows.factor() / sizes, left / sizes
@@ -142,10 +143,12 @@ def _resolved(right: NDArray, left: NDArray, null: NDArray, tolerance: float) ->
     """
     if null.shape[1] == 0:
         return null, 0
-    motion = whiten(left @ null, rounding(left.shape))
-    _, s, vt = linalg.svd(right @ null @ motion.apply, full_matrices=False)
+    _, motion, vt = linalg.svd(left @ null, full_matrices=False)
+    moving = motion > rounding(left.shape) * np.linalg.norm(left, 2)
+    still, apply = null @ vt[~moving].T, null @ (vt[moving].T / motion[moving])
+    _, s, vt = linalg.svd(right @ apply, full_matrices=False)
     holds = s <= max(np.sqrt(np.finfo(np.float64).eps), 10 * tolerance)
-    return np.hstack([null @ motion.null, null @ motion.apply @ vt[holds].T]), int(np.sum(~holds))
+    return np.hstack([still, apply @ vt[holds].T]), int(np.sum(~holds))
 
 
 def _enough(request: Request, r: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import LinearMaps
 from erlangen.derivative import Samples
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace, RationalSubspace
@@ -87,8 +88,6 @@ def enforce(
     -x^3 d/dy + x^2 y d/dx - x y^2 d/dy + y^3 d/dx
     """
     if isinstance(field, LinearMaps):
-        from erlangen.algebra.equivariant import equivariant_maps
-
         return equivariant_maps(field.source, field.target, method=method, cache=cache)
     _check(method, cache)
     request = read(field, action, samples, discrete)
