@@ -87,7 +87,8 @@ class EquivariantLinear(torch.nn.Module):
         self.weight_map = weight_of(self.maps, shape, dtype, device)
         self.coefficients = torch.nn.Parameter(torch.empty(self.maps.dim, dtype=dtype, device=device))
         self.offsets = equivariant_maps(scalars(rep_out.group), rep_out) if bias else None
-        self.bias_map, self.bias = None, None
+        self.bias_map = None
+        self.register_parameter("bias", None)
         if self.offsets is not None and self.offsets.dim:
             self.bias_map = weight_of(self.offsets, (self.out_features, 1), dtype, device)
             self.bias = torch.nn.Parameter(torch.empty(self.offsets.dim, dtype=dtype, device=device))
@@ -107,15 +108,8 @@ class EquivariantLinear(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x (..., N_in)``."""
-        if self.training or not self._may_keep():
-            weight, bias = self.assemble()
-            return F.linear(x, weight, bias)
-        if not torch.compiler.is_compiling() and self._seen != self._versions():
-            self._keep()
-        if self.kept_weight is None:
-            weight, bias = self.assemble()
-            return F.linear(x, weight, bias)
-        return F.linear(x, self.kept_weight, self.kept_bias)
+        weight, bias = self.assemble() if self.training else self._evaluated()
+        return F.linear(x, weight, bias)
 
     def assemble(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The weight ``(N_out, N_in)`` and the bias ``(N_out,)``, differentiable in the parameters."""
@@ -230,22 +224,25 @@ class EquivariantLinear(torch.nn.Module):
         self._renew()
         return self
 
-    def _may_keep(self) -> bool:
-        if torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling():
-            return True  # a graph that is exported in evaluation mode is not trained
-        if not torch.is_grad_enabled():
-            return True
-        return not (self.coefficients.requires_grad or (self.bias is not None and self.bias.requires_grad))
-
-    def _versions(self) -> tuple[int, ...]:
-        c, b = self.coefficients, self.bias
-        return (id(c), c._version, 0 if b is None else b._version)
+    def _evaluated(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What is kept, or the weight and bias with their gradients where these are recorded."""
+        # The dictionaries of the module, because looking names up in a module costs as much as a small product.
+        c, b = self._parameters["coefficients"], self._parameters["bias"]
+        compiling = torch.compiler.is_compiling()
+        exporting = compiling and not torch.compiler.is_dynamo_compiling()  # what is exported now is not trained
+        if torch.is_grad_enabled() and not exporting and (c.requires_grad or (b is not None and b.requires_grad)):
+            return self.assemble()
+        if not compiling and self._seen != (id(c), c._version, 0 if b is None else b._version):
+            self._keep()
+        weight = self._buffers["kept_weight"]
+        return self.assemble() if weight is None else (weight, self._buffers["kept_bias"])
 
     def _keep(self) -> None:
         # Outside inference mode, or what is kept could never meet a gradient.
         with torch.inference_mode(False), torch.no_grad():
             self.kept_weight, self.kept_bias = self.assemble()
-        self._seen = self._versions()
+        c, b = self.coefficients, self.bias
+        self._seen = (id(c), c._version, 0 if b is None else b._version)
 
     def _drop(self) -> None:
         self.kept_weight, self.kept_bias, self._seen = None, None, ()
