@@ -12,6 +12,7 @@ from erlangen._errors import InputError, explain
 # Two elements count as the same where they agree to a millionth: far above the rounding of a
 # product of thousands of factors, far below what tells elements of a group of that order apart.
 _CELL = 1e-6
+_LARGEST = 1e9  # entries of an element of an infinite group pass any bound
 _OFFSETS = (0.1234567, 0.6234567)
 """Two grids, half a cell apart: a number on the border of a cell in one is inside a cell of the other."""
 
@@ -38,7 +39,8 @@ class Elements:
 
     def index(self, g: NDArray) -> int | None:
         """Place of an element ``(k, k)`` in the list, None where it is not in the group."""
-        return next((self._found[key] for key in _keys(g) if key in self._found), None)
+        keys = _keys(g) if np.abs(g).max() < _LARGEST else ()
+        return next((self._found[key] for key in keys if key in self._found), None)
 
     def images(self, generators: NDArray) -> NDArray:
         """Images ``(n, s, s)`` of all elements under the map that sends the generators to ``generators (m, s, s)``."""
@@ -64,11 +66,14 @@ def enumerate_elements(generators: NDArray, most: int, name: str) -> Elements:
     while at < len(matrices):
         for m, g in enumerate(generators):
             product = g @ matrices[at]
+            if not np.abs(product).max() < _LARGEST:
+                given = f"elements with entries beyond {_LARGEST:.0e}, after {len(matrices)} others"
+                raise _not_listed(name, given, "a finite group")
             keys = _keys(product)
             if any(key in found for key in keys):
                 continue
             if len(matrices) >= most:
-                raise _too_many(name, len(matrices), most)
+                raise _not_listed(name, f"a group with more than {len(matrices)} elements", f"at most {most}")
             found |= dict.fromkeys(keys, len(matrices))
             matrices.append(product)
             generator.append(m)
@@ -113,12 +118,12 @@ def _keys(g: NDArray) -> tuple[bytes, bytes]:
     return a, b
 
 
-def _too_many(name: str, found: int, most: int) -> InputError:
+def _not_listed(name: str, given: str, expected: str) -> InputError:
     return InputError(
         explain(
             f"The elements of {name} are not listed in full.",
-            given=f"a group with more than {found} elements",
-            expected=f"at most {most}",
+            given=given,
+            expected=expected,
             fix="a smaller group, or a higher limit: group.elements(most=1_000_000)",
         )
     )

@@ -65,7 +65,10 @@ class Group:
         if self.lie_algebra.shape[1] != self.discrete.shape[1]:
             given = f"generators of size {self.lie_algebra.shape[1]}, discrete of size {self.discrete.shape[1]}"
             raise _refused("discrete", given, "one matrix size")
-        check_invertible(self.discrete)
+        singular = first_singular(self.discrete)
+        if singular is not None:
+            expected = "invertible matrices: elements of a group"
+            raise _refused(f"discrete[{singular}]", "a singular matrix", expected)
 
     @property
     def size(self) -> int:
@@ -130,12 +133,16 @@ class Group:
         The draw reaches every component, but is uniform in no sense: it serves checks, not averages.
         """
         rng = np.random.default_rng(rng)
+        p, m = len(self.lie_algebra), len(self.discrete)
+        # Orthogonal elements can be multiplied at will; the entries of others would grow.
+        orthogonal = np.allclose(self.discrete @ self.discrete.transpose(0, 2, 1), np.eye(self.size))
+        length = 2 * m * (self.size.bit_length() if orthogonal else 1)
         out = np.empty((n, self.size, self.size))
         for i in range(n):
-            weights = rng.standard_normal(len(self.lie_algebra)) / np.sqrt(max(len(self.lie_algebra), 1))
-            g = scipy.linalg.expm(np.tensordot(weights, self.lie_algebra, 1))
-            for m in rng.integers(0, len(self.discrete) + 1, size=2 * len(self.discrete)):
-                g = g if m == len(self.discrete) else g @ self.discrete[m]
+            weights = rng.standard_normal(p) / np.sqrt(max(p, 1))
+            g = scipy.linalg.expm(np.tensordot(weights, self.lie_algebra, 1)) if p else np.eye(self.size)
+            for letter in rng.integers(0, m + 1, size=length):
+                g = g if letter == m else g @ self.discrete[letter]
             out[i] = g
         return out
 
@@ -212,14 +219,13 @@ def stacked(what: str, matrices: ArrayLike | None) -> NDArray | None:
     return array[None] if array.ndim == 2 else array
 
 
-def check_invertible(elements: NDArray) -> None:
-    """Refuse singular matrices among ``elements (m, k, k)``."""
+def first_singular(elements: NDArray) -> int | None:
+    """Index of the first singular matrix among ``elements (m, k, k)``, None where all are invertible."""
     if as_permutations(np.abs(elements)) is not None:
-        return
-    singular = np.linalg.svd(elements, compute_uv=False)
-    for m, s in enumerate(singular):
-        if s[-1] <= len(s) * np.finfo(np.float64).eps * s[0]:
-            raise _refused(f"discrete[{m}]", "a singular matrix", "invertible matrices: elements of a group")
+        return None
+    s = np.linalg.svd(elements, compute_uv=False)
+    singular = s[:, -1] <= s.shape[1] * np.finfo(np.float64).eps * s[:, 0]
+    return int(singular.argmax()) if singular.any() else None
 
 
 def _corner(matrices: NDArray, room: int, fill: float) -> NDArray:

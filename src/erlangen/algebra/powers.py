@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from erlangen._errors import InputError, explain
-from erlangen.algebra._words import leibniz
+from erlangen.algebra._words import check_affordable, leibniz
 from erlangen.algebra.atoms import AbstractAtom, stacked_images
 from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation
-
-_MOST_ENTRIES = 200_000_000  # of one array on the way to an image: 1.6 GB
 
 
 @dataclass(frozen=True)
@@ -59,22 +57,30 @@ class _AbstractPower(AbstractAtom):
         return type(self)(self.of.restricted(subgroup), self.degree)
 
     def lie(self, a: NDArray) -> NDArray:
+        self._check_affordable()
         return self._derivation(self.of.matrix(a))
 
     def element(self, g: NDArray) -> NDArray:
+        self._check_affordable()
         return self._power(self.of.group_matrix(g))
 
     def lie_images(self, group: Group) -> NDArray:
+        self._check_affordable()
         return stacked_images([self._derivation(a.toarray()) for a in self.of.lie_images], self.size)
 
     def discrete_images(self, group: Group) -> NDArray:
+        self._check_affordable()
         return stacked_images([self._power(g.toarray()) for g in self.of.discrete_images], self.size)
+
+    def _check_affordable(self) -> None:
+        # A row of n^r products for each basis vector; n^(r+1) entries of a derivation.
+        n = self.of.size
+        check_affordable(max(n**self.degree * self.size, self.degree * n ** (self.degree + 1)), self.size)
 
     @cached_property
     def _sums(self) -> csr_array:
         """The basis vectors as columns ``(n**r, s)``, before division by their length."""
         n = self.of.size
-        self._affordable(n**self.degree * self.size)
         weights = n ** np.arange(self.degree - 1, -1, -1)
         cells = [
             (int(np.dot(order, weights)), column, sign)
@@ -97,23 +103,11 @@ class _AbstractPower(AbstractAtom):
         return self._normalised(np.asarray(rows @ self._sums))
 
     def _derivation(self, a: NDArray) -> NDArray:
-        self._affordable(self.degree * self.of.size ** (self.degree + 1))
         first = np.ravel_multi_index(tuple(self.indices.T), (self.of.size,) * self.degree)
         return self._normalised((leibniz([csr_array(a)] * self.degree)[first] @ self._sums).toarray())
 
     def _normalised(self, coefficients: NDArray) -> NDArray:
         return coefficients * (self._lengths[:, None] / self._lengths[None, :])
-
-    def _affordable(self, entries: int) -> None:
-        if entries > _MOST_ENTRIES:
-            raise InputError(
-                explain(
-                    f"The matrices of {self.text} are too large to be built.",
-                    given=f"size {self.size}: arrays of {entries:.2g} numbers ({8e-9 * entries:.3g} GB) on the way",
-                    expected=f"at most {_MOST_ENTRIES:.2g} numbers",
-                    fix="a lower degree, or the tensor power, whose words are never multiplied out: V**3",
-                )
-            )
 
 
 @dataclass(frozen=True)

@@ -256,7 +256,7 @@ class _Reader:
         try:
             return operation(*arguments)
         except InputError as error:
-            what, given, expected = (line.strip() for line in str(error).split("\n")[:3])
+            what, given, expected = (" ".join(line.split()) for line in str(error).split("\n")[:3])
             what = what[0].lower() + what[1:] if what.split()[0] in ("Multiplied", "A", "The") else what
             raise self._error(f"{what.rstrip('.')} ({given}; {expected})", start) from None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from itertools import product
 
 import numpy as np
 import scipy.linalg
@@ -94,11 +95,11 @@ class Frame:
         vector = _rotation_vector(turned)
         angle = np.linalg.norm(vector)
         axis = vector / angle if angle else np.array([0.0, 0.0, 1.0])
-        for v in (vector, vector + 2 * np.pi * axis):
+        # -1 can itself be a full turn, as in SU(2): turns are tried before inversions.
+        for sign, v in product((1, -1), (vector, vector + 2 * np.pi * axis)):
             element = scipy.linalg.expm(np.tensordot(v, self.j, 1))
-            for sign in (1, -1):
-                if np.linalg.norm(g - sign * element) <= self._tolerance * np.linalg.norm(g):
-                    return v, sign == -1
+            if np.linalg.norm(g - sign * element) <= self._tolerance * np.linalg.norm(g):
+                return v, sign == -1
         raise self._outside("an element that is neither exp(A) nor -exp(A) with A in its Lie algebra")
 
     @property

@@ -11,14 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.algebra._elements import enumerate_elements
+from erlangen.algebra._extension import closed_pairs, half_of_the_digits, real_logarithm
 from erlangen.algebra.atoms import AbstractAtom
-from erlangen.algebra.group import Group, check_invertible, stacked
+from erlangen.algebra.group import Group, first_singular, stacked
 from erlangen.algebra.permutation_groups import permutation_matrices
 from erlangen.algebra.representation import Representation
 from erlangen.algebra.representation_text import check_name
 from erlangen.linalg.qr import rounding
 
 _LISTED = 2_000  # finite groups up to this order are checked, and extended, element by element
+_COMPONENTS = 200  # beside a Lie algebra, that many products of discrete elements are tried
+_FACTORS = 6  # and, where they are more, products of each of this many
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +68,9 @@ class Given(AbstractAtom):
     def element(self, g: NDArray) -> NDArray:
         """Image of g = exp(A) d with A in the Lie algebra and d a product of discrete elements."""
         for element, image in zip(*self._representatives):
-            if np.allclose(g, element, rtol=0, atol=_tolerance(len(g))):
+            if np.allclose(g, element, rtol=0, atol=half_of_the_digits(len(g))):
                 return image
-            root = _real_logarithm(g @ np.linalg.inv(element)) if len(self.lie_given) else None
+            root = real_logarithm(g @ np.linalg.inv(element)) if len(self.lie_given) else None
             image_of_root = None if root is None else self._image_in_span(root)
             if image_of_root is not None:
                 return scipy.linalg.expm(image_of_root) @ image
@@ -83,12 +86,17 @@ class Given(AbstractAtom):
     @cached_property
     def _representatives(self) -> tuple[NDArray, NDArray]:
         """Products of the discrete elements, and their images."""
-        if self.home.is_finite:
-            listed = enumerate_elements(self.home.discrete, _LISTED, self.home.name)
+        most = _LISTED if self.home.is_finite else _COMPONENTS
+        try:
+            listed = enumerate_elements(self.home.discrete, most, self.home.name)
+        except InputError:
+            if self.home.is_finite:
+                raise
+        else:
             return listed.matrices, listed.images(self.discrete_given)
-        # Components of the classical groups are reached by products of at most two elements.
+        # An infinite group of components: products of each discrete element at most once.
         elements, images = [np.eye(self.home.size)], [np.eye(self.size)]
-        for g, r in zip(self.home.discrete, self.discrete_given):
+        for g, r in zip(self.home.discrete[:_FACTORS], self.discrete_given):
             elements += [e @ g for e in elements]
             images += [e @ r for e in images]
         return np.stack(elements), np.stack(images)
@@ -96,7 +104,7 @@ class Given(AbstractAtom):
     def _image_in_span(self, a: NDArray) -> NDArray | None:
         basis, images = self._pairs
         weights = basis @ a.ravel()
-        if np.linalg.norm(a.ravel() - weights @ basis) > _tolerance(len(a)) * max(1.0, np.linalg.norm(a)):
+        if np.linalg.norm(a.ravel() - weights @ basis) > half_of_the_digits(len(a)) * max(1.0, np.linalg.norm(a)):
             return None
         return (weights @ images).reshape(self.size, self.size)
 
@@ -193,48 +201,6 @@ def rep_from_permutations(group: Group, permutations: ArrayLike, *, name: str = 
     return rep_from_matrices(group, discrete=permutation_matrices(permutations), name=name)
 
 
-def closed_pairs(group: Group, lie: NDArray, discrete: NDArray) -> tuple[NDArray, NDArray, float]:
-    """Close pairs (A, rho(A)) under brackets and conjugation, and measure how far rho is from a map.
-
-    Returns
-    -------
-    basis : ndarray (r, k*k)
-        Orthonormal rows that span the Lie algebra of the group.
-    images : ndarray (r, s*s)
-        Their images.
-    defect : float
-        Largest image of a zero combination of unit matrices.
-    """
-    k, s = group.size, lie.shape[1]
-    basis, images, defect = np.zeros((0, k * k)), np.zeros((0, s * s)), 0.0
-    fresh = list(zip(group.lie_algebra, lie))
-    while fresh:
-        found = []
-        for a, r in fresh:
-            norm = np.linalg.norm(a) or 1.0
-            a, r = a.ravel() / norm, r.ravel() / norm
-            for _ in range(2):
-                weights = basis @ a
-                a, r = a - weights @ basis, r - weights @ images
-            rest = np.linalg.norm(a)
-            if rest <= _tolerance(k):
-                defect = max(defect, float(np.linalg.norm(r)))
-                continue
-            basis, images = np.vstack([basis, a / rest]), np.vstack([images, r / rest])
-            found.append((basis[-1].reshape(k, k), images[-1].reshape(s, s)))
-        fresh = _consequences(found, (basis.reshape(-1, k, k), images.reshape(-1, s, s)), (group.discrete, discrete))
-    return basis, images, defect
-
-
-def _consequences(found, known, discrete) -> list[tuple[NDArray, NDArray]]:
-    """Brackets of new pairs with all, and their conjugates by the discrete elements."""
-    out = []
-    for a, r in found:
-        out += [(a @ b - b @ a, r @ q - q @ r) for b, q in zip(*known)]
-        out += [(g @ a @ np.linalg.inv(g), q @ r @ np.linalg.inv(q)) for g, q in zip(*discrete)]
-    return out
-
-
 def _checked_images(group: Group, lie: NDArray | None, discrete: NDArray | None) -> tuple[NDArray, NDArray]:
     known = lie if lie is not None else discrete
     if known is None:
@@ -248,7 +214,9 @@ def _checked_images(group: Group, lie: NDArray | None, discrete: NDArray | None)
         if not np.isfinite(images).all():
             raise _refused(group, f"{int((~np.isfinite(images)).sum())} entries NaN or infinite in {what}", "numbers")
         images.setflags(write=False)
-    check_invertible(discrete)
+    singular = first_singular(discrete)
+    if singular is not None:
+        raise _refused(group, f"a singular matrix, discrete[{singular}]", "invertible images of group elements")
     return lie, discrete
 
 
@@ -272,18 +240,6 @@ def _check_homomorphism(group: Group, lie: NDArray, discrete: NDArray, tolerance
             if defect > tolerance * max(1.0, np.abs(images).max()):
                 given = f"two products of generators that are equal, with images {defect:.2g} apart"
                 raise _refused(group, given, "a homomorphism")
-
-
-def _real_logarithm(g: NDArray) -> NDArray | None:
-    # Eigenvalues on the negative axis have no real logarithm to be found here.
-    if np.any((np.abs(np.linalg.eigvals(g).imag) < _tolerance(len(g))) & (np.linalg.eigvals(g).real <= 0)):
-        return None
-    root = scipy.linalg.logm(g)
-    return root.real if np.abs(root.imag).max() <= _tolerance(len(g)) else None
-
-
-def _tolerance(k: int) -> float:
-    return float(np.sqrt(rounding((k * k, k * k))))
 
 
 def _refused(group: Group, given: str, expected: str) -> InputError:
