@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -227,7 +227,8 @@ class EquivariantLinear(torch.nn.Module):
     def _evaluated(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What is kept, or the weight and bias with their gradients where these are recorded."""
         # The dictionaries of the module, because looking names up in a module costs as much as a small product.
-        c, b = self._parameters["coefficients"], self._parameters["bias"]
+        c: Any = self._parameters["coefficients"]
+        b = self._parameters["bias"]
         compiling = torch.compiler.is_compiling()
         exporting = compiling and not torch.compiler.is_dynamo_compiling()  # what is exported now is not trained
         if torch.is_grad_enabled() and not exporting and (c.requires_grad or (b is not None and b.requires_grad)):
