@@ -11,6 +11,8 @@ if _TYPE_CHECKING:
     from erlangen.nn.augmented import augment as augment
     from erlangen.nn.bilinear import ChannelProducts as ChannelProducts
     from erlangen.nn.bilinear import EquivariantBilinear as EquivariantBilinear
+    from erlangen.nn.convert import as_equivariant as as_equivariant
+    from erlangen.nn.convert import to_subgroup as to_subgroup
     from erlangen.nn.grid import Grid as Grid
     from erlangen.nn.linear import EquivariantLinear as EquivariantLinear
     from erlangen.nn.mlp import EquivariantBlock as EquivariantBlock
@@ -31,6 +33,7 @@ _HOMES = {
     "mlp": ("EquivariantBlock", "EquivariantMLP"),
     "symmetrized": ("AbstractSymmetrized", "symmetrize"),
     "augmented": ("augment",),
+    "convert": ("as_equivariant", "to_subgroup"),
     "grid": ("Grid",),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
