@@ -390,6 +390,48 @@ def test_callable_generators_are_sampled():
     assert found.dim == 4 and found.method == "sampled"
 
 
+class Waves(AbstractLinearField):
+    """A field of the user's own: cos(x - y), sin(x - y), cos(x + y) as they stand."""
+
+    point_dim, value_dim, n_params, accuracy, kind, theta = 2, 1, 3, 1e-15, "invariant", np.zeros(3)
+
+    def features(self, x):
+        minus, plus = x[:, 0] - x[:, 1], x[:, 0] + x[:, 1]
+        return np.stack([np.cos(minus), np.sin(minus), np.cos(plus)], axis=1)[:, None]
+
+    def features_jacobian(self, x):
+        minus, plus = x[:, 0] - x[:, 1], x[:, 0] + x[:, 1]
+        rows = [-np.outer(np.sin(minus), [1, -1]), np.outer(np.cos(minus), [1, -1]), -np.outer(np.sin(plus), [1, 1])]
+        return np.stack(rows, axis=1)[:, None]
+
+    def value(self, x):
+        return self.features(x) @ self.theta
+
+    def jacobian(self, x):
+        return np.einsum("ncqa,q->nca", self.features_jacobian(x), self.theta)
+
+    def with_theta(self, theta):
+        raise NotImplementedError  # enforce has no need of it
+
+
+def test_a_field_of_ones_own():
+    both = act.translation(2).restrict([[1], [1]])
+    found = er.enforce(Waves(), both, er.Samples.box(-3, 3, dim=2))
+    assert found.dim == 2 and np.allclose(found.to_dense()[2], 0, atol=1e-12)
+    turn = np.array([[-1.0, 0.0], [0.0, -1.0]])
+    assert er.enforce(Waves(), both, er.Samples.box(-3, 3, dim=2), discrete=[turn]).dim == 1
+    with pytest.raises(er.InputError, match="samples are missing"):
+        er.enforce(Waves(), both)
+
+
+def test_coefficients_of_the_family_do_not_matter():
+    """Not even how well they are known: a fitted polynomial stands for its family."""
+    table = exponents(2, 3)
+    fitted = PolynomialField(table, np.random.default_rng(0).normal(size=(2, 10)), "vector", accuracy=0.2)
+    skew = act.linear([[0, -np.sqrt(2)], [np.sqrt(3), 0]])
+    assert er.enforce(fitted, skew).dim == er.enforce(vectors(2, 3), skew).dim == 4
+
+
 def test_units_of_parameters_do_not_matter():
     """The same family with monomials in millimetres: the same fields."""
     basis = polynomial_basis(2, 4)
@@ -441,6 +483,7 @@ def test_families_from_a_library():
         (lambda: er.enforce(scalars(2, 2), act.rotation(2), cache="x"), "cache"),
         (lambda: er.enforce(maps(2, 2), act.polynomial(2, 2)), "affine"),
         (lambda: er.enforce(scalars(2, 2), act.linear([[0, np.sqrt(2)], [1, 0]]), method="exact"), "fractions"),
+        (lambda: er.enforce(V >> V, act.rotation(3)), "restrict"),
         (lambda: kernel(act.rotation(2), act.translation(2)), "generators"),
         (lambda: Polynomial(2).as_field(), "dim"),
         (lambda: Polynomial(2, dim=3).bind(["x"]), "dim=3"),

@@ -14,7 +14,7 @@ from erlangen.actions import AbstractAction, CallableAction, IncrementLift, Poly
 from erlangen.algebra import Group
 from erlangen.algebra.representation import LinearMaps, Representation
 from erlangen.derivative import LieDerivative, Samples
-from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField
+from erlangen.fields import EXACT, AbstractField, AbstractLinearField, PolynomialField
 from erlangen.fields.bases import AbstractBasis, BasisField, Monomials
 from erlangen.fields.libraries import AbstractLibrary
 from erlangen.linalg.qr import rounding
@@ -79,17 +79,19 @@ class Request:
 def read(family: Any, acting: Any, samples: Samples | ArrayLike | None, discrete: Sequence[Any] | None) -> Request:
     """Check the arguments of enforce and bring them into one form."""
     field = _linear_family(family)
-    action, own = _generators(acting, field)
+    action, of_group = _generators(acting, field)
     tolerance = max(acting.noise if isinstance(acting, Symmetry) else 0.0, DIFFERENCES if _differenced(action) else 0.0)
     if samples is not None and not isinstance(samples, Samples):
         samples = Samples.from_data(samples)
     chosen = _where(field, action) if samples is None else samples
     lie = LieDerivative(field, action, chosen)
     _check_linear_in_values(lie)
-    elements = tuple(_element(item, lie) for item in [*own, *(discrete if discrete is not None else [])])
-    return Request(
-        lie, elements, max(tolerance, field.accuracy, rounding((field.n_params,))), chosen.measure is not None
-    )
+    elements = tuple(_element(item, lie) for item in [*of_group, *(discrete if discrete is not None else [])])
+    q = field.n_params
+    least = rounding((q,)) * np.sqrt(q)  # q eps, as is usual for a rank: generators are rounded, and powers multiply it
+    # The accuracy of these two is that of their coefficients, which do not matter here: their features are exact.
+    own = EXACT if isinstance(field, (PolynomialField, BasisField)) else field.accuracy
+    return Request(lie, elements, max(tolerance, own, least), chosen.measure is not None)
 
 
 def _linear_family(family: Any) -> AbstractLinearField:

@@ -7,19 +7,18 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.linalg import norm
 
-from erlangen._errors import UndecidedError, explain
+from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.derivative.coefficients import CoefficientMap, integer_multiples, lie_coefficients, substituted
 from erlangen.derivative.lie import ROWS_PER_GENERATOR, LieDerivative
 from erlangen.fields import PolynomialField
 from erlangen.linalg.integers import as_integers, common_null_space, components
-from erlangen.linalg.null import iterative_null_space
 from erlangen.linalg.qr import StreamedQR, rounding
 from erlangen.linalg.rank import margin
 from erlangen.linalg.subspace import DenseSubspace, RationalSubspace
 from erlangen.verbs._enforce_request import Element, Request, moved_values
 
-DENSE_COLUMNS = 2000
-"""Parameters that one dense decomposition takes at once: beyond, a sparse iteration."""
+DENSE_COLUMNS = 6000
+"""Parameters that one dense decomposition takes at once: 0.3 GB, and minutes."""
 
 
 def in_coefficients(lie: LieDerivative, xi: NDArray, elements: tuple[Element, ...]) -> list[CoefficientMap] | None:
@@ -53,7 +52,7 @@ def solve_exactly(lie: LieDerivative, xi: NDArray, elements: tuple[Element, ...]
 
 def solve_floating(maps: list[CoefficientMap], q: int, tolerance: float) -> DenseSubspace:
     """Common null space of the equations in floating point, each restricted to the solutions of those before it."""
-    scale = max((m.size for m in maps), default=1.0) or 1.0  # before terms cancel: rounding is relative to that
+    scale = max((max(m.size, _norm_bound(m.matrix)) for m in maps), default=1.0) or 1.0
     basis, dropped = sparse.csr_array(sparse.identity(q, format="csr")), [np.zeros(0)]
     for m in sorted(maps, key=lambda m: m.matrix.nnz):
         null, values = _stage(sparse.csr_array(m.matrix @ basis), tolerance * scale)
@@ -65,9 +64,14 @@ def solve_floating(maps: list[CoefficientMap], q: int, tolerance: float) -> Dens
     )
     ascending = np.concatenate([np.sort(kept), np.sort(np.concatenate(dropped))]) / scale
     dim = dense.shape[1]
-    reason = f"{dim} of {q} singular values at most {tolerance:.2g} of the largest coefficient"
+    reason = f"{dim} of {q} singular values at most {tolerance:.2g} of the norm"
     residual = float(kept.max(initial=0.0)) / scale
     return DenseSubspace(dense, ascending, margin(ascending, dim, tolerance), reason, residual, "floating")
+
+
+def _norm_bound(a: sparse.csr_array) -> float:
+    """Bound of the spectral norm of a sparse matrix: the geometric mean of its largest column and row sums."""
+    return float(np.sqrt(norm(a, 1) * norm(a, np.inf))) if a.nnz else 0.0
 
 
 def _stage(a: sparse.csr_array, cut: float) -> tuple[sparse.csr_array, NDArray]:
@@ -76,7 +80,7 @@ def _stage(a: sparse.csr_array, cut: float) -> tuple[sparse.csr_array, NDArray]:
     a.eliminate_zeros()
     blocks, above, where = [], [np.zeros(0)], [np.zeros(0, dtype=int)]
     for rows, columns in components(a):
-        vectors, values = _block(sparse.csr_array(a[rows][:, columns]), cut)
+        vectors, values = _block(sparse.csr_array(a[rows][:, columns]))
         blocks.append(vectors[:, values <= cut])
         above.append(values[values > cut])
         where.append(columns)
@@ -84,12 +88,18 @@ def _stage(a: sparse.csr_array, cut: float) -> tuple[sparse.csr_array, NDArray]:
     return sparse.csr_array(stacked[np.argsort(np.concatenate(where))]), np.concatenate(above)
 
 
-def _block(block: sparse.csr_array, cut: float) -> tuple[NDArray, NDArray]:
-    """Right singular vectors ``(n, .)`` and singular values of a block: all, or those of the null space."""
+def _block(block: sparse.csr_array) -> tuple[NDArray, NDArray]:
+    """Right singular vectors ``(n, n)`` and singular values of a block."""
     n = block.shape[1]
     if n > DENSE_COLUMNS:
-        null = iterative_null_space(sparse.csr_matrix(block), cut / float(norm(block)))
-        return null.basis, np.zeros(null.dim)
+        raise InputError(
+            explain(
+                "The equations couple too many parameters to solve them in floating point.",
+                given=f"a block of {n} parameters",
+                expected=f"at most {DENSE_COLUMNS}: a dense decomposition takes minutes there",
+                fix="generators with rational coefficients, which are solved exactly at any size; or a lower degree",
+            )
+        )
     dense = block.toarray()
     if len(dense) > n:
         dense = np.linalg.qr(dense, mode="r")

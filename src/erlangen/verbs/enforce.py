@@ -88,11 +88,13 @@ def enforce(
     -x^3 d/dy + x^2 y d/dx - x y^2 d/dy + y^3 d/dx
     """
     if isinstance(field, LinearMaps):
+        _alone(field, action, samples, discrete)
         return equivariant_maps(field.source, field.target, method=method, cache=cache)
     _check(method, cache)
     request = read(field, action, samples, discrete)
     null, few = _null_space(request, method)
-    return replace(null, reason=f"{null.reason}; {_words(request, few)}; {closure_of(request).reason}")
+    only_zero = "only the zero field is symmetric; " if null.dim == 0 else ""
+    return replace(null, reason=f"{null.reason}; {only_zero}{_words(request, few)}; {closure_of(request).reason}")
 
 
 def _null_space(request: Request, method: str) -> tuple[DenseSubspace | RationalSubspace, int]:
@@ -118,6 +120,18 @@ def _words(request: Request, few: int) -> str:
     if few < p:
         words = f"{few} generators that generate all {p}"
     return words + (f", {m} discrete element{'' if m == 1 else 's'}" if m else "")
+
+
+def _alone(maps: LinearMaps, *others: Any) -> None:
+    if any(other is not None for other in others):
+        raise InputError(
+            explain(
+                "Linear maps between representations know their group.",
+                given=f"{maps} with an action, samples or discrete elements",
+                expected="the maps alone; a subgroup by restricting both sides",
+                fix="er.enforce(rep_in.restrict(subgroup) >> rep_out.restrict(subgroup))",
+            )
+        )
 
 
 def _check(method: str, cache: str | Path | None) -> None:
