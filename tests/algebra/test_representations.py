@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import time
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.linalg import expm
 
 from erlangen._errors import InputError
@@ -162,7 +165,7 @@ def test_powers_of_degree_zero_one_and_too_many():
 
 def test_huge_representations_print_and_are_refused_only_when_built():
     start = time.process_time()
-    for text in ("Sym9(V**9)", "V**200", "999999V*999999V", "Sym999999(V)"):
+    for text in ("Sym9(V**9)", "V**200", "999999V**20", "Sym999999(V)"):
         r = rep(text, groups.SO(9))
         assert str(r)
         with pytest.raises(InputError, match="too large to be built"):
@@ -217,6 +220,9 @@ def test_linear_maps_print_what_one_types():
         ("Alt2V", groups.SO(3), 5, r"as in Alt2\(V\)"),
         ("Sym2(V", groups.SO(3), 5, "never closed"),
         ("2W", groups.SO(3), 2, "V, S, T2"),
+        ("V + 999*999*999", groups.SO(3), 12, "at most 999999 copies"),
+        ("2**9999", groups.SO(3), 2, "1048576 terms"),
+        ("999999V + V", groups.SO(3), 12, "at most 999999 copies"),
     ],
 )
 def test_errors_point_at_the_character(text, group, character, says):
@@ -226,6 +232,25 @@ def test_errors_point_at_the_character(text, group, character, says):
     assert re.search(says, message)
     given, pointer = message.split("\n")[1:3]
     assert given.ljust(200)[pointer.index("^")] == (text + " ")[character - 1]
+
+
+TOKENS = ["V", "V1", "V2", "S", "T2", "Sym2(", "Alt2(", "Alt3(", "spin(", "spin(1)", "spin(1)o", "spin(1/2)", "regular"]
+TOKENS += ["(", ")", ")", "@1", "@2", "@", "+", "*", "**2", ".T", "2", "3", "0", " ", "e", "/", "W", "\u00b2"]
+
+
+@hypothesis.settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from(TOKENS), max_size=8).map("".join),
+    st.sampled_from([groups.SO(3), groups.O(3), groups.SU(2), groups.C(3), groups.S(2) * groups.C(3) * groups.O(3)]),
+)
+def test_any_text_is_read_and_printed_or_refused_with_a_pointer(text, group):
+    try:
+        r = rep(text, group)
+    except InputError as error:
+        assert "character" in str(error)
+    else:
+        assert rep(str(r), group) == r
+        assert rep(str(r.dual), group) == r.dual
 
 
 def test_factors_need_the_product_they_come_from():

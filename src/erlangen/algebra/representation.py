@@ -25,6 +25,7 @@ Word = tuple[AbstractAtom, ...]
 """Factors of a tensor product. The empty word is a scalar."""
 
 _MOST_TERMS = 10_000
+_LARGEST_COUNT = 999_999  # what can be typed
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,8 @@ def collected(group: Group, terms: list[tuple[Word, int]]) -> Representation:
             merged[-1] = word, merged[-1][1] + count
         else:
             merged.append((word, count))
+        if merged[-1][1] > _LARGEST_COUNT:
+            raise _too_many(merged[-1][1], f"at most {_LARGEST_COUNT} copies of one word")
     return Representation(group, tuple(merged))
 
 
@@ -268,12 +271,12 @@ def _term_text(word: Word, count: int) -> str:
     return body if count == 1 else f"{count}{body}"
 
 
-def _too_many(terms: int) -> InputError:
+def _too_many(terms: int, expected: str = f"at most {_MOST_TERMS}") -> InputError:
     return InputError(
         explain(
             "Multiplied out, this representation has too many terms.",
             given=f"{terms} terms",
-            expected=f"at most {_MOST_TERMS}",
+            expected=expected,
             fix="use lower powers, or work with the factors one by one",
         )
     )

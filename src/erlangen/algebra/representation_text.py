@@ -13,7 +13,7 @@ from erlangen.algebra.finite_atoms import regular
 from erlangen.algebra.group import Group
 from erlangen.algebra.powers import alternating_power, symmetric_power
 from erlangen.algebra.product_atoms import on_factor
-from erlangen.algebra.representation import Representation, collected
+from erlangen.algebra.representation import Representation
 from erlangen.algebra.spins import spin
 
 _LONGEST_TEXT = 2_000
@@ -99,7 +99,7 @@ class _Reader:
     def _sum(self) -> Representation:
         out = self._product()
         while self._take("+"):
-            out = out + self._product()
+            out = self._within(None, out.__add__, self._product())
         return out
 
     def _product(self) -> Representation:
@@ -116,7 +116,7 @@ class _Reader:
             count = self._integer("a count")
             if self._starts_atom():
                 return self._within(start, self._power().__rmul__, count)
-            out = collected(self.group, [((), count)])
+            out = Representation(self.group, (((), 1),)) * count
         else:
             out = self._atom()
         while True:
