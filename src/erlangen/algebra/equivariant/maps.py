@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._render import text_table
+from erlangen.algebra.equivariant.split import Content, contents
 from erlangen.algebra.representation import Representation
 from erlangen.linalg.subspace import AbstractSubspace
-
-
-@dataclass(frozen=True)
-class Content:
-    """How often one irreducible stands on each side.
-
-    Attributes
-    ----------
-    label : str
-        What it is called, as far as it has a name.
-    size : int
-        Its real dimension.
-    units : int
-        1, 2 or 4 for the real, complex and quaternionic types.
-    in_target, in_source : int
-        Number of copies on each side.
-    """
-
-    label: str
-    size: int
-    units: int
-    in_target: int
-    in_source: int
-
-    @property
-    def maps(self) -> int:
-        """Independent maps between the copies (Schur's lemma)."""
-        return self.units * self.in_target * self.in_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +29,6 @@ class EquivariantMaps(AbstractSubspace):
         Largest norm of ``rho W - W rho`` over the generators, relative to the generator, for W of norm 1.
     method : str
         ``"weights"``, ``"isotypic"``, ``"orbits"`` or ``"general"``.
-    contents : tuple of Content
-        The irreducibles on both sides, where the method finds them.
 
     Examples
     --------
@@ -73,7 +45,11 @@ class EquivariantMaps(AbstractSubspace):
     subspace: AbstractSubspace
     residual: float
     method: str
-    contents: tuple[Content, ...] = field(default=())
+
+    @cached_property
+    def contents(self) -> tuple[Content, ...]:
+        """The irreducibles on both sides; empty where the group does not act completely reducibly."""
+        return contents(self.source, self.target)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -12,15 +12,20 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from erlangen.algebra.equivariant._sides import Side
+from erlangen.algebra.equivariant.closure import lie_closure
 
 
-def reductive_part(sides: tuple[Side, ...]) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
+def reductive_part(
+    sides: tuple[Side, ...], digits_lost: float = 1.0
+) -> tuple[NDArray, NDArray, tuple[NDArray, NDArray]]:
     """Split the generators into those closed under transposes and the others.
 
     Parameters
     ----------
     sides : tuple of Side
         Representations of one group.
+    digits_lost : float
+        Factor by which the generators are less exact than rounding.
 
     Returns
     -------
@@ -37,13 +42,29 @@ def reductive_part(sides: tuple[Side, ...]) -> tuple[NDArray, NDArray, tuple[NDA
         return *nothing, nothing
     stack = np.concatenate([f.lie.reshape(len(f.lie), f.size**2) for f in factors], axis=1)
     turned = np.concatenate([f.lie.transpose(0, 2, 1).reshape(len(f.lie), f.size**2) for f in factors], axis=1)
-    lie, left = _closed_under_transposes(stack, turned)
+    lie, left = _closed_under_transposes(stack, turned, digits_lost)
     count = next(len(f.discrete) for f in factors)
-    fine = np.array([all(_is_normal(f.discrete[i]) for f in factors) for i in range(count)], dtype=bool)
+    fine = np.array([all(_is_normal(f.discrete[i], digits_lost) for f in factors) for i in range(count)], dtype=bool)
     return lie, np.flatnonzero(fine), (left, np.flatnonzero(~fine))
 
 
-def _closed_under_transposes(stack: NDArray, turned: NDArray) -> tuple[NDArray, NDArray]:
+def may_be_reductive(sides: tuple[Side, ...]) -> bool:
+    """Whether the trace form of the Lie algebra is regular, as it is where it acts completely reducibly.
+
+    Translations, and all that is strictly triangular, are orthogonal to everything.
+    """
+    factors = tuple({id(f): f for side in sides for f in side.factors}.values())
+    if not factors or not len(factors[0].lie):
+        return True
+    basis = lie_closure(factors)
+    if basis is None:
+        return False
+    form = sum(np.einsum("iab,jba->ij", b, b) for b in basis)
+    values = np.abs(np.linalg.eigvalsh(form))
+    return bool(values.min() > np.sqrt(np.finfo(np.float64).eps) * values.max())
+
+
+def _closed_under_transposes(stack: NDArray, turned: NDArray, digits_lost: float) -> tuple[NDArray, NDArray]:
     """Combinations ``(r, p)`` whose transposes are combinations too, and a complement of them."""
     p = len(stack)
     if not p:
@@ -51,7 +72,7 @@ def _closed_under_transposes(stack: NDArray, turned: NDArray) -> tuple[NDArray, 
     norms = np.linalg.norm(stack, axis=1)
     weights = np.diag(1.0 / np.where(norms > 0, norms, 1.0))
     _, s, vt = scipy.linalg.svd(weights @ stack, full_matrices=False)
-    tol = _tolerance(stack)
+    tol = digits_lost * _tolerance(stack)
     span = vt[s > tol * s.max(initial=0.0)]
     moved = weights @ turned
     outside = moved - (moved @ span.T) @ span
@@ -60,9 +81,9 @@ def _closed_under_transposes(stack: NDArray, turned: NDArray) -> tuple[NDArray, 
     return u[:, rank:].T @ weights, u[:, :rank].T @ weights
 
 
-def _is_normal(h: NDArray) -> bool:
+def _is_normal(h: NDArray, digits_lost: float) -> bool:
     """Whether the transpose of h is its inverse or itself."""
-    tol = _tolerance(h) * max(1.0, float(np.abs(h).max()))
+    tol = digits_lost * _tolerance(h) * max(1.0, float(np.abs(h).max()))
     return bool(np.abs(h.T @ h - np.eye(len(h))).max() <= tol or np.abs(h - h.T).max() <= tol)
 
 

@@ -14,6 +14,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from erlangen.algebra.equivariant._sides import Factor
+from erlangen.algebra.equivariant.closure import lie_closure, product_rounding, stacked
 from erlangen.algebra.equivariant.isotypic import NotSplitError
 
 _LARGEST = 300  # dimension of the algebra up to which roots are looked for: ad H is p x p
@@ -64,62 +65,26 @@ def find_roots(factors: tuple[Factor, ...], rng: int | np.random.Generator = 0) 
         Where the algebra is too large, or the eigenvalues do not separate.
     """
     rng = np.random.default_rng(rng)
-    basis = _closed(factors)
+    basis = lie_closure(factors, _LARGEST)
+    if basis is None:
+        raise NotSplitError(f"an algebra of more than {_LARGEST} dimensions")
     c = _structure_constants(basis)
-    turned = np.einsum("iN,jN->ij", _stack([b.transpose(0, 2, 1) for b in basis]), _stack(basis))
+    turned = np.einsum("iN,jN->ij", stacked([b.transpose(0, 2, 1) for b in basis]), stacked(basis))
     x, y = rng.standard_normal((2, len(turned)))
     regular = (x + turned @ x) / 2 + 0.5j * (y - turned @ y)
     ad = np.einsum("i,ijk->kj", regular, c)
     values, vectors = scipy.linalg.eigh((ad + ad.conj().T) / 2)
     size = float(np.abs(values).max(initial=0.0))
-    if size <= _rounding(len(values)):
+    if size <= product_rounding(len(values)):
         return Roots(basis, regular, _hermitian(vectors, turned), np.zeros((0, len(c))), np.zeros((0, len(c))))
-    zero = np.abs(values) <= _rounding(len(values)) * size
-    positive = values > _rounding(len(values)) * size
+    zero = np.abs(values) <= product_rounding(len(values)) * size
+    positive = values > product_rounding(len(values)) * size
     if zero.sum() + 2 * positive.sum() != len(values) or _close(values[positive], size):
         raise NotSplitError("the roots do not separate")
     cartan = _hermitian(vectors[:, zero], turned)
     simple = _simple_roots(c, cartan, vectors[:, positive].T)
     raising, coroots = _scaled(c, simple, turned)
     return Roots(basis, regular, cartan, raising, coroots)
-
-
-def _closed(factors: tuple[Factor, ...]) -> tuple[NDArray, ...]:
-    """Orthonormal basis of the span of all brackets, as images on every factor."""
-    sizes = [f.size**2 for f in factors]
-    found = _independent(_stack([f.lie for f in factors]))
-    while True:
-        parts = _unstack(found, sizes)
-        brackets = [np.einsum("iab,jbc->ijac", b, b) for b in parts]
-        upper = np.triu_indices(len(found), 1)
-        fresh = np.concatenate(
-            [(b - b.transpose(1, 0, 2, 3))[upper].reshape(-1, n) for b, n in zip(brackets, sizes)], 1
-        )
-        fresh = fresh - (fresh @ found.T) @ found
-        larger = np.linalg.norm(fresh, axis=1) > _rounding(found.shape[1]) * max(1.0, len(found))
-        if not larger.any():
-            return tuple(parts)
-        found = _independent(np.vstack([found, fresh[larger]]))
-        if len(found) > _LARGEST:
-            raise NotSplitError(f"an algebra of more than {_LARGEST} dimensions")
-
-
-def _independent(rows: NDArray) -> NDArray:
-    norms = np.linalg.norm(rows, axis=1)
-    rows = rows[norms > 0] / norms[norms > 0, None]
-    if not len(rows):
-        return rows
-    _, s, vt = scipy.linalg.svd(rows, full_matrices=False)
-    return vt[s > _rounding(max(rows.shape)) * s[0]]
-
-
-def _stack(images) -> NDArray:
-    return np.concatenate([b.reshape(len(b), -1) for b in images], axis=1)
-
-
-def _unstack(rows: NDArray, sizes: list[int]) -> list[NDArray]:
-    parts = np.split(rows, np.cumsum(sizes)[:-1], axis=1)
-    return [part.reshape(len(rows), int(n**0.5 + 0.5), -1) for part, n in zip(parts, sizes)]
 
 
 def _structure_constants(basis: tuple[NDArray, ...]) -> NDArray:
@@ -169,8 +134,3 @@ def _scaled(c: NDArray, simple: NDArray, turned: NDArray) -> tuple[NDArray, NDAr
 def _close(values: NDArray, size: float) -> bool:
     gaps = np.diff(np.sort(values))
     return bool(len(gaps)) and float(gaps.min()) <= np.sqrt(np.finfo(np.float64).eps) * size
-
-
-def _rounding(n: int) -> float:
-    """Relative error of a few products of n terms."""
-    return 1000 * float(np.finfo(np.float64).eps) * max(n, 1)

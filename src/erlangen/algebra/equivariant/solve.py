@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from erlangen._errors import InputError, explain, nearest
-from erlangen.algebra.equivariant._sides import Side, sides_of
+from erlangen.algebra.equivariant import store
+from erlangen.algebra.equivariant._sides import Factor, Side, sides_of
 from erlangen.algebra.equivariant.general import general_maps
-from erlangen.algebra.equivariant.isotypic import Component, NotSplitError, components
-from erlangen.algebra.equivariant.maps import Content, EquivariantMaps
+from erlangen.algebra.equivariant.maps import EquivariantMaps
+from erlangen.algebra.equivariant.memory import check_memory
 from erlangen.algebra.equivariant.orbits import orbit_maps, permutes
-from erlangen.algebra.equivariant.reducible import reductive_part
+from erlangen.algebra.equivariant.split import Splitting, split
 from erlangen.algebra.representation import Representation
 from erlangen.linalg.structured import IsotypicSubspace
-from erlangen.linalg.subspace import AbstractSubspace
+from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
 
 
 def equivariant_maps(
@@ -33,7 +33,7 @@ def equivariant_maps(
         ``"orbits"`` where all generators permute coordinates up to signs, in time linear in M * N;
         ``"weights"`` for connected groups that act completely reducibly; ``"isotypic"`` for all
         groups that do, O((M + N)^3); ``"general"``, a null space, for the rest. ``"auto"`` takes
-        the first that applies.
+        the fastest that applies.
     cache : path, optional
         Folder for results, keyed by the content of the generators.
 
@@ -55,108 +55,116 @@ def equivariant_maps(
     >>> print(equivariant_maps(rep("V", SO(3)), rep("S", SO(3))).explain().splitlines()[-1])
     No irreducible stands on both sides, and maps between different ones vanish (Schur's lemma).
     """
-    (source >> target)  # refuses different groups
+    maps = source >> target  # refuses different groups
     if method != "auto" and method not in _METHODS:
         raise _unknown(method)
     sides = sides_of(target, source)
-    if not source.size or not target.size:
-        return _finish(
-            source, target, sides, _Found(IsotypicSubspace((target.size, source.size), (), "an empty side"), "isotypic")
-        )
-    for name, solver in _METHODS.items():
-        if method in ("auto", name):
-            found = solver(*sides)
-            if found is not None:
-                return _finish(source, target, sides, found)
-    raise _not_for(method, source)
+    key = store.key_of(sides, method) if cache is not None else ""
+    found = store.read(cache, key) if cache is not None else None
+    if found is None:
+        check_memory(maps, permutes(sides[0]) and permutes(sides[1]))
+        found = _solve(sides, method)
+        if found is None:
+            raise _not_for(method, source)
+        if cache is not None:
+            store.write(cache, key, *found)
+    subspace, name = found
+    return EquivariantMaps(source, target, subspace, residual(sides, subspace), name)
 
 
-@dataclass(frozen=True)
-class _Found:
-    subspace: AbstractSubspace
-    method: str
-    parts: tuple[Component, ...] = ()
+def _solve(sides: tuple[Side, Side], method: str) -> tuple[AbstractSubspace, str] | None:
+    for solver in _AUTO if method == "auto" else (_METHODS[method],):
+        found = solver(*sides)
+        if found is not None:
+            return found
+    return None
 
 
-def _by_orbits(target: Side, source: Side) -> _Found | None:
-    if not (permutes(target) and permutes(source)):
-        return None
-    return _Found(orbit_maps(target, source), "orbits")
+def _by_orbits(target: Side, source: Side) -> tuple[AbstractSubspace, str] | None:
+    return (orbit_maps(target, source), "orbits") if permutes(target) and permutes(source) else None
 
 
-def _by_isotypic(target: Side, source: Side) -> _Found | None:
-    _, _, (lie, discrete) = reductive_part((target, source))
-    if len(lie) or len(discrete):
-        return None
-    try:
-        parts = components((target, source))
-    except NotSplitError:
-        return None
-    reason = (
-        f"{len(parts)} irreducible types, {sum(1 for c in parts if c.copies[0] and c.copies[1])} of them on both sides"
-    )
-    return _Found(IsotypicSubspace((target.size, source.size), _blocks(parts), reason), "isotypic", parts)
+def _by_parts(method: str) -> Callable[[Side, Side], tuple[AbstractSubspace, str] | None]:
+    def solver(target: Side, source: Side) -> tuple[AbstractSubspace, str] | None:
+        found = split((target, source), method)
+        return None if found is None else (_maps_of(found), found.method)
+
+    return solver
 
 
-def _by_null_space(target: Side, source: Side) -> _Found | None:
-    return _Found(general_maps(target, source), "general")
+def _by_null_space(target: Side, source: Side) -> tuple[AbstractSubspace, str] | None:
+    return general_maps(target, source), "general"
 
 
-_METHODS: dict[str, Callable[[Side, Side], _Found | None]] = {
+_METHODS: dict[str, Callable[[Side, Side], tuple[AbstractSubspace, str] | None]] = {
     "orbits": _by_orbits,
-    "isotypic": _by_isotypic,
+    "weights": _by_parts("weights"),
+    "isotypic": _by_parts("isotypic"),
     "general": _by_null_space,
 }
+_AUTO = _by_orbits, _by_parts("auto"), _by_null_space
 
 
-def _blocks(parts: tuple[Component, ...]):
-    return tuple(c.block() for c in parts if c.copies[0] and c.copies[1])
+def _maps_of(found: Splitting) -> AbstractSubspace:
+    """Maps between the copies of every irreducible that stands on both sides."""
+    blocks = tuple(c.block() for c in found.parts if c.copies[0] and c.copies[1])
+    target, source = found.sides
+    both = f"{len(blocks)} of {len(found.parts)} irreducibles stand on both sides"
+    maps = IsotypicSubspace((target.size, source.size), blocks, both)
+    if found.changes is None:
+        return maps
+    # W = S_t^-1 W' S_s for a map W' in balanced coordinates: no longer orthonormal by factors.
+    back = {key: np.linalg.inv(s) for key, s in found.changes.items()}
+    basis = maps.combine(np.eye(maps.dim)).reshape(maps.dim, target.size, source.size)
+    rows = target.kronecker(lambda f: back[id(f)], basis.transpose(1, 0, 2).reshape(target.size, -1))
+    basis = rows.reshape(target.size, maps.dim, source.size).transpose(2, 1, 0).reshape(source.size, -1)
+    moved = source.kronecker(lambda f: found.changes[id(f)].T, basis).reshape(source.size, maps.dim, target.size)
+    columns = moved.transpose(2, 0, 1).reshape(target.size * source.size, maps.dim)
+    return DenseSubspace(np.linalg.qr(columns)[0], reason=f"{both}, in balanced coordinates")
 
 
-def _finish(source: Representation, target: Representation, sides: tuple[Side, ...], found: _Found) -> EquivariantMaps:
-    residual = found.subspace.residual
-    if not np.isfinite(residual) or found.parts:
-        residual = _residual(sides, found.subspace)
-    contents = tuple(Content(c.label, c.size, c.units, *c.copies) for c in found.parts)
-    return EquivariantMaps(source, target, found.subspace, residual, found.method, contents)
+def residual(sides: tuple[Side, Side], subspace: AbstractSubspace) -> float:
+    """Largest relative residual ``rho W - W rho`` over the generators, for random maps W.
 
-
-def _residual(sides: tuple[Side, ...], subspace: AbstractSubspace) -> float:
-    """The largest relative residual of a random map of norm 1 and of each generator.
-
-    A random combination of all basis maps has a share of every one of them: three draws bound
-    the worst by a small factor, at the price of three products.
+    A random combination of all basis maps holds a share of every one of them, so that a few draws
+    show the worst up to a small factor, at the price of a few products.
     """
-    if not subspace.dim:
+    if not subspace.dim or not any(side.factors for side in sides):
         return 0.0
-    c = np.random.default_rng(0).standard_normal((3, subspace.dim))  # the draw is a probe, not part of the answer
+    c = np.random.default_rng(0).standard_normal((3, subspace.dim))  # a probe: the answer does not depend on it
     maps = subspace.combine(c).reshape(3, sides[0].size, sides[1].size)
-    factor = next(f for side in sides for f in side.factors) if any(s.factors for s in sides) else None
-    if factor is None:
-        return 0.0
-    worst = 0.0
-    for w in maps:
-        for k in range(len(factor.lie)):
-            weights = np.eye(len(factor.lie))[k]
-            left = sides[0].lie_apply(weights, w)
-            right = -sides[1].leibniz(lambda f: -np.tensordot(weights, f.lie, 1).T, w.T).T
-            size = max(np.linalg.norm(left), np.linalg.norm(right), np.linalg.norm(w))
-            worst = max(worst, float(np.linalg.norm(left - right)) / size)
-        for k in range(len(factor.discrete)):
-            left = sides[0].kronecker(lambda f: f.discrete[k], w)
-            right = sides[1].kronecker(lambda f: f.discrete[k].T, w.T).T
-            size = max(np.linalg.norm(left), np.linalg.norm(right), np.linalg.norm(w))
-            worst = max(worst, float(np.linalg.norm(left - right)) / size)
-    return worst
+    first = next(f for side in sides for f in side.factors)
+    lie = [_lie_defect(sides, w, k) for w in maps for k in range(len(first.lie))]
+    return max(lie + [_discrete_defect(sides, w, k) for w in maps for k in range(len(first.discrete))], default=0.0)
+
+
+def _lie_defect(sides: tuple[Side, Side], w: np.ndarray, k: int) -> float:
+    def turned(f: Factor) -> np.ndarray:
+        return f.lie[k].T
+
+    return _defect(sides[0].leibniz(lambda f: f.lie[k], w), sides[1].leibniz(turned, w.T).T, w)
+
+
+def _discrete_defect(sides: tuple[Side, Side], w: np.ndarray, k: int) -> float:
+    def turned(f: Factor) -> np.ndarray:
+        return f.discrete[k].T
+
+    return _defect(sides[0].kronecker(lambda f: f.discrete[k], w), sides[1].kronecker(turned, w.T).T, w)
+
+
+def _defect(left: np.ndarray, right: np.ndarray, w: np.ndarray) -> float:
+    size = max(np.linalg.norm(left), np.linalg.norm(right), np.linalg.norm(w))
+    return float(np.linalg.norm(left - right) / size)
 
 
 def _unknown(method: str) -> InputError:
+    names = ["auto", *_METHODS]
     return InputError(
         explain(
             "There is no such method.",
             given=f"method={method!r}",
-            expected="auto, " + ", ".join(_METHODS),
-            fix=f'method="{nearest(method, _METHODS) or "auto"}"' if isinstance(method, str) else 'method="auto"',
+            expected=", ".join(names),
+            fix=f'method="{nearest(str(method), names) or "auto"}"',
         )
     )
 
@@ -164,8 +172,8 @@ def _unknown(method: str) -> InputError:
 def _not_for(method: str, source: Representation) -> InputError:
     needs = {
         "orbits": "discrete generators that permute coordinates up to signs",
-        "weights": "a connected group whose generators hold their transposes",
-        "isotypic": "generators that hold their transposes, and orthogonal discrete elements",
+        "weights": "a connected group that acts completely reducibly",
+        "isotypic": "a group that acts completely reducibly",
     }
     return InputError(
         explain(

@@ -58,7 +58,8 @@ def weight_components(sides: tuple[Side, ...], rng: int | np.random.Generator = 
     factors = tuple({id(f): f for side in sides for f in side.factors}.values())
     roots = find_roots(factors, rng)
     frames = {id(f): _Frame(roots, i) for i, f in enumerate(factors)}
-    weighted = [_Weighted(side, frames, len(roots.raising)) for side in sides]
+    width = len(roots.raising) + len(roots.cartan)
+    weighted = [_Weighted(side, frames, len(roots.raising), width) for side in sides]
     spaces = _weight_spaces(weighted)
     out = []
     for space in spaces:
@@ -90,19 +91,15 @@ class _Frame:
 class _Weighted:
     """One side in a basis of weight vectors."""
 
-    def __init__(self, side: Side, frames: dict[int, _Frame], rank: int) -> None:
+    def __init__(self, side: Side, frames: dict[int, _Frame], rank: int, width: int) -> None:
         self.side, self.frames = side, frames
-        parts = []
+        tables = [np.zeros((0, width))]
         for word, count, _ in side.blocks():
-            total = np.zeros((1, 0))
+            total = np.zeros((1, width))
             for factor in word:
-                here = frames[id(factor)].weights
-                base = total if total.shape[1] else np.zeros((1, here.shape[1]))
-                total = (base[:, None] + here[None, :]).reshape(-1, here.shape[1])
-            parts.append((total, count))
-        width = max((t.shape[1] for t, _ in parts), default=0)
-        tables = [np.tile(t if t.shape[1] else np.zeros((1, width)), (count, 1)) for t, count in parts]
-        self.weights = np.vstack(tables) if tables else np.zeros((0, width))
+                total = (total[:, None] + frames[id(factor)].weights[None, :]).reshape(-1, width)
+            tables.append(np.tile(total, (count, 1)))
+        self.weights = np.vstack(tables)
         self.raising = [self._image(i) for i in range(rank)]
         self.lowering = [csr_array(e.conj().T) for e in self.raising]
 
@@ -129,8 +126,6 @@ class _Space:
 def _weight_spaces(weighted: list[_Weighted]) -> list[_Space]:
     """Rows of equal weight on each side, for weights that can be highest ones."""
     table = np.vstack([w.weights for w in weighted])
-    if not table.shape[1]:
-        return [_Space(np.zeros(0), [np.arange(len(w.weights)) for w in weighted])]
     rank = len(weighted[0].raising)
     size = max(1.0, float(np.abs(table).max(initial=0.0)))
     # Weights differ by whole numbers on coroots; charges of the centre are told apart at half of the digits.

@@ -1,0 +1,137 @@
+"""Irreducible components of representations: which method, in which coordinates, each word once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen.algebra.equivariant._sides import Side, sides_of
+from erlangen.algebra.equivariant.balance import balanced
+from erlangen.algebra.equivariant.isotypic import Component, NotSplitError, components
+from erlangen.algebra.equivariant.reducible import may_be_reductive, reductive_part
+from erlangen.algebra.equivariant.weights import weight_components
+from erlangen.algebra.representation import Representation
+
+_SMALL = 300  # size of all words together up to which two random elements are faster than weights
+
+
+@dataclass(frozen=True)
+class Content:
+    """How often one irreducible stands on each side.
+
+    Attributes
+    ----------
+    label : str
+        What it is called, as far as it has a name.
+    size : int
+        Its real dimension.
+    units : int
+        1, 2 or 4 for the real, complex and quaternionic types.
+    in_target, in_source : int
+        Number of copies on each side.
+    """
+
+    label: str
+    size: int
+    units: int
+    in_target: int
+    in_source: int
+
+    @property
+    def maps(self) -> int:
+        """Independent maps between the copies (Schur's lemma)."""
+        return self.units * self.in_target * self.in_source
+
+
+@dataclass(frozen=True, eq=False)
+class Splitting:
+    """Irreducible components of several sides.
+
+    Attributes
+    ----------
+    parts : tuple of Component
+        Copies in the balanced coordinates of each side.
+    sides : tuple of Side
+        The sides in balanced coordinates.
+    changes : dict of ndarray (s, s) or None
+        Change of coordinates of each factor; None where the user's coordinates are balanced.
+    method : str
+        ``"weights"`` or ``"isotypic"``.
+    """
+
+    parts: tuple[Component, ...]
+    sides: tuple[Side, ...]
+    changes: dict[int, NDArray] | None
+    method: str
+
+
+def split(sides: tuple[Side, ...], method: str = "auto") -> Splitting | None:
+    """Split sides into irreducible components; None where the group does not act completely reducibly.
+
+    Parameters
+    ----------
+    sides : tuple of Side
+        Representations of one group.
+    method : str
+        ``"weights"``, ``"isotypic"``, or ``"auto"``: the faster one.
+    """
+    changes = None
+    if not _holds_transposes(sides):
+        if not may_be_reductive(sides):
+            return None
+        sides, changes = balanced(sides)
+        # Balancing takes tens of steps, each with its rounding, and inverts what it has found.
+        if not _holds_transposes(sides, 1e3):
+            return None
+    words = {tuple(id(f) for f in word): word for side in sides for word, _ in side.words}
+    single = tuple(Side(((word, 1),)) for word in words.values())
+    chosen = _method(single, method)
+    if chosen is None:
+        return None
+    name, solver = chosen
+    try:
+        found = solver(single)
+    except NotSplitError:
+        return None
+    place = {key: i for i, key in enumerate(words)}
+    parts = tuple(replace(c, bases=tuple(_spread(c, side, place) for side in sides)) for c in found)
+    return Splitting(parts, sides, changes, name)
+
+
+def contents(source: Representation, target: Representation) -> tuple[Content, ...]:
+    """Name the irreducibles of two representations; empty where they are not completely reducible."""
+    sides = sides_of(target, source)
+    found = split(sides, "weights") or split(sides, "isotypic")
+    return tuple(Content(c.label, c.size, c.units, *c.copies) for c in found.parts) if found else ()
+
+
+def _holds_transposes(sides: tuple[Side, ...], digits_lost: float = 1.0) -> bool:
+    _, _, (lie, discrete) = reductive_part(sides, digits_lost)
+    return not len(lie) and not len(discrete)
+
+
+def _method(single: tuple[Side, ...], method: str) -> tuple[str, Callable] | None:
+    factors = [f for side in single for f in side.factors]
+    connected = bool(factors) and not any(len(f.discrete) for f in factors)
+    if method == "weights":
+        return ("weights", weight_components) if connected else None
+    large = sum(side.size for side in single) > _SMALL
+    return ("weights", weight_components) if method == "auto" and connected and large else ("isotypic", components)
+
+
+def _spread(component: Component, side: Side, place: dict) -> NDArray:
+    """Copies on a side ``(N, m, k)`` from those in each of its words."""
+    bases = [(component.bases[place[tuple(id(f) for f in word)]], count) for word, count, _ in side.blocks()]
+    if len(bases) == 1 and bases[0][1] == 1:
+        return bases[0][0]
+    copies = sum(count * base.shape[1] for base, count in bases)
+    out = np.zeros((side.size, copies, component.size))
+    row = column = 0
+    for base, count in bases:
+        for _ in range(count):
+            out[row : row + len(base), column : column + base.shape[1]] = base
+            row, column = row + len(base), column + base.shape[1]
+    return out

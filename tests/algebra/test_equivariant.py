@@ -1,0 +1,188 @@
+"""Equivariant maps: every solver against the null space of the full equations, and against the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from erlangen import InputError
+from erlangen.algebra import rep
+from erlangen.algebra.equivariant import equivariant_maps
+from erlangen.algebra.equivariant._sides import sides_of
+from erlangen.algebra.equivariant.solve import residual
+from erlangen.algebra.groups import GL, SE, SL, SO, SO0, SU, C, D, E, Group, O, S, Sp, U, Z, from_matrices
+from erlangen.linalg.null import null_space
+from erlangen.linalg.structured import IsotypicSubspace, OrbitSubspace
+from erlangen.linalg.subspace import DenseSubspace
+
+CONNECTED = [SO(2), SO(3), SO(4), SU(2), SU(3), U(2), SO0(1, 3), SL(3), Sp(4)]
+COMPLETELY_REDUCIBLE = [*CONNECTED, O(2), O(3), O(1, 3), SO(1, 3), GL(2), D(3), C(8), D(8)]
+PERMUTATIONS = [S(4), Z(5), D(4), C(4)]
+OTHERS = [SE(2), SE(3), E(2), from_matrices(lie_algebra=[[[0.0, 1.0], [0.0, 0.0]]], name="shear")]
+PAIRS = [("V", "V"), ("V**2", "V + S"), ("V*V.T", "V**2 + 2S"), ("V + S", "V**2")]
+
+
+def oracle(source, target) -> DenseSubspace:
+    """Null space of all equations, written out."""
+    one_s, one_t = np.eye(source.size), np.eye(target.size)
+    group = source.group
+    rows = [np.kron(target.matrix(a), one_s) - np.kron(one_t, source.matrix(a).T) for a in group.lie_algebra]
+    rows += [np.kron(target.group_matrix(h), one_s) - np.kron(one_t, source.group_matrix(h).T) for h in group.discrete]
+    return null_space(np.vstack(rows))
+
+
+def agrees(maps, expected) -> bool:
+    return maps.dim == expected.dim and maps.angles(expected).max(initial=0.0) < 1e-9
+
+
+def skewed(group: Group) -> Group:
+    """The same group in coordinates that hide its invariant form."""
+    k = group.size
+    rng = np.random.default_rng(3)
+    left, right = (np.linalg.qr(rng.standard_normal((k, k)))[0] for _ in range(2))
+    p = left * np.geomspace(1, 4, k) @ right
+    back = np.linalg.inv(p)
+    return Group(f"skewed {group.name}", p @ group.lie_algebra @ back, p @ group.discrete @ back)
+
+
+@pytest.mark.parametrize("texts", PAIRS, ids=" >> ".join)
+@pytest.mark.parametrize("group", [*COMPLETELY_REDUCIBLE, *PERMUTATIONS, *OTHERS], ids=lambda g: g.name)
+def test_maps_are_the_null_space_of_all_equations(group, texts):
+    source, target = (rep(text, group) for text in texts)
+    if source.size * target.size > 500:
+        pytest.skip("the oracle is a matrix of all equations")
+    maps = equivariant_maps(source, target)
+    assert agrees(maps, oracle(source, target))
+    basis = maps.to_dense()
+    np.testing.assert_allclose(basis.T @ basis, np.eye(maps.dim), atol=1e-12)
+    assert maps.residual < 1e-12
+
+
+@pytest.mark.parametrize("group", CONNECTED, ids=lambda g: g.name)
+def test_weights_agree_with_two_random_elements(group):
+    source, target = rep("V**2 + S", group), rep("V*V.T + V", group)
+    weights, isotypic = (equivariant_maps(source, target, method=m) for m in ("weights", "isotypic"))
+    assert (weights.method, isotypic.method) == ("weights", "isotypic")
+    assert agrees(weights, isotypic)
+    assert weights.residual < 1e-12
+
+
+@pytest.mark.parametrize("group", PERMUTATIONS, ids=lambda g: g.name)
+def test_orbits_agree_with_two_random_elements(group):
+    source, target = rep("V**2 + V", group), rep("V**2 + S", group)
+    orbits, isotypic = (equivariant_maps(source, target, method=m) for m in ("orbits", "isotypic"))
+    assert isinstance(orbits.subspace, OrbitSubspace) and orbits.residual == 0.0
+    assert agrees(orbits, isotypic)
+    np.testing.assert_allclose(orbits.project(orbits.sparse_basis().T), orbits.sparse_basis().T, atol=1e-14)
+
+
+@pytest.mark.parametrize("group", [SO(3), O(3), SO0(1, 3), D(3), S(4)], ids=lambda g: g.name)
+def test_null_spaces_agree_with_two_random_elements(group):
+    source, target = rep("V**2", group), rep("V + S + V*V", group)
+    general, isotypic = (equivariant_maps(source, target, method=m) for m in ("general", "isotypic"))
+    assert agrees(general, isotypic)
+
+
+@pytest.mark.parametrize("group", [SO(3), SU(2), SO0(1, 3), Sp(4), O(3), D(3), S(4), C(8)], ids=lambda g: g.name)
+def test_skewed_coordinates_are_balanced(group):
+    hidden = skewed(group)
+    maps = equivariant_maps(rep("V**2", hidden), rep("V + V*V.T", hidden))
+    assert maps.method == "isotypic" and "balanced" in maps.reason
+    assert agrees(maps, oracle(maps.source, maps.target))
+
+
+def test_a_generating_set_is_enough():
+    two = from_matrices(lie_algebra=SO(4).lie_algebra[[0, 3, 5]], name="three turns")
+    for text in ("V**2", "V**3"):
+        maps, whole = (equivariant_maps(rep(text, g), rep("V**2 + V", g)) for g in (two, SO(4)))
+        assert agrees(maps, whole)
+
+
+def test_numbers_of_invariants_of_so3():
+    # Copies of spin 0 in V^n: the Riordan numbers 1, 0, 1, 1, 3, 6, 15, 36, 91, 232, 603.
+    riordan = [1, 0, 1, 1, 3, 6, 15, 36, 91, 232, 603]
+    g = SO(3)
+    found = [equivariant_maps(rep(f"V**{n}", g), rep("S", g)).dim for n in range(6)]
+    assert found == riordan[:6]
+    assert equivariant_maps(rep("V**3", g), rep("V**3", g)).dim == riordan[6]
+    assert equivariant_maps(rep("V**5", g), rep("V**5", g)).dim == riordan[10]
+
+
+def test_maps_commute_with_finite_rotations():
+    g = SO(3)
+    source, target = rep("V**2 + V", g), rep("V**2 + 2V + S", g)
+    r = Rotation.from_rotvec([0.3, -1.1, 2.0]).as_matrix()
+    for w in equivariant_maps(source, target).matrices():
+        np.testing.assert_allclose(target.group_matrix(r) @ w, w @ source.group_matrix(r), atol=1e-13)
+
+
+def test_factors_grow_with_sizes_not_with_dimension():
+    g = SO(3)
+    maps = equivariant_maps(rep("16S + 16V + 8T2", g), rep("16S + 16V + 8T2", g))
+    assert maps.dim == 24**2 + 24**2 + 8**2
+    assert isinstance(maps.subspace, IsotypicSubspace)
+    numbers = sum(block.left.size + block.right.size for block in maps.subspace.blocks)
+    assert numbers == 2 * maps.source.size**2
+
+
+def test_projection_is_the_nearest_map():
+    g = O(2)
+    maps = equivariant_maps(rep("V**2", g), rep("V**2", g))
+    w = np.random.default_rng(0).standard_normal(maps.shape)
+    nearest = maps.project(w)
+    np.testing.assert_allclose(maps.project(nearest), nearest, atol=1e-13)
+    assert abs(np.sum((w - nearest) * nearest)) < 1e-13
+    flat = maps.project(w.ravel())
+    np.testing.assert_array_equal(flat, nearest.ravel())
+    with pytest.raises(InputError, match="do not map"):
+        maps.project(w[:3])
+
+
+def test_no_map_is_explained_by_the_irreducibles_on_each_side():
+    text = equivariant_maps(rep("V", SO(3)), rep("S + Sym2(V)", SO(3))).explain()
+    assert "No equivariant map from V" in text
+    for word in ("trivial", "spin 1", "spin 2", "Schur"):
+        assert word in text
+    text = equivariant_maps(rep("V", D(4)), rep("S", D(4))).explain()
+    assert "No equivariant map" in text and "Schur" in text
+
+
+def test_a_wrong_map_has_a_residual():
+    g = SO(3)
+    source, target = rep("V**2", g), rep("V", g)
+    maps = equivariant_maps(source, target)
+    wrong = np.linalg.qr(maps.to_dense() + 1e-3 * np.random.default_rng(0).standard_normal((27, 1)))[0]
+    assert residual(sides_of(target, source), DenseSubspace(wrong)) > 1e-4
+
+
+@pytest.mark.parametrize("group", [SO(3), S(4), SE(2)], ids=lambda g: g.name)
+def test_results_are_stored_by_content(group, tmp_path, monkeypatch):
+    source, target = rep("V**2", group), rep("V**2", group)
+    first = equivariant_maps(source, target, cache=tmp_path)
+    stored = list(tmp_path.iterdir())
+    again = equivariant_maps(source, target, cache=tmp_path)
+    np.testing.assert_array_equal(again.to_dense(), first.to_dense())
+    assert (again.method, again.reason, again.residual) == (first.method, first.reason, first.residual)
+    if stored:
+        monkeypatch.setattr("erlangen.algebra.equivariant.solve._solve", None)
+        assert equivariant_maps(source, target, cache=tmp_path).dim == first.dim
+        monkeypatch.undo()
+        stored[0].write_bytes(stored[0].read_bytes()[:50])
+        assert equivariant_maps(source, target, cache=tmp_path).dim == first.dim
+    other = equivariant_maps(rep("V**2", SO(2)), rep("V**2", SO(2)), cache=tmp_path)
+    assert other.dim == 6
+
+
+def test_too_large_a_request_says_its_size():
+    with pytest.raises(InputError, match="GiB"):
+        equivariant_maps(rep("V**12", SO(3)), rep("V**12", SO(3)))
+
+
+def test_methods_that_do_not_apply_say_so():
+    source = rep("V", SE(2))
+    for method, message in (("weights", "reducibly"), ("orbits", "permute"), ("wieghts", 'method="weights"')):
+        with pytest.raises(InputError, match=message):
+            equivariant_maps(source, source, method=method)
+    with pytest.raises(InputError, match="different groups"):
+        equivariant_maps(rep("V", SO(3)), rep("V", O(3)))
