@@ -13,6 +13,7 @@ if _TYPE_CHECKING:
     from erlangen import algebra as algebra
     from erlangen import derivative as derivative
     from erlangen import dynamics as dynamics
+    from erlangen import estimators as estimators
     from erlangen import fields as fields
     from erlangen import nn as nn
     from erlangen import systems as systems
@@ -51,7 +52,7 @@ _HOMES = {
     "io": ("read_trajectories",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError"),
 }
-_MODULES = ("actions", "algebra", "derivative", "dynamics", "fields", "nn", "systems", "testing")
+_MODULES = ("actions", "algebra", "derivative", "dynamics", "estimators", "fields", "nn", "systems", "testing")
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_WHERE, *_MODULES])  # built from the one table above

@@ -1,0 +1,182 @@
+"""What a regressor chooses from: functions, how its outputs transform, and the equivariant coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen._render import polynomial_text
+from erlangen.actions import AbstractAction
+from erlangen.algebra import Group, Representation, rep
+from erlangen.algebra.representation import LinearMaps
+from erlangen.fields import AbstractLinearField, PolynomialField
+from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials
+from erlangen.fields.libraries import AbstractLibrary
+from erlangen.fields.wrappers import KINDS
+from erlangen.linalg.polynomials import exponents
+from erlangen.verbs import Symmetry
+
+
+@dataclass(frozen=True, eq=False)
+class Functions:
+    """The q scalar functions that are combined.
+
+    Attributes
+    ----------
+    basis : AbstractBasis
+        The functions with exact gradients.
+    texts : tuple of str
+        How each is printed; empty for the constant.
+    """
+
+    basis: AbstractBasis
+    texts: tuple[str, ...]
+
+    def field(self, channels: int, kind: str) -> AbstractLinearField:
+        """The combinations with several channels, all coefficients zero."""
+        zero = np.zeros((channels, self.basis.size))
+        if isinstance(self.basis, Monomials):
+            return PolynomialField(self.basis.table, zero, kind)
+        return BasisField(self.basis, zero, kind)
+
+    def constant(self, x: NDArray) -> NDArray:
+        """Whether each function is a constant ``(q,)``: its gradient is exactly zero at points ``x (n, d)``."""
+        return np.logical_not(np.any(self.basis.gradients(x), axis=(0, 2)))
+
+
+def functions_of(degree: int, library: AbstractLibrary | AbstractBasis | None, names: Sequence[str]) -> Functions:
+    """The functions of d named coordinates: monomials up to a degree, or a library with the constant."""
+    if library is None:
+        if isinstance(degree, bool) or not isinstance(degree, (int, np.integer)) or degree < 0:
+            raise InputError(
+                explain(
+                    "The degree of the polynomials must be a whole number.",
+                    given=f"degree={degree!r}",
+                    expected="0, 1, 2, ...",
+                    fix="EquivariantRegressor(action, degree=2)",
+                )
+            )
+        table = exponents(len(names), int(degree))
+        return Functions(Monomials(table), tuple(_monomial(row, names) for row in table))
+    if isinstance(library, AbstractLibrary):
+        bound = library.bind(names)
+        one = Monomials(np.zeros((1, len(names)), dtype=np.int64))
+        return Functions(Joined((one, bound.basis)), ("", *bound.texts))
+    if not isinstance(library, AbstractBasis) or library.point_dim != len(names):
+        is_basis = isinstance(library, AbstractBasis)
+        raise InputError(
+            explain(
+                "The library does not fit the columns.",
+                given=f"a basis on R^{library.point_dim}"
+                if is_basis
+                else f"an object of type {type(library).__name__}",
+                expected=f"a library, or a basis of functions on R^{len(names)}",
+                fix='library=er.fields.Expressions("cos(x)", "sin(x)")',
+            )
+        )
+    columns = ", ".join(names)
+    return Functions(library, tuple(f"phi{j + 1}({columns})" for j in range(library.size)))
+
+
+def _monomial(row: NDArray, names: Sequence[str]) -> str:
+    return polynomial_text([row], [1], names) if row.any() else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Transformation:
+    """How inputs and outputs transform.
+
+    Attributes
+    ----------
+    acting : AbstractAction, Symmetry, LinearMaps or None
+        What acts, as ``enforce`` takes it; None where nothing does.
+    kind : str
+        How values follow points where nothing else says it: ``"invariant"``, ``"vector"`` or ``"map"``.
+    invariant : bool
+        Whether the outputs stay as they are: each is then fitted on its own.
+    """
+
+    acting: AbstractAction | Symmetry | LinearMaps | None
+    kind: str
+    invariant: bool
+
+
+def transformation(action: Any, rep_in: Any, rep_out: Any, kind: str | None, d: int, c: int) -> Transformation:
+    """Read what the caller says about d inputs and c outputs.
+
+    Raises
+    ------
+    InputError
+        Where sizes do not fit, or it is not said whether as many outputs as inputs are scalars or a vector.
+    """
+    if isinstance(action, Group):
+        _refuse(kind is not None, f"kind={kind!r} with a group", "rep_out", 'rep_out="V"')
+        return _of_group(action, rep_in, rep_out, d, c)
+    given = ", ".join(f"{k}={v!r}" for k, v in (("rep_in", rep_in), ("rep_out", rep_out)) if v is not None)
+    _refuse(bool(given), f"{given} without a group", "representations of a Group", "action=symmetry.group")
+    if action is None:
+        _refuse(kind is not None, f"kind={kind!r} without an action", "an action", "action=er.actions.rotation(3)")
+        return Transformation(None, "invariant", True)
+    if isinstance(action, Symmetry):
+        return _of_action(action, action.candidates, action.kind if kind is None else kind, d, c)
+    if isinstance(action, AbstractAction):
+        return _of_action(action, action, kind, d, c)
+    _refuse(
+        True,
+        f"an object of type {type(action).__name__}",
+        "an action, a Symmetry or a Group",
+        "action=er.actions.rotation(3)",
+    )
+    raise AssertionError
+
+
+def _refuse(condition: bool, given: str, expected: str, fix: str) -> None:
+    if condition:
+        raise InputError(explain("It is not clear how the data transform.", given=given, expected=expected, fix=fix))
+
+
+def _of_action(
+    acting: AbstractAction | Symmetry, action: AbstractAction, kind: str | None, d: int, c: int
+) -> Transformation:
+    moved = action.value_dim
+    _refuse(
+        action.point_dim != d,
+        f"an action on R^{action.point_dim}, {d} columns",
+        f"an action on R^{d}",
+        f"X[:, :{action.point_dim}]",
+    )
+    unsaid = kind is None and moved is None and c == d
+    _refuse(unsaid, f"{c} outputs over R^{d}", f"one of kind={', '.join(KINDS)}", 'kind="vector"')
+    kind = kind or "invariant"
+    _refuse(kind not in KINDS, f"kind={kind!r}", f"one of {', '.join(KINDS)}", 'kind="invariant"')
+    _refuse(kind != "invariant" and c != d, f"{c} outputs over R^{d}, kind={kind!r}", f"{d} outputs", f"y[:, :{d}]")
+    _refuse(moved not in (None, c), f"{c} outputs, an action on {moved}", f"{moved} outputs", f"y[:, :{moved}]")
+    return Transformation(acting, kind, moved is None and kind == "invariant")
+
+
+def _of_group(group: Group, rep_in: Any, rep_out: Any, d: int, c: int) -> Transformation:
+    source = _representation(group, "V" if rep_in is None else rep_in, "rep_in", d, "columns")
+    if rep_out is None:
+        choices = f'rep_out="{c}S" for invariant outputs, rep_out="V" for a vector'
+        _refuse(c == d, f"{c} outputs over R^{d}, no rep_out", choices, 'rep_out="V"')
+        rep_out = f"{c}S"
+    target = _representation(group, rep_out, "rep_out", c, "outputs")
+    scalars = not any(word for word, _ in target.terms)
+    return Transformation(source >> (rep("S", group) if scalars else target), "invariant", scalars)
+
+
+def _representation(group: Group, given: Any, name: str, size: int, what: str) -> Representation:
+    chosen = rep(given, group) if isinstance(given, str) else given
+    known = isinstance(chosen, Representation) and chosen.group == group
+    expected = f"text such as '2V + S', or a representation of {group.name}"
+    _refuse(not known, f"{name}={given!r}", expected, f'{name}=er.rep("V", group)')
+    fits = f"a representation of size {size}"
+    _refuse(
+        chosen.size != size, f"{name} = {chosen} of size {chosen.size}, and {size} {what}", fits, f'{name}="{size}S"'
+    )
+    return chosen
