@@ -15,10 +15,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from erlangen._errors import InputError, explain
 from erlangen.algebra.equivariant import EquivariantMaps
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.structured import IsotypicSubspace, OrbitSubspace, RestrictedSubspace
 from erlangen.linalg.subspace import AbstractSubspace
+
+_SAME_BASIS = 1e-6
+"""Bases that differ by choice differ by about 1; bases that differ by rounding, by far less."""
 
 
 class AbstractConstants(torch.nn.Module):
@@ -43,6 +47,55 @@ class AbstractConstants(torch.nn.Module):
             for name, source in self.sources().items():
                 self.get_buffer(name).copy_(torch.as_tensor(np.ascontiguousarray(source)))
         return self
+
+
+@final
+class Constants(AbstractConstants):
+    """Constants for a module that has parameters of its own.
+
+    Parameters
+    ----------
+    arrays : dict of ndarray
+        By name.
+    dtype, device
+        Of those that are not integers.
+    """
+
+    def __init__(self, arrays: dict[str, NDArray], dtype=None, device=None) -> None:
+        super().__init__()
+        self.arrays = arrays
+        self.register(dtype, device)
+
+    def sources(self) -> dict[str, NDArray]:
+        """The arrays."""
+        return self.arrays
+
+
+class AbstractInBasis(torch.nn.Module):
+    """A module whose parameters are coordinates in a basis, which its state tells from other bases.
+
+    A basis of a space is a choice: another version of a library may turn it, and the same coefficients would
+    then silently mean another function. The state therefore holds one number for each basis vector,
+    and a state of another basis is refused before anything is loaded.
+    """
+
+    marks: torch.Tensor
+
+    def get_extra_state(self) -> torch.Tensor:
+        """What tells the basis from another one of the same space."""
+        return self.marks
+
+    def set_extra_state(self, state: torch.Tensor) -> None:
+        """Nothing to restore: the basis has been compared before the parameters were loaded."""
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        there = state_dict.get(prefix + "_extra_state")
+        if there is not None and not (
+            there.shape == self.marks.shape
+            and bool(((there.to("cpu", torch.float64) - self.marks).abs() <= _SAME_BASIS).all())
+        ):
+            raise _other_basis(prefix, self.marks.shape, there.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class AbstractWeight(AbstractConstants):
@@ -260,3 +313,14 @@ def reached(subspace: AbstractSubspace, shape: tuple[int, int]) -> NDArray:
     size = np.linalg.norm(subspace.combine(generic).reshape(shape), axis=1)
     # Half of the digits: a row of rounding is far below, a row of a map far above.
     return size > np.sqrt(rounding(shape)) * max(1.0, float(size.max(initial=0.0)))
+
+
+def _other_basis(prefix: str, here: torch.Size, there: torch.Size) -> InputError:
+    return InputError(
+        explain(
+            f"The coefficients of {prefix.rstrip('.') or 'this layer'} belong to another basis.",
+            given=f"{tuple(there)} coefficients saved with another representation, library version or machine",
+            expected=f"{tuple(here)} coefficients in the basis of this layer",
+            fix="carry over dense weights: layer.to_linear() there, layer.project_(weight, bias) here",
+        )
+    )

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from erlangen.algebra import Group, Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import Word, word_size
-from erlangen.nn._blocks import Run, maps_between, runs, single
-from erlangen.nn._weights import AbstractConstants, weight_of
+from erlangen.linalg.subspace import DenseSubspace
+from erlangen.nn._blocks import maps_between, runs, single
+from erlangen.nn._weights import AbstractInBasis, Constants, fingerprint, weight_of
 
 DEGREE = 4
 """Products of words w1 x w2 -> w3 are used up to this number of tensor factors in all."""
 
 
 @final
-class EquivariantBilinear(AbstractConstants):
+class EquivariantBilinear(AbstractInBasis):
     """All equivariant bilinear maps of two inputs: y = W (x1 kron x2).
 
     Memory is a * b numbers for each row of the batch, where a and b are the two sizes; the weight has
@@ -46,8 +47,6 @@ class EquivariantBilinear(AbstractConstants):
     EquivariantBilinear(V x V >> V of SO(3): 1 map)
     """
 
-    column: torch.Tensor
-
     def __init__(
         self,
         rep1: Representation,
@@ -62,18 +61,11 @@ class EquivariantBilinear(AbstractConstants):
         source = rep1 * rep2
         self.maps = maps_between(source, rep_out)
         self.weight_map = weight_of(self.maps, (rep_out.size, source.size), dtype, device)
-        self.register(dtype, device)
+        self.constants = Constants({"column": _columns(rep1, rep2)}, dtype, device)
+        self.marks = torch.from_numpy(fingerprint(self.maps, (rep_out.size, source.size)))
         self.coefficients = torch.nn.Parameter(torch.empty(self.maps.dim, dtype=dtype, device=device))
         self._spreads = torch.from_numpy(np.sqrt(self.weight_map.variances()))
         self.reset_parameters()
-
-    def sources(self) -> dict[str, NDArray]:
-        """Column of the weight for each entry of x1 kron x2: a product of sums lists whole blocks."""
-        pairs = np.arange(self.rep1.size * self.rep2.size).reshape(self.rep1.size, self.rep2.size)
-        cuts = [[slice(r.start + i * r.size, r.start + (i + 1) * r.size) for r in runs(rep) for i in range(r.count)]
-                for rep in (self.rep1, self.rep2)]  # fmt: skip
-        listed = np.concatenate([pairs[rows, columns].ravel() for rows, columns in product(*cuts)])
-        return {"column": np.argsort(listed).astype(np.int64)}
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the coefficients again, so that outputs have the variance of products of the inputs."""
@@ -83,7 +75,7 @@ class EquivariantBilinear(AbstractConstants):
     def forward(self, x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x1 (..., a)`` and ``x2 (..., b)``."""
         with torch.autocast(self.coefficients.device.type, enabled=False):
-            weight = self.weight_map(self.coefficients).index_select(1, self.column)
+            weight = self.weight_map(self.coefficients).index_select(1, self.constants.get_buffer("column"))
         pairs = (x1.unsqueeze(-1) * x2.unsqueeze(-2)).flatten(-2)
         return torch.nn.functional.linear(pairs, weight)
 
@@ -97,32 +89,35 @@ class EquivariantBilinear(AbstractConstants):
 
 
 @dataclass(frozen=True, eq=False)
-class _Products:
-    """All products into one run of words of size w: P pairs of input coordinates for each of its channels.
+class _Pair:
+    """Products of copies of two words, and the output words they go to.
 
     Attributes
     ----------
-    out : Run
-        The output words.
-    basis : ndarray (dim, w, P)
-        Bilinear maps, those of all kinds of products one after the other.
-    left, right : ndarray (count, P)
-        The two input coordinates of each pair.
+    left, right : int
+        Places of the words among those of the input.
+    copies : ndarray (2, K)
+        The copies that meet.
+    targets : tuple of (place, dim, size)
+        Place of each output word, number of bilinear maps to it, and its size w.
+    basis : ndarray (a * b, sum dim * w)
+        The maps, with mean square 1 on independent inputs of variance 1.
     """
 
-    out: Run
+    left: int
+    right: int
+    copies: NDArray
+    targets: tuple[tuple[int, int, int], ...]
     basis: NDArray
-    left: NDArray
-    right: NDArray
 
 
 @final
-class ChannelProducts(AbstractConstants):
-    """Products of single channels of one input: each output channel multiplies a few pairs of them.
+class ChannelProducts(AbstractInBasis):
+    """Products of single channels of one input, mixed into the channels of an output.
 
-    A full bilinear layer grows with the cube of the number of channels. Here channel c of an output word
-    receives, for each pair of input words, the product of one channel of each, by every equivariant bilinear
-    map of the two words; linear layers before and after mix the channels. Pairs are fixed by counting.
+    A full bilinear layer grows with the cube of the number of channels. Here each copy of a word meets one copy
+    of another word, itself and its neighbour, by every equivariant bilinear map of the two words; each channel
+    of the output is a learnt combination of all products of its kind. A linear layer before chooses what meets.
 
     Parameters
     ----------
@@ -133,8 +128,8 @@ class ChannelProducts(AbstractConstants):
 
     Notes
     -----
-    Products are taken where the three words together have at most four tensor factors: all of S, V and T2
-    except T2 x T2 -> T2 (and V x V of a vector into T3), whose maps are many and large.
+    Products are taken where the three words together have at most four tensor factors: of S, V and T2 all
+    except T2 x T2 -> T2, whose maps are many and large.
 
     References
     ----------
@@ -153,62 +148,111 @@ class ChannelProducts(AbstractConstants):
     ) -> None:
         super().__init__()
         self.rep_in, self.rep_out, self.strength = rep_in, rep_out, strength
-        self.products = _products(rep_in, rep_out)
-        self.register(dtype, device)
-        total = sum(p.out.count * len(p.basis) for p in self.products)
+        self.words_in, self.words_out = _by_word(rep_in), _by_word(rep_out)
+        self.pairs = _pairs(rep_in.group, self.words_in, self.words_out)
+        sources = {"order": np.concatenate([np.zeros(0, int), *(w.rows.ravel() for w in self.words_in)])}
+        sources["back"] = np.argsort(np.concatenate([np.zeros(0, int), *(w.rows.ravel() for w in self.words_out)]))
+        for i, pair in enumerate(self.pairs):
+            sources[f"left{i}"], sources[f"right{i}"] = pair.copies
+            sources[f"basis{i}"] = pair.basis
+        self.constants = Constants(sources, dtype, device)
+        bases = [fingerprint(DenseSubspace(p.basis.reshape(-1, 1)), p.basis.shape) for p in self.pairs]
+        self.marks = torch.from_numpy(np.concatenate([np.zeros(0), *bases]))
+        self.features = [
+            sum(p.copies.shape[1] * dim for p in self.pairs for place, dim, _ in p.targets if place == t)
+            for t in range(len(self.words_out))
+        ]
+        total = sum(len(w.rows) * f for w, f in zip(self.words_out, self.features))
         self.coefficients = torch.nn.Parameter(torch.empty(total, dtype=dtype, device=device))
         self.reset_parameters()
 
-    def sources(self) -> dict[str, NDArray]:
-        """For each run of output words the maps and the pairs of input coordinates."""
-        out: dict[str, NDArray] = {}
-        for i, p in enumerate(self.products):
-            out[f"basis{i}"] = p.basis.reshape(len(p.basis), p.out.size * p.left.shape[1])
-            out[f"left{i}"], out[f"right{i}"] = p.left.ravel(), p.right.ravel()
-        return out
-
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the coefficients again."""
-        spreads = [
-            np.full(p.out.count * len(p.basis), np.sqrt(p.out.size / max(len(p.basis), 1))) for p in self.products
-        ]
+        spreads = [np.full(len(w.rows) * f, 1 / np.sqrt(max(f, 1))) for w, f in zip(self.words_out, self.features)]
+        scale = torch.from_numpy(self.strength * np.concatenate([np.zeros(0), *spreads]))
         with torch.no_grad():
-            scale = torch.from_numpy(self.strength * np.concatenate([np.zeros(0), *spreads]))
             self.coefficients.normal_(generator=generator).mul_(scale.to(self.coefficients))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x (..., N_in)``."""
-        rows, start = x.reshape(-1, self.rep_in.size), 0
-        parts = []
-        for i, p in enumerate(self.products):
-            count, dim, pairs = p.out.count, len(p.basis), p.left.shape[1]
-            with torch.autocast(self.coefficients.device.type, enabled=False):
-                mix = self.coefficients[start : start + count * dim].view(count, dim)
-                weight = (mix @ self.get_buffer(f"basis{i}")).view(count, p.out.size, pairs)
-            values = rows[:, self.get_buffer(f"left{i}")] * rows[:, self.get_buffer(f"right{i}")]
-            parts.append(torch.einsum("ncp,cop->nco", values.view(-1, count, pairs), weight).flatten(1))
-            start += count * dim
-        return torch.cat(parts, dim=-1).view(*x.shape[:-1], self.rep_out.size)
+        constant = self.constants.get_buffer
+        rows = x.reshape(-1, self.rep_in.size).index_select(1, constant("order"))
+        sizes = [w.rows.size for w in self.words_in]
+        words = [part.unflatten(1, w.rows.shape) for part, w in zip(rows.split(sizes, dim=1), self.words_in)]
+        found: list[list[torch.Tensor]] = [[] for _ in self.words_out]
+        for i, pair in enumerate(self.pairs):
+            left = words[pair.left].index_select(1, constant(f"left{i}"))
+            right = words[pair.right].index_select(1, constant(f"right{i}"))
+            values = _products(left, right, constant(f"basis{i}"))
+            for (place, dim, size), part in zip(pair.targets, values.split([d * w for _, d, w in pair.targets], 2)):
+                found[place].append(part.unflatten(2, (dim, size)).flatten(1, 2))
+        out, start = [], 0
+        for word, features, parts in zip(self.words_out, self.features, found):
+            count, size = word.rows.shape
+            if not parts:
+                out.append(rows.new_zeros((rows.shape[0], count * size)))
+                continue
+            mix = self.coefficients[start : start + count * features].view(count, features)
+            start += count * features
+            mixed = torch.nn.functional.linear(torch.cat(parts, dim=1).transpose(1, 2), mix)
+            out.append(mixed.transpose(1, 2).flatten(1).to(out[0].dtype if out else mixed.dtype))
+        values = torch.cat(out, dim=1).index_select(1, constant("back"))
+        return values.view(*x.shape[:-1], self.rep_out.size)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
 
     def extra_repr(self) -> str:
         """Shown when the layer is printed."""
-        return f"{self.rep_in} >> {self.rep_out} of {self.rep_out.group.name}: {len(self.coefficients)} products"
+        return f"{self.rep_in} >> {self.rep_out} of {self.rep_out.group.name}: {sum(self.features)} products"
 
 
-def _products(rep_in: Representation, rep_out: Representation) -> list[_Products]:
-    inputs, bases = list(runs(rep_in)), {}
-    out = []
-    for target in runs(rep_out):
-        paths: list[tuple[Run, Run, NDArray]] = []
-        for i, left in enumerate(inputs):
-            for right in inputs[i:]:
-                words = (left.word, right.word, target.word)
-                if words not in bases:
-                    bases[words] = _word_maps(rep_in.group, *words)
-                if len(bases[words]):
-                    paths.append((left, right, bases[words]))
-        out.append(_wired(target, paths))
-    return out
+@dataclass(frozen=True, eq=False)
+class _Word:
+    """All copies of one word: their coordinates ``(count, size)``."""
+
+    word: Word
+    rows: NDArray
+
+
+def _by_word(representation: Representation) -> list[_Word]:
+    found: dict[Word, list[NDArray]] = {}
+    for run in runs(representation):
+        found.setdefault(run.word, []).append(np.arange(run.start, run.stop).reshape(run.count, run.size))
+    return [_Word(word, np.concatenate(parts)) for word, parts in found.items()]
+
+
+def _products(left: torch.Tensor, right: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:
+    """Values ``(batch, K, r)`` of bilinear maps ``(a * b, r)`` on ``(batch, K, a)`` and ``(batch, K, b)``."""
+    a, b, r = left.shape[2], right.shape[2], basis.shape[1]
+    if b <= r:
+        return (left.unsqueeze(3) * right.unsqueeze(2)).flatten(2) @ basis
+    # Few maps of large words: the right factor first, and no outer product.
+    moved = right @ basis.view(a, b, r).transpose(0, 1).reshape(b, a * r)
+    return (left.unsqueeze(3) * moved.unflatten(2, (a, r))).sum(2)
+
+
+def _pairs(group: Group, words_in: list[_Word], words_out: list[_Word]) -> list[_Pair]:
+    pairs = []
+    for i, left in enumerate(words_in):
+        for j, right in list(enumerate(words_in))[i:]:
+            maps = [_word_maps(group, left.word, right.word, out.word) for out in words_out]
+            targets = tuple((t, len(m), m.shape[1]) for t, m in enumerate(maps) if len(m))
+            if targets:
+                columns = [m.reshape(-1, m.shape[2]).T * np.sqrt(m.shape[1]) for m in maps if len(m)]
+                copies = _meetings(len(left.rows), len(right.rows), i == j)
+                pairs.append(_Pair(i, j, copies, targets, np.concatenate(columns, axis=1)))
+    return pairs
+
+
+def _meetings(left: int, right: int, same: bool) -> NDArray:
+    """Pairs of copies ``(2, K)``: counted round; of one word, each with itself and with the next."""
+    if not same:
+        k = np.arange(max(left, right))
+        return np.stack([k % left, k % right])
+    k = np.arange(left)
+    met = np.stack([k, k])
+    return met if left == 1 else np.concatenate([met, np.stack([k, (k + 1) % left])], axis=1)
 
 
 def _word_maps(group: Group, left: Word, right: Word, out: Word) -> NDArray:
@@ -220,18 +264,9 @@ def _word_maps(group: Group, left: Word, right: Word, out: Word) -> NDArray:
     return maps.to_dense().T.reshape(maps.dim, *sizes)
 
 
-def _wired(out: Run, paths: list[tuple[Run, Run, NDArray]]) -> _Products:
-    lefts, rights, channels = [np.zeros((out.count, 0), int)], [np.zeros((out.count, 0), int)], np.arange(out.count)
-    for shift, (left, right, _) in enumerate(paths, start=1):
-        # Counted round, and with another offset in each round and each kind of product: new pairs as long as there are.
-        copies = (channels % left.count, (channels + shift + channels // right.count) % right.count)
-        a, b = (r.start + c[:, None] * r.size + np.arange(r.size) for r, c in zip((left, right), copies))
-        lefts.append(np.repeat(a, right.size, axis=1))
-        rights.append(np.tile(b, left.size))
-    basis = np.zeros((sum(len(maps) for _, _, maps in paths), out.size, sum(pairs.shape[1] for pairs in lefts)))
-    row = column = 0
-    for _, _, maps in paths:
-        dim, _, pairs = maps.shape
-        basis[row : row + dim, :, column : column + pairs] = maps
-        row, column = row + dim, column + pairs
-    return _Products(out, basis, np.concatenate(lefts, axis=1), np.concatenate(rights, axis=1))
+def _columns(rep1: Representation, rep2: Representation) -> NDArray:
+    """Column of the weight for each entry of x1 kron x2: a product of sums lists whole blocks."""
+    pairs = np.arange(rep1.size * rep2.size).reshape(rep1.size, rep2.size)
+    cuts = [[slice(r.start + i * r.size, r.start + (i + 1) * r.size) for r in runs(rep) for i in range(r.count)]
+            for rep in (rep1, rep2)]  # fmt: skip
+    return np.argsort(np.concatenate([pairs[rows, columns].ravel() for rows, columns in product(*cuts)]))

@@ -14,14 +14,11 @@ from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.nn._blocks import maps_between, no_map, runs, scalars
-from erlangen.nn._weights import fingerprint, reached, weight_of
-
-_SAME_BASIS = 1e-6
-"""Bases that differ by choice differ by about 1; bases that differ by rounding, by far less."""
+from erlangen.nn._weights import AbstractInBasis, fingerprint, reached, weight_of
 
 
 @final
-class EquivariantLinear(torch.nn.Module):
+class EquivariantLinear(AbstractInBasis):
     """A layer y = W x + b with W rho_in(g) = rho_out(g) W and rho_out(g) b = b for every g.
 
     The parameters are coordinates in orthonormal bases of these W and b. In training mode W is assembled in
@@ -95,8 +92,9 @@ class EquivariantLinear(torch.nn.Module):
         self.register_buffer("kept_weight", None, persistent=False)
         self.register_buffer("kept_bias", None, persistent=False)
         self._seen: tuple[int, ...] = ()
-        self._marks = torch.from_numpy(fingerprint(self.maps, shape))
+        self.marks = torch.from_numpy(fingerprint(self.maps, shape))
         self._spreads = torch.from_numpy(np.sqrt(self.weight_map.variances()))
+        self.register_load_state_dict_post_hook(_renew_kept)
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
@@ -200,25 +198,6 @@ class EquivariantLinear(torch.nn.Module):
             self._keep()
         return self
 
-    def get_extra_state(self) -> torch.Tensor:
-        """What tells the basis of the coefficients from another basis of the same space."""
-        return self._marks
-
-    def set_extra_state(self, state: torch.Tensor) -> None:
-        """Nothing to restore: the basis has been compared before the parameters were loaded."""
-
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        marks = state_dict.get(prefix + "_extra_state")
-        if marks is not None and not self._same_basis(marks):
-            raise _other_basis(prefix, self._marks.shape, marks.shape)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        self._renew()
-
-    def _same_basis(self, marks: torch.Tensor) -> bool:
-        return marks.shape == self._marks.shape and bool(
-            (marks.to("cpu", torch.float64) - self._marks).abs().max() <= _SAME_BASIS
-        )
-
     def _apply(self, fn, recurse: bool = True):
         super()._apply(fn, recurse)
         self._renew()
@@ -268,6 +247,10 @@ class EquivariantLinear(torch.nn.Module):
         return out
 
 
+def _renew_kept(layer: EquivariantLinear, _keys: object) -> None:
+    layer._renew()
+
+
 def _numpy(values: torch.Tensor | NDArray) -> NDArray:
     tensor = values.detach().cpu().to(torch.float64).numpy() if isinstance(values, torch.Tensor) else values
     return np.asarray(tensor, dtype=np.float64)
@@ -282,16 +265,5 @@ def _unfit(rep_in: Representation, rep_out: Representation, maps: AbstractSubspa
             given=f"a space of {maps.ambient_dim} unknowns",
             expected=f"{rep_out.size} x {rep_in.size} = {rep_out.size * rep_in.size} unknowns",
             fix="EquivariantLinear(rep_in, rep_out), or maps=equivariant_maps(rep_in, rep_out)",
-        )
-    )
-
-
-def _other_basis(prefix: str, here: torch.Size, there: torch.Size) -> InputError:
-    return InputError(
-        explain(
-            f"The coefficients of {prefix.rstrip('.') or 'this layer'} belong to another basis.",
-            given=f"{tuple(there)} coefficients saved with another representation, library version or machine",
-            expected=f"{tuple(here)} coefficients in the basis of this layer",
-            fix="save layer.to_linear().state_dict() there, and call layer.project_(weight, bias) here",
         )
     )
