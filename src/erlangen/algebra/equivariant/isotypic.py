@@ -1,8 +1,8 @@
 """Isotypic components by two random elements of the algebra that a group spans.
 
-Let A be a random symmetric element of the associative algebra of the matrices rho(g), where
-that algebra is closed under transposes. On an irreducible component of type W its eigenspaces
-are copies of one multiplicity space; a second element maps them onto each other isometrically up
+Let A be a random element of the associative algebra of the matrices rho(g), where that algebra is
+closed under transposes. On an irreducible component of type W the eigenspaces of its symmetric part
+are copies of one multiplicity space, and its skew part maps them onto each other isometrically up
 to a factor. That is all one needs: O(N^3) for a side of size N, and no theory of weights.
 
 Over the reals, the matrices that commute with an irreducible action form R, C or H. The corner
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from erlangen._errors import ErlangenError
@@ -105,16 +104,25 @@ def components(sides: tuple[Side, ...], rng: int | np.random.Generator = 0) -> t
 
 
 def _split(sides: tuple[Side, ...], rng: np.random.Generator) -> tuple[Component, ...]:
-    first, second, third = (_Draw(sides, rng) for _ in range(3))
-    spectra = [scipy.linalg.eigh(_symmetric(e), driver="evd") for e in first.elements]
-    clusters = _clusters([s[0] for s in spectra])
+    # The symmetric part of an element has the eigenspaces; the rest of it links them.
+    draw = _Draw(sides, rng)
+    spectra = [np.linalg.eigh((e + e.T) / 2) for e in draw.elements]
+    clusters = _clusters([values for values, _ in spectra])
     spaces = [
-        [spectrum[1][:, labels == c] for c in range(clusters.count)]
-        for spectrum, labels in zip(spectra, clusters.labels)
+        [vectors[:, labels == c] for c in range(clusters.count)]
+        for (_, vectors), labels in zip(spectra, clusters.labels)
     ]
+    transports = [_transports(draw, [[s[c] for c in members] for s in spaces]) for members in _classes(draw, spaces)]
+    second = None
     out = []
-    for members in _classes(second, spaces):
-        out.append(_component(second, third, [[side[c] for c in members] for side in spaces]))
+    for along in transports:
+        corners = _corners(draw, along)
+        if _skew_size(corners) > _LOOSE:
+            # Not real: a second element tells the complex type from the quaternionic one.
+            second = second or _Draw(sides, rng)
+            out.append(_component(along, _units(corners, _corners(second, along))))
+        else:
+            out.append(_component(along, [[np.eye(len(c)) for c in corners]]))
     return tuple(sorted(out, key=lambda c: c.size))
 
 
@@ -215,32 +223,39 @@ def _starts(sizes: NDArray) -> NDArray:
     return np.concatenate([[0], np.cumsum(kept)[:-1]])
 
 
-def _component(draw: _Draw, other: _Draw, spaces: list[list[NDArray]]) -> Component:
+def _component(transports: list[list[NDArray]], units: list[list[NDArray]]) -> Component:
     """Turn the eigenspaces of one type into copies of one irreducible."""
-    transports = _transports(draw, spaces)
-    corners = [[t[0].T @ (e @ t[0]) for e in (d.elements[i] for d in (draw, other))] for i, t in enumerate(transports)]
-    units = _units(corners)
     bases = []
     for i, along in enumerate(transports):
         frame = _frame([u[i] for u in units], along[0].shape[1])
         # e_i moved by every unit and along every transport: (N, m, eigenspaces, units).
-        copies = [[t @ f for f in frame] for t in along]
-        stacked = np.stack([np.stack(c, axis=-1) for c in copies], axis=2)
+        copies = [np.stack([t @ f for f in frame], axis=-1) for t in along]
+        stacked = np.stack(copies, axis=2)
         bases.append(stacked.reshape(*stacked.shape[:2], stacked.shape[2] * stacked.shape[3]))
     size, t = bases[0].shape[2], len(units)
     commutant = np.stack([np.kron(np.eye(size // t), _right(q, t)) for q in range(t)])
     return Component(tuple(bases), commutant, f"{_TYPES[t]} of size {size}")
 
 
+def _corners(draw: _Draw, transports: list[list[NDArray]]) -> list[NDArray]:
+    """The element within the first eigenspace, on every side."""
+    return [along[0].T @ (element @ along[0]) for along, element in zip(transports, draw.elements)]
+
+
+def _skew_size(corners: list[NDArray]) -> float:
+    """Root mean square of the skew part, in units of the element's."""
+    return float(np.sqrt(sum(np.sum((c - c.T) ** 2) for c in corners) / (4 * sum(len(c) for c in corners))))
+
+
 def _transports(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[NDArray]]:
     """Isometries of the first eigenspace onto the others, by the same element on every side."""
     out = [[side[0]] for side in spaces]
     for new in range(1, len(spaces[0])):
-        best, norms = None, None
+        best, norms = [], -1.0
         for old in range(new):
             blocks = [side[new].T @ (e @ t[old]) for side, e, t in zip(spaces, draw.elements, out)]
             size = np.sqrt(sum(np.sum(b**2) for b in blocks) / sum(b.shape[1] for b in blocks))
-            if norms is None or size > norms:
+            if size > norms:
                 best, norms = blocks, size
         for side, block, t in zip(spaces, best, out):
             unit = block / norms
@@ -256,27 +271,16 @@ _LOOSE = float(np.finfo(np.float64).eps ** 0.5)
 """Half of the digits: what separates an isometry up to rounding from a chance agreement."""
 
 
-def _units(corners: list[list[NDArray]]) -> list[list[NDArray]]:
-    """Units 1, i, j, k of the corner algebra, each as a matrix on every side."""
-    one = [np.eye(len(c[0])) for c in corners]
-    skew = [[(c - c.T) / 2 for c in pair] for pair in corners]
-    total = sum(len(c) for c in one)
-    size = float(np.sqrt(sum(np.sum(c**2) for pair in corners for c in pair) / (2 * total)))
-
-    def norm(blocks: list[NDArray]) -> float:
-        return float(np.sqrt(sum(np.sum(b**2) for b in blocks) / total))
-
-    parts = [[pair[which] for pair in skew] for which in range(2)]
-    i = max(parts, key=norm)
-    if norm(i) <= _LOOSE * size:
-        return [one]
-    i = [b / norm(i) for b in i] if norm(i) else i
-    rest = parts[0] if i is not parts[0] and norm(parts[1]) >= norm(parts[0]) else parts[1]
-    inner = sum(np.sum(a * b) for a, b in zip(rest, i)) / total
-    j = [r - inner * a for r, a in zip(rest, i)]
-    units = [one, i]
-    if norm(j) > _LOOSE * size:
-        j = [b / norm(j) for b in j]
+def _units(corners: list[NDArray], others: list[NDArray]) -> list[list[NDArray]]:
+    """Units 1, i or 1, i, j, k of the corner algebra, each as a matrix on every side."""
+    total = sum(len(c) for c in corners)
+    first, second = ([(c - c.T) / 2 for c in part] for part in (corners, others))
+    i = [b / _skew_size(first) for b in first]
+    inner = sum(np.sum(a * b) for a, b in zip(second, i)) / total
+    j = [s - inner * a for s, a in zip(second, i)]
+    units = [[np.eye(len(c)) for c in corners], i]
+    if _skew_size(j) > _LOOSE:
+        j = [b / _skew_size(j) for b in j]
         units += [j, [a @ b for a, b in zip(i, j)]]
     for blocks in units[1:]:
         if any(np.abs(b @ b + np.eye(len(b))).max(initial=0.0) > _LOOSE for b in blocks):
@@ -290,7 +294,7 @@ def _frame(units: list[NDArray], size: int) -> list[NDArray]:
         return [np.eye(size)]
     if len(units) == 2:
         values, vectors = np.linalg.eigh(1j * units[1])
-        e = np.sqrt(2.0) * vectors[:, values > 0].real
+        e = np.sqrt(2.0) * np.real(vectors[:, values > 0])
         return [e, units[1] @ e]
     left = np.eye(size)
     chosen = np.zeros((size, 0))
@@ -299,7 +303,7 @@ def _frame(units: list[NDArray], size: int) -> list[NDArray]:
         chosen = np.hstack([chosen, e])
         taken = np.hstack([u @ e for u in units])
         left = left - taken @ (taken.T @ left)
-        left = scipy.linalg.svd(left, full_matrices=False)[0][:, : left.shape[1] - 4]
+        left = np.linalg.svd(left, full_matrices=False)[0][:, : left.shape[1] - 4]
     return [u @ chosen for u in units]
 
 
@@ -316,7 +320,3 @@ def _product_of_units(p: int, q: int) -> tuple[int, float]:
     if p == 0 or q == 0:
         return p + q, 1.0
     return (0, -1.0) if p == q else _PRODUCTS[p, q]
-
-
-def _symmetric(a: NDArray) -> NDArray:
-    return (a + a.T) / 2

@@ -66,21 +66,22 @@ def _own_conjugate(part: HasBases) -> Component:
         bases = [
             np.einsum("nik,ia,kb->nab", u, _symmetric_root(s), y, optimize=True) for u, s in zip(part.bases, copies)
         ]
-        return Component(tuple(np.ascontiguousarray(b.real) for b in bases), np.eye(q.shape[0])[None], part.label)
+        return Component(tuple(np.ascontiguousarray(np.real(b)) for b in bases), np.eye(q.shape[0])[None], part.label)
     chosen = [np.einsum("nik,ia->nak", u, _half(s), optimize=True) for u, s in zip(part.bases, copies)]
     return _pair(tuple(chosen), part.label, q)
 
 
 def _pair(bases: tuple[NDArray, ...], label: str, q: NDArray | None = None) -> Component:
     """Real and imaginary parts of complex copies as real irreducibles of twice the size."""
-    real = tuple(np.sqrt(2.0) * np.concatenate([u.real, u.imag], axis=2) for u in bases)
+    real = tuple(np.sqrt(2.0) * np.concatenate([np.real(u), np.imag(u)], axis=2) for u in bases)
     k = bases[0].shape[2]
     one, zero = np.eye(k), np.zeros((k, k))
     i = np.block([[zero, one], [-one, zero]])
     commutant = [np.eye(2 * k), i]
     if q is not None:
         # In complex coordinates c = a - i b of a (real) + b (imaginary): c -> q conj(c) commutes.
-        j = np.block([[q.real, -q.imag], [-q.imag, -q.real]])
+        a, b = np.real(q), np.imag(q)
+        j = np.block([[a, -b], [-b, -a]])
         commutant += [j, i @ j]
     return Component(real, np.stack(commutant), label)
 
@@ -106,7 +107,7 @@ def _symmetric_root(q: NDArray) -> NDArray:
         return q
     q = (q + q.T) / 2
     # Real and imaginary part commute: a generic combination has their common eigenvectors.
-    _, o = scipy.linalg.eigh(q.real + 0.6180339887 * q.imag)
+    _, o = scipy.linalg.eigh(np.real(q) + 0.6180339887 * np.imag(q))
     d = np.diag(o.T @ q @ o)
     y = o * np.sqrt(d / np.abs(d))
     if np.abs(y @ y.T - q).max() > _HALF:

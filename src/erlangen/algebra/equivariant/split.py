@@ -15,7 +15,7 @@ from erlangen.algebra.equivariant.reducible import may_be_reductive, reductive_p
 from erlangen.algebra.equivariant.weights import weight_components
 from erlangen.algebra.representation import Representation
 
-_SMALL = 300  # size of all words together up to which two random elements are faster than weights
+_SMALL = 150  # size of all words together up to which two random elements are faster than weights
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def write(folder: str | Path, key: str, subspace: AbstractSubspace, method: str)
     # Written beside and renamed: several processes may share the folder.
     handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
     with os.fdopen(handle, "wb") as file:
-        np.savez(file, method=np.array(method), reason=np.array(subspace.reason), **arrays)
+        np.savez(file, allow_pickle=False, method=np.array(method), reason=np.array(subspace.reason), **arrays)
     os.replace(name, Path(folder) / f"{key}.npz")
 
 

@@ -79,7 +79,7 @@ class _Frame:
         _, self.vectors = scipy.linalg.eigh(roots.image(index, roots.regular))
         turned = self.vectors.conj().T
         diagonal = [
-            np.diag(turned @ roots.image(index, h) @ self.vectors).real for h in (*roots.coroots, *roots.cartan)
+            np.real(np.diag(turned @ roots.image(index, h) @ self.vectors)) for h in (*roots.coroots, *roots.cartan)
         ]
         self.weights = np.stack(diagonal, axis=1)
         images = [turned @ roots.image(index, e) @ self.vectors for e in roots.raising]
