@@ -49,6 +49,14 @@ def test_numbers_that_grow_too_large_are_refused():
     assert integer_null_space(sparse.csr_array(a)) is None
 
 
+def test_sums_that_would_round_are_refused():
+    """3^33 + (3^33 + 1) is odd and above 2^53: in float64 the sum would cancel against its even neighbour."""
+    a = float(3**33)
+    rows = [np.array([[1.0, -1.0, 0.0]]), np.array([[a, a + 1, -float(2 * 3**33 + 1)]])]
+    assert sum(rows[1][0]) == 0.0
+    assert common_null_space([sparse.csr_array(row) for row in rows], 3) is None
+
+
 @pytest.mark.parametrize(
     ("values", "whole"),
     [

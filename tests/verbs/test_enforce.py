@@ -308,6 +308,24 @@ def test_kernels_under_scaling_are_homogeneous_of_degree_minus_one():
 
 
 @pytest.mark.parametrize(
+    ("target", "source", "degree"),
+    [
+        (act.scaling(1), act.scaling(1), -1),
+        (TangentLift(act.scaling(1)), act.scaling(1), 0),
+        (act.scaling(1), TangentLift(act.scaling(1)), -2),
+        (act.scaling(1).with_output([[[3]]]), TangentLift(act.scaling(1)), 1),
+    ],
+)
+def test_values_and_density_set_the_degree_of_a_kernel(target, source, degree):
+    """Under x -> s x with u of weight a and T u of weight b, k has degree b - a - 1."""
+    texts = ["y/x**3", "1/x**2", "1/y", "x/y**2", "x/y", "1", "x", "y**2/x"]
+    degrees = np.array([-2, -2, -1, -1, 0, 0, 1, 1])
+    family = Expressions(*texts).bind(["y", "x"]).basis.field(np.zeros((1, 8)))
+    found = er.enforce(family, kernel(target, source), er.Samples.box(1, 2, dim=2))
+    assert np.array_equal(np.abs(found.to_dense()).max(axis=1) > 1e-9, degrees == degree)
+
+
+@pytest.mark.parametrize(
     "action",
     [
         kernel(act.translation(2)),
