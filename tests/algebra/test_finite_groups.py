@@ -6,6 +6,8 @@ from math import factorial
 
 import numpy as np
 import pytest
+import scipy.sparse
+import scipy.sparse.csgraph
 
 from erlangen._errors import InputError
 from erlangen.algebra import from_matrices, from_permutations, groups
@@ -171,8 +173,56 @@ def test_closure_at_a_stated_tolerance():
     assert 1e-7 < closure.defect < 1e-5
 
 
+def test_a_basis_can_be_demanded():
+    rng = np.random.default_rng(0)
+    noisy = groups.SO(3).lie_algebra + 1e-6 * rng.normal(size=(3, 3, 3))
+    assert from_matrices(noisy, closed=1e-4).size == 3
+    with pytest.raises(InputError, match="closed under the bracket to 1e-08"):
+        from_matrices(noisy, closed=1e-8)
+    with pytest.raises(InputError, match="2 matrices that generate 3 dimensions"):
+        from_matrices(groups.SO(3).lie_algebra[:2], closed=1e-8)
+    with pytest.raises(InputError, match="span 1 dimensions"):
+        from_matrices(np.stack([np.eye(2), 2 * np.eye(2)]), closed=1e-8)
+
+
 def test_components_of_the_lorentz_group():
     time_like = groups.O(1, 3).sample(60, rng=0)
     kinds = {(bool(g[0, 0] > 0), bool(np.linalg.det(g) > 0)) for g in time_like}
     assert len(kinds) == 4
     assert {k for g in groups.SO(1, 3).sample(40, 1) for k in [bool(np.linalg.det(g) > 0)]} == {True}
+
+
+# Dimension of the matrices that commute with all elements, by Schur's lemma: the sum of squares of multiplicities,
+# times 2 where an irreducible part is complex and 4 where it is quaternionic; for permutations the orbits on pairs.
+COMMUTANTS = {1: [groups.SO(n) for n in (3, 4)] + [groups.O(n) for n in (1, 2, 3, 4)]}
+COMMUTANTS[1] += [groups.SL(n) for n in (2, 3, 4)] + [groups.GL(n) for n in (2, 3, 4)]
+COMMUTANTS[1] += [groups.D(k) for k in (3, 4, 8)] + [groups.Sp(n) for n in (2, 4, 6, 8)] + [groups.Cube()]
+COMMUTANTS[1] += [groups.SO0(1, 3), groups.SO(1, 3), groups.O(1, 3)]
+COMMUTANTS[2] = [groups.SO(2), groups.D(2), groups.SU(3), groups.SU(4), groups.U(1), groups.U(2), groups.U(3)]
+COMMUTANTS[2] += [groups.C(3), groups.C(4), groups.C(8), groups.SO0(1, 1), groups.S(2), groups.S(4), groups.S(6)]
+COMMUTANTS[2] += [groups.Z(2), groups.U(4), groups.SO(3) * groups.SL(2), groups.SU(2, 1)]
+COMMUTANTS[3] = [groups.CubeFaces(), groups.wreath(groups.S(3), groups.S(3)), groups.O(2) * groups.S(3)]
+COMMUTANTS[4] = [groups.SU(2), groups.C(2), groups.Z(4), groups.SO(2) * groups.C(3)]
+COMMUTANTS[6] = [groups.Z(6)]
+COMMUTANTS[8] = [groups.RotoTranslations(2, 2)]
+COMMUTANTS[9] = [groups.RubiksCube()]  # stickers of corners: 3 and 1 orbits; of edges: 2 and 1; 2 between them
+COMMUTANTS[64] = [groups.RotoTranslations(4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("dimension", "group"),
+    [(n, g) for n, some in COMMUTANTS.items() for g in some],
+    ids=lambda v: getattr(v, "name", v),
+)
+def test_dimension_of_the_commuting_matrices(dimension, group):
+    k = group.size
+    if k > 10:
+        pairs = np.arange(k * k)
+        rows = np.concatenate([pairs] * len(group.discrete))
+        columns = np.concatenate([p[pairs // k] * k + p[pairs % k] for p in group.permutations])
+        graph = scipy.sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(k * k, k * k))
+        assert scipy.sparse.csgraph.connected_components(graph)[0] == dimension
+        return
+    matrices = np.concatenate([group.lie_algebra, group.discrete])
+    equations = [np.kron(a, np.eye(k)) - np.kron(np.eye(k), a.T) for a in matrices]
+    assert k * k - np.linalg.matrix_rank(np.concatenate(equations), tol=1e-9) == dimension

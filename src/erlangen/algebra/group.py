@@ -180,7 +180,11 @@ class Group:
 
 
 def from_matrices(
-    lie_algebra: ArrayLike | None = None, discrete: ArrayLike | None = None, name: str = "user group"
+    lie_algebra: ArrayLike | None = None,
+    discrete: ArrayLike | None = None,
+    name: str = "user group",
+    *,
+    closed: float | None = None,
 ) -> Group:
     """Build a group from matrices that generate it.
 
@@ -193,18 +197,24 @@ def from_matrices(
         Elements outside the identity component, or generators of a finite group.
     name : str
         The name to print.
+    closed : float, optional
+        Demand that the generators are a basis of a Lie algebra: brackets of unit matrices stay in
+        their span to this tolerance. Default: they may be any generating set.
 
     Raises
     ------
     InputError
-        As for `Group`, and if nothing is given.
+        As for `Group`, if nothing is given, and if the generators are not closed where they should be.
     """
     algebra, elements = stacked("lie_algebra", lie_algebra), stacked("discrete", discrete)
     if algebra is None and elements is None:
         raise _refused("lie_algebra", "no matrices at all", "generators, discrete elements or both")
     known = algebra if algebra is not None else elements
     nothing = np.zeros((0, *known.shape[1:])) if known is not None else np.zeros((0, 1, 1))
-    return Group(name, nothing if algebra is None else algebra, nothing if elements is None else elements)
+    group = Group(name, nothing if algebra is None else algebra, nothing if elements is None else elements)
+    if closed is not None:
+        _check_basis(group, closed)
+    return group
 
 
 def stacked(what: str, matrices: ArrayLike | None) -> NDArray | None:
@@ -226,6 +236,16 @@ def first_singular(elements: NDArray) -> int | None:
     s = np.linalg.svd(elements, compute_uv=False)
     singular = s[:, -1] <= s.shape[1] * np.finfo(np.float64).eps * s[:, 0]
     return int(singular.argmax()) if singular.any() else None
+
+
+def _check_basis(group: Group, tolerance: float) -> None:
+    closure, p = group.closure(tolerance), len(group.lie_algebra)
+    if closure.spanned < p:
+        raise _refused("lie_algebra", f"{p} matrices that span {closure.spanned} dimensions", "independent matrices")
+    if not closure.is_closed:
+        given = f"{p} matrices that generate {closure.dim} dimensions (defect {closure.defect:.2g})"
+        expected = f"matrices closed under the bracket to {tolerance:.2g}; for a generating set leave out `closed`"
+        raise _refused("lie_algebra", given, expected)
 
 
 def _corner(matrices: NDArray, room: int, fill: float) -> NDArray:

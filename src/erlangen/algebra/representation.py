@@ -28,7 +28,7 @@ _MOST_TERMS = 10_000
 _LARGEST_COUNT = 999_999  # what can be typed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Representation:
     """A sum of tensor products of atoms.
 
@@ -205,6 +205,9 @@ class Representation:
 
     def __str__(self) -> str:
         return " + ".join(_term_text(word, count) for word, count in self.terms) or "0"
+
+    def __repr__(self) -> str:
+        return f'rep("{self}", {self.group.name})'
 
 
 @dataclass(frozen=True)

@@ -204,7 +204,8 @@ def frame_of(group: Group) -> Frame:
 
     The basis is chosen so that the generators of SO(3), in their order, give the ordinary J.
     """
-    closed = group.closure()
+    # Half of the digits, so that generators that were typed or computed with few digits still close.
+    closed = group.closure(float(np.sqrt(rounding((group.size**2, group.size)))))
     if closed.dim != 3:
         raise _not_rotations(group, f"a Lie algebra of dimension {closed.dim}")
     basis = group.lie_algebra if len(group.lie_algebra) == 3 else closed.basis
