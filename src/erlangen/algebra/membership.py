@@ -30,9 +30,10 @@ def outsider(subgroup: Group, group: Group) -> str | None:
 
     Generators of the Lie algebra are compared with the span of the closed algebra, permutations with
     the group that the permutations generate, elements of another finite group with its list (up to
-    order 2,000). Other elements must satisfy what all elements
-    of the group do: carry its Lie algebra to itself, preserve the bilinear forms that it preserves,
-    (up to size 20) and have a determinant that it allows. This is decisive for the classical groups, necessary for all.
+    order 2,000). Other elements must satisfy what all elements of the group do: carry its Lie algebra
+    to itself, preserve the bilinear forms that it preserves (up to size 20), and have a determinant
+    that it allows. This is decisive for O(p, q), SO(n), Sp, SL, GL and U; it tells neither the
+    components of SO(p, q) apart, nor phases in U(n) from elements of SU(n).
     """
     basis = group.closure().basis.reshape(-1, group.size**2)
     outside = _outside(subgroup.lie_algebra.reshape(-1, group.size**2), basis)
@@ -87,15 +88,13 @@ def _preserved_forms(group: Group) -> NDArray:
 
 
 def _allowed_determinant(g: NDArray, group: Group) -> bool:
-    d = np.linalg.det(g)
-    tolerance = _tolerance(group.size) * max(1.0, abs(d))
-    allowed = np.linalg.det(group.discrete)
-    positive = bool((allowed > 0).all())
-    if np.any(np.abs(np.trace(group.lie_algebra, axis1=1, axis2=2)) > _tolerance(group.size)):
-        return d > 0 or not positive
-    if np.any(np.abs(np.abs(allowed) - 1) > _tolerance(group.size)):
-        return d > 0 or not positive
-    return abs(abs(d) - 1) <= tolerance and (d > 0 or not positive)
+    """Whether some element of the group may have this determinant, by sign and, where all have it, by size 1."""
+    d, known, tolerance = np.linalg.det(g), np.linalg.det(group.discrete), _tolerance(group.size)
+    traceless = np.abs(np.trace(group.lie_algebra, axis1=1, axis2=2)).max(initial=0.0) <= tolerance
+    unimodular = traceless and np.abs(np.abs(known) - 1).max(initial=0.0) <= tolerance
+    if d < 0 and (known > 0).all():
+        return False
+    return not unimodular or abs(abs(d) - 1) <= tolerance * max(1.0, abs(d))
 
 
 def _outside(rows: NDArray, basis: NDArray) -> int | None:
