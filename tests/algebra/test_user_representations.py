@@ -42,6 +42,12 @@ def test_matrices_give_the_representation_they_come_from(group, text):
         assert np.allclose((given * given).matrix(a), (known * known).matrix(a))
 
 
+def test_half_turns_have_images():
+    known, given = copy_of("V*V", groups.O(3))
+    for turn in (np.diag([1.0, -1, -1]), np.diag([-1.0, -1, 1]), -np.eye(3), np.diag([1.0, 1, -1])):
+        assert np.allclose(given.group_matrix(turn), known.group_matrix(turn), atol=1e-8)
+
+
 def test_generating_sets_extend_to_the_algebra_they_generate():
     two = er.algebra.from_matrices(groups.SO(3).lie_algebra[:2], name="two")
     known, given = copy_of("V*V", two)

@@ -67,6 +67,20 @@ class Given(AbstractAtom):
 
     def element(self, g: NDArray) -> NDArray:
         """Image of g = exp(A) d with A in the Lie algebra and d a product of discrete elements."""
+        image = self._image_near(g)
+        if image is None and len(self.lie_given):
+            # Half turns have no principal logarithm: they are moved off by a known element.
+            basis, images = self._pairs
+            step = np.cos(np.arange(1, len(basis) + 1)) / len(basis)
+            moved = self._image_near(g @ scipy.linalg.expm((step @ basis).reshape(g.shape)))
+            back = scipy.linalg.expm(-(step @ images).reshape(self.size, self.size))
+            image = None if moved is None else moved @ back
+        if image is None:
+            tried = f"d one of {len(self._representatives[0])} elements"
+            raise self._unknown(f"a matrix {g.shape} not found as exp(A) d, {tried}")
+        return image
+
+    def _image_near(self, g: NDArray) -> NDArray | None:
         for element, image in zip(*self._representatives):
             if np.allclose(g, element, rtol=0, atol=half_of_the_digits(len(g))):
                 return image
@@ -74,9 +88,7 @@ class Given(AbstractAtom):
             image_of_root = None if root is None else self._image_in_span(root)
             if image_of_root is not None:
                 return scipy.linalg.expm(image_of_root) @ image
-        raise self._unknown(
-            f"a matrix {g.shape} not found as exp(A) d, d one of {len(self._representatives[0])} elements"
-        )
+        return None
 
     @cached_property
     def _pairs(self) -> tuple[NDArray, NDArray]:
@@ -164,7 +176,9 @@ def rep_from_matrices(
         discrete element is singular, or the map is not a homomorphism: brackets that agree must
         have images that agree, conjugation by discrete elements must commute with the map, and
         equal products of the generators of a finite group (up to order 2,000) must have equal
-        images. Relations between discrete elements of larger groups are not checked.
+        images. Not checked are relations between discrete elements of larger groups, and whether the
+        images of a Lie algebra come from the group rather than from a covering: half-integer spins
+        pass for SO(3), with two-valued `group_matrix`.
 
     Examples
     --------
