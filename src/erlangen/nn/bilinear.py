@@ -115,8 +115,8 @@ class _Pair:
 class ChannelProducts(AbstractInBasis):
     """Products of single channels of one input, mixed into the channels of an output.
 
-    A full bilinear layer grows with the cube of the number of channels. Here each copy of a word meets one copy
-    of another word, itself and its neighbour, by every equivariant bilinear map of the two words; each channel
+    A full bilinear layer grows with the cube of the number of channels. Here each copy of a word meets two
+    copies of a smaller word or of its own, by every equivariant bilinear map of the two words; each channel
     of the output is a learnt combination of all products of its kind. A linear layer before chooses what meets.
 
     Parameters
@@ -240,28 +240,34 @@ def _pairs(group: Group, words_in: list[_Word], words_out: list[_Word]) -> list[
             targets = tuple((t, len(m), m.shape[1]) for t, m in enumerate(maps) if len(m))
             if targets:
                 columns = [m.reshape(-1, m.shape[2]).T * np.sqrt(m.shape[1]) for m in maps if len(m)]
-                copies = _meetings(len(left.rows), len(right.rows), i == j)
+                copies = _meetings(left, right)
                 pairs.append(_Pair(i, j, copies, targets, np.concatenate(columns, axis=1)))
     return pairs
 
 
-def _meetings(left: int, right: int, same: bool) -> NDArray:
-    """Pairs of copies ``(2, K)``: counted round; of one word, each with itself and with the next."""
-    if not same:
-        k = np.arange(max(left, right))
-        return np.stack([k % left, k % right])
-    k = np.arange(left)
-    met = np.stack([k, k])
-    return met if left == 1 else np.concatenate([met, np.stack([k, (k + 1) % left])], axis=1)
+def _meetings(left: _Word, right: _Word) -> NDArray:
+    """Pairs of copies ``(2, K)``, counted round: each copy of the larger word meets two of the other word."""
+    counts = len(left.rows), len(right.rows)
+    larger = int(right.rows.shape[1] >= left.rows.shape[1])
+    other = counts[1 - larger]
+    k = np.arange(counts[larger])
+    once = np.stack([k, k % other])
+    met = once if other == 1 else np.concatenate([once, np.stack([k, (k + 1) % other])], axis=1)
+    return met[::-1] if larger else met
 
 
 def _word_maps(group: Group, left: Word, right: Word, out: Word) -> NDArray:
     """Basis ``(dim, w_out, w_left * w_right)`` of the products of two words into a third; none of too many factors."""
-    sizes = (word_size(out), word_size(left) * word_size(right))
+    a, b, c = word_size(left), word_size(right), word_size(out)
     if len(left) + len(right) + len(out) > DEGREE:
-        return np.zeros((0, *sizes))
-    maps = equivariant_maps(single(group, left) * single(group, right), single(group, out))
-    return maps.to_dense().T.reshape(maps.dim, *sizes)
+        return np.zeros((0, c, a * b))
+    one, two, three = single(group, left), single(group, right), single(group, out)
+    # Maps one x two -> three are maps two -> dual of one x three: the same numbers. The solver likes even sides.
+    if b + a * c < a * b + c:
+        maps = equivariant_maps(two, one.dual * three)
+        return np.moveaxis(maps.to_dense().T.reshape(maps.dim, a, c, b), 1, 2).reshape(maps.dim, c, a * b)
+    maps = equivariant_maps(one * two, three)
+    return maps.to_dense().T.reshape(maps.dim, c, a * b)
 
 
 def _columns(rep1: Representation, rep2: Representation) -> NDArray:
