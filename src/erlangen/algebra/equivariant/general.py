@@ -172,7 +172,9 @@ def _operator(equations, scales, whole: AbstractSubspace, shape) -> LinearOperat
 
     def back(y: NDArray) -> NDArray:
         y = y.reshape(len(equations), cells, -1)
-        total = sum(transpose(part.T.reshape(-1, *shape)) / s for (_, transpose), s, part in zip(equations, scales, y))
+        total = np.zeros((y.shape[2], *shape))
+        for (_, transpose), s, part in zip(equations, scales, y):
+            total += transpose(part.T.reshape(-1, *shape)) / s
         return whole.coordinates(total.reshape(len(total), cells)).T
 
     size = (len(equations) * cells, whole.dim)
