@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -294,6 +295,16 @@ def test_radial_bumps_under_a_finite_group():
 def test_splines_are_constant_along_a_translation():
     basis = Spline([[-1, 0, 1], [-1, 0, 1]], tensor=True)
     assert er.enforce(basis.field(np.zeros((1, basis.size))), act.translation(2).restrict([[1], [0]])).dim == 5
+
+
+@pytest.mark.parametrize(("width", "dependent"), [(0.1, False), (3.0, True)])
+def test_functions_that_depend_on_each_other_are_reported(width, dependent):
+    """25 bumps on an interval: wide ones add up to zero, to rounding, in many ways. One constant field is symmetric."""
+    family = Radial(np.linspace(-1, 1, 25)[:, None], width).field(np.zeros((1, 26)))
+    found = er.enforce(family, act.translation(1))
+    counted = re.search(r"(\d+) of them are zero at the samples", found.reason)
+    zero = int(counted[1]) if counted else 0
+    assert found.dim == 1 + zero and (zero > 0) == dependent
 
 
 def test_kernels_under_scaling_are_homogeneous_of_degree_minus_one():

@@ -15,7 +15,7 @@ from erlangen.linalg.integers import as_integers, common_null_space, components
 from erlangen.linalg.qr import StreamedQR, rounding
 from erlangen.linalg.rank import margin
 from erlangen.linalg.subspace import DenseSubspace, RationalSubspace
-from erlangen.verbs._enforce_request import Element, Request, moved_values
+from erlangen.verbs._enforce_request import POINTS_PER_PARAMETER, Element, Request, moved_values
 
 DENSE_COLUMNS = 6000
 """Parameters that one dense decomposition takes at once: 0.3 GB, and minutes."""
@@ -134,6 +134,9 @@ def solve_sampled(request: Request, xi: NDArray) -> DenseSubspace:
     reason = f"{basis.shape[1]} of {q} singular values at most {tolerance:.2g} of how far functions move"
     if dropped:
         reason += f"; {dropped} combinations of nearly dependent functions are too small to decide and left out"
+    vanishing = _vanishing(request, basis)
+    if vanishing:
+        reason += f"; {vanishing} of them are zero at the samples, up to rounding: functions depend on each other there"
     ascending = s[::-1] / scale
     return DenseSubspace(
         basis,
@@ -159,6 +162,15 @@ def _resolved(right: NDArray, left: NDArray, null: NDArray, tolerance: float) ->
     _, s, vt = linalg.svd(right @ apply, full_matrices=False)
     holds = s <= max(np.sqrt(np.finfo(np.float64).eps), 10 * tolerance)
     return np.hstack([still, apply @ vt[holds].T]), int(np.sum(~holds))
+
+
+def _vanishing(request: Request, basis: NDArray) -> int:
+    """How many independent fields of a basis ``(q, dim)`` are zero at the samples."""
+    few = request.lie.samples.subset(2 * POINTS_PER_PARAMETER * request.field.n_params)
+    features = request.field.features(few.points).reshape(-1, len(basis))
+    s = np.linalg.svd(features @ basis, compute_uv=False)
+    largest = float(np.linalg.norm(features, axis=0).max(initial=0.0))
+    return basis.shape[1] - int(np.sum(s > rounding(features.shape) * np.sqrt(len(basis)) * largest))
 
 
 def _enough(request: Request, r: int) -> None:
