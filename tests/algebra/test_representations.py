@@ -254,6 +254,8 @@ def test_restriction_keeps_the_meaning_of_words(group, text, subgroup):
         (groups.SO(3), from_matrices(None, np.diag([1.0, 2.0, 0.5])), "to itself|bilinear form"),
         (groups.SL(3), from_matrices(None, np.diag([1.0, 2.0, 1.0])), "determinant"),
         (groups.Sp(4), from_matrices(None, np.diag([1.0, 2.0, 1.0, 1.0])), "to itself|bilinear form"),
+        (groups.O(2, 2), from_matrices(None, np.kron([[0, 1], [1, 0]], np.eye(2))), "bilinear form"),
+        (groups.SE(2), from_matrices(None, np.diag([2.0, 0.5, 1.0])), "to itself"),
         (groups.Z(4), groups.S(4), "not in Z"),
         (groups.C(4), groups.C(8), "not in C"),
         (groups.S(3), from_matrices(None, -np.eye(3)), "not in S"),
