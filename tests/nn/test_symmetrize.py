@@ -9,11 +9,12 @@ import torch
 import erlangen as er
 from erlangen._errors import InputError, UndecidedError
 from erlangen.algebra import groups
-from erlangen.nn._average import average_nodes, haar
+from erlangen.nn._average import average_nodes, haar, uniform
 from erlangen.nn.augmented import augment
 from erlangen.nn.grid import Grid
 from erlangen.nn.symmetrized import symmetrize
 from erlangen.testing import assert_symmetric
+from erlangen.testing._moves import element_move
 from erlangen.testing.symmetric import finite_error
 
 RNG = np.random.default_rng(0)
@@ -61,9 +62,8 @@ def test_the_result_is_equivariant_and_symmetrising_twice_changes_nothing(name):
     model = symmetrize(net, group, r_in, r_out, method=method)
     x = points(r_in)
     assert model.error(x) <= allowed
-    assert (
-        finite_error(lambda x: net(torch.from_numpy(x)).detach().numpy(), group, x.numpy(), r_in, r_out, 0, 0.0) >= 0.01
-    )
+    move = element_move("g", uniform(group, 1, 3)[0], r_in, r_out)
+    assert finite_error(lambda x: net(torch.from_numpy(x)).detach().numpy(), [move], x.numpy(), 0) >= 0.01
     if allowed <= 1e-13:
         again = symmetrize(model, group, r_in, r_out, method=method)
         assert torch.allclose(model(x), again(x), atol=1e-12)
@@ -105,6 +105,15 @@ def test_random_elements_are_uniform(conjugate):
     assert abs(np.mean(trace**4) - 3) <= 5 * np.sqrt(91 / 4000)  # the eighth moment is 91
 
 
+def test_random_permutations_are_uniform():
+    """Each of the 24 elements of S(4), and only turns of Z(5), equally often (chi-squared, five deviations)."""
+    for group, order in ((groups.S(4), 24), (groups.Z(5), 5)):
+        counts = np.unique(uniform(group, 2400, 0).reshape(2400, -1), axis=0, return_counts=True)[1]
+        assert len(counts) == order
+        chi = np.sum((counts - 2400 / order) ** 2) / (2400 / order)
+        assert abs(chi - (order - 1)) <= 5 * np.sqrt(2 * (order - 1))
+
+
 def test_more_nodes_or_samples_leave_less_error():
     net, x = mlp(6, 1).double(), points(er.rep("2V", groups.SO(3)))
     errors = [symmetrize(net, groups.SO(3), "2V", band=band).error(x) for band in (2, 4, 8)]
@@ -120,7 +129,7 @@ def test_circles_are_found_in_other_coordinates_and_speeds():
     nodes = average_nodes(torus)
     assert nodes.method == "quadrature" and len(nodes) == 256
     resonant = average_nodes(er.algebra.from_matrices((2 * a + 3 * b)[None]))
-    assert len(resonant) == 32 and np.abs(np.tensordot(resonant.weights, resonant.elements, 1)).max() <= 1e-12
+    assert len(resonant) == 64 and np.abs(np.tensordot(resonant.weights, resonant.elements, 1)).max() <= 1e-12
     dense = average_nodes(er.algebra.from_matrices((a + np.sqrt(2) * b)[None]))
     assert dense.method == "samples"
 

@@ -20,7 +20,7 @@ MOST_ELEMENTS = 10_000
 SPIN = 8
 """Highest spin that quadratures on SO(3) and SU(2) integrate exactly unless more is asked for: 405 nodes."""
 
-FREQUENCY = {1: 31, 2: 15}
+FREQUENCY = {1: 63, 2: 15}
 """Highest frequency on a circle and on each of two, unless more is asked for; on more circles the spin."""
 
 SAMPLES = 500
@@ -79,9 +79,14 @@ def cosets(group: Group, most: int = MOST_ELEMENTS) -> Elements:
         ) from None
 
 
+def has_average(group: Group) -> bool:
+    """Whether the identity component is compact, or has a compact closure."""
+    return not np.any(group.lie_algebra) or is_compact(group.lie_algebra)
+
+
 def require_compact(group: Group) -> None:
     """Explain what to do where the group has no invariant average."""
-    if len(group.lie_algebra) and np.any(group.lie_algebra) and not is_compact(group.lie_algebra):
+    if not has_average(group):
         affine = bool(not np.any(group.lie_algebra[:, -1]))
         raise InputError(
             explain(
@@ -174,6 +179,36 @@ def haar(algebra: NDArray, n: int, rng: int | np.random.Generator = 0) -> NDArra
         w, v = np.linalg.eigh(1j * step)
         g = np.einsum("nab,nb,ncb,ncd->nad", v, np.exp(-1j * w), v.conj(), g, optimize=True).real
     return np.einsum("ab,nbc,cd->nad", back, g, to)
+
+
+def uniform(group: Group, n: int, rng: int | np.random.Generator = 0) -> NDArray:
+    """Uniform random elements ``(n, k, k)`` of a compact group."""
+    rng = np.random.default_rng(rng)
+    algebra = independent(group.lie_algebra)
+    connected = haar(algebra, n, rng) if len(algebra) else np.tile(np.eye(group.size), (n, 1, 1))
+    if not len(group.discrete):
+        return connected
+    if algebra.size == 0 and group.permutations is not None:
+        return _shuffled(group.discrete, n, rng)
+    finite = cosets(group).matrices
+    return connected @ finite[rng.integers(len(finite), size=n)]
+
+
+def _shuffled(generators: NDArray, n: int, rng: np.random.Generator) -> NDArray:
+    """Random elements of a permutation group, which may be too large to be listed."""
+    from sympy.combinatorics import Permutation, PermutationGroup
+
+    group = PermutationGroup([Permutation(g.argmax(axis=0).tolist()) for g in generators])
+    chain = group.basic_transversals
+    out = np.empty((n, *generators.shape[1:]))
+    one = np.eye(generators.shape[1])
+    for i in range(n):
+        element = Permutation(generators.shape[1] - 1)
+        for orbit in chain:  # one representative of each link, uniformly: every element in exactly one way
+            choices = list(orbit.values())
+            element = choices[rng.integers(len(choices))] * element
+        out[i] = one[:, element.array_form]
+    return out
 
 
 def _orthogonal_frame(algebra: NDArray) -> tuple[NDArray, NDArray]:

@@ -162,8 +162,8 @@ class Frames(torch.nn.Module):
         count = len(self.subsets) * (2 if self.reflections else 1)
         n = self.powers.k
         return (
-            f"{count} frames made of the input's own vectors: exact up to rounding, and continuous, wherever "
-            f"{n - 1} of the vectors are independent; NaN where no frame exists"
+            f"{count} frame{'s' * (count != 1)} made of the input's own vectors: exact up to rounding, and continuous, wherever "
+            f"{n - 1} of the vectors {'is not zero' if n == 2 else 'are independent'}; NaN where no frame exists"
         )
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

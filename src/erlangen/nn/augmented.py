@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Group
 from erlangen.nn._acting import AbstractActing, acting
-from erlangen.nn._average import cosets, haar, independent, require_compact
+from erlangen.nn._average import has_average, uniform
 from erlangen.testing._moves import representation
 from erlangen.verbs import Symmetry
 
@@ -85,7 +85,7 @@ def _one_copy(
         if not follows:
             return np.concatenate(pairs), y
         return np.concatenate([p for p, _ in pairs]), np.concatenate([v for _, v in pairs]).reshape(y.shape)
-    elements = _random_elements(group, len(x), rng)
+    elements = uniform(group, len(x), rng) if has_average(group) else group.sample(len(x), rng)
     inputs = acting(representation("V" if rep_in is None else rep_in, group), elements)
     moved = _own(inputs, torch.from_numpy(x))
     if rep_out is None:
@@ -96,16 +96,3 @@ def _one_copy(
 def _own(act: AbstractActing, x: torch.Tensor) -> NDArray:
     """Each row moved by the element of its own number."""
     return np.concatenate([act(x[i : i + 1], slice(i, i + 1))[0].numpy() for i in range(len(x))])
-
-
-def _random_elements(group: Group, n: int, rng: np.random.Generator) -> NDArray:
-    try:
-        require_compact(group)
-    except InputError:
-        return group.sample(n, rng)
-    algebra = independent(group.lie_algebra)
-    connected = haar(algebra, n, rng) if len(algebra) else np.tile(np.eye(group.size), (n, 1, 1))
-    if not len(group.discrete):
-        return connected
-    finite = cosets(group).matrices
-    return connected @ finite[rng.integers(len(finite), size=n)]

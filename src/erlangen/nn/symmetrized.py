@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.algebra import Group, Representation, from_matrices
+from erlangen.fields import carry
 from erlangen.nn import _frames
 from erlangen.nn._acting import AbstractActing, Blocks, acting
-from erlangen.nn._average import MOST_ELEMENTS, Nodes, average_nodes, require_compact
+from erlangen.nn._average import MOST_ELEMENTS, Nodes, average_nodes, require_compact, uniform
 from erlangen.nn.grid import Grid, is_exact
-from erlangen.testing._moves import representation
+from erlangen.testing._moves import Move, action_moves, element_move, representation
 from erlangen.testing.symmetric import finite_error
 from erlangen.verbs import Symmetry
 
@@ -28,6 +29,9 @@ ROWS = 8192
 
 NUMBERS = 2**22
 """Numbers of input that pass through the model together: images are larger than rows of a table."""
+
+ELEMENTS = 8
+"""Random elements at which the remaining error is measured."""
 
 METHODS = ("auto", "average", "frame", "samples")
 
@@ -73,8 +77,8 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
     def error(self, X: Any, rng: int | np.random.Generator = 0) -> float:
         """Measure the equivariance error that remains on inputs ``X (n, ...)``, relative, in float64.
 
-        Generators are followed for a finite time and discrete elements applied; the largest deviation over the
-        inputs is divided by the size of the outputs and their variation.
+        Inputs are moved by eight uniform elements of the group; the largest deviation is divided by the root mean
+        square of the outputs, of their variation, or of the outputs before, whichever is largest.
         """
         if any(isinstance(r, tuple) for r in (self.rep_in, self.rep_out)):
             raise UndecidedError("The error is measured for one input and one output: pass the others in a closure.")
@@ -91,7 +95,15 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
 
         points = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
         points = np.asarray(points, np.float64)
-        return finite_error(value, self.symmetry, points, self.rep_in, self.rep_out, rng, self._size(points))
+        rng = np.random.default_rng(rng)
+        return finite_error(value, self._moves(points, rng), points, rng, self._size(points))
+
+    def _moves(self, points: NDArray, rng: np.random.Generator) -> list[Move]:
+        if isinstance(self.symmetry, Symmetry):
+            action = carry(self.symmetry.kind, self.symmetry.action)
+            return [one for one in action_moves(action, rng, points) if not one.infinitesimal]
+        elements = uniform(self.symmetry, ELEMENTS, rng)
+        return [element_move("element", g, self.rep_in, self.rep_out) for g in elements]
 
     def _size(self, points: NDArray) -> float:
         """Root mean square of the outputs before: an average that vanishes is still symmetric."""

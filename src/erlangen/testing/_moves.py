@@ -124,12 +124,13 @@ def group_moves(group: Group, rep_in: Any, rep_out: Any, rng: np.random.Generato
             moved = None if rep_out is None else rep_out.matrix(a)
             yield Move(name, True, _by(rep_in.matrix(a)), _values(moved))
         t = float(rng.uniform(0.5, 1.0)) / max(np.linalg.norm(a, 2), np.finfo(np.float64).tiny)
-        yield _finite(f"exp({t:.3g} ({name}))", scipy.linalg.expm(t * a), rep_in, rep_out)
+        yield element_move(f"exp({t:.3g} ({name}))", scipy.linalg.expm(t * a), rep_in, rep_out)
     for k, g in enumerate(group.discrete):
-        yield _finite(f"discrete element {k + 1} of {group.name}", g, rep_in, rep_out)
+        yield element_move(f"discrete element {k + 1} of {group.name}", g, rep_in, rep_out)
 
 
-def _finite(name: str, g: NDArray, rep_in: Any, rep_out: Any) -> Move:
+def element_move(name: str, g: NDArray, rep_in: Any, rep_out: Any) -> Move:
+    """The move of one group element."""
     return Move(name, False, _carrier(rep_in, g), _carried(rep_out, g))
 
 

@@ -293,14 +293,10 @@ def _measure(
 
 
 def finite_error(
-    value: Carry, group: Any, x: NDArray, rep_in: Any, rep_out: Any, rng: int | np.random.Generator, size: float
+    value: Carry, moves: Iterable[Move], x: NDArray, rng: int | np.random.Generator, size: float = 0.0
 ) -> float:
     """Largest error of ``value`` under finite moves of the points ``x (n, ...)``, relative to ``size`` at least."""
-    rng = np.random.default_rng(rng)
-    moves = [one for one in _moves(group, rep_in, rep_out, x, rng) if not one.infinitesimal]
-    if not moves:
-        raise _nothing_moves(group)
-    return max(row.error for row in _measure(Values(value), moves, x, rng, size))
+    return max(row.error for row in _measure(Values(value), moves, x, np.random.default_rng(rng), size))
 
 
 def _looked_into(
