@@ -75,6 +75,9 @@ def _answer(case: dict[str, Any], say: Any) -> None:
     say({"cold": cold})
     basis, warm = _solve(base, case)
     dense = np.asarray(basis.to_dense() if hasattr(basis, "to_dense") else basis)
+    if not np.isfinite(dense).all():
+        say({"warm": warm, "error": "answered NaN"})
+        return
     np.savez(case["basis"], basis=dense)
     say({"warm": warm, "dim": int(dense.shape[1])})
 

@@ -62,7 +62,7 @@ class Rival:
         second = {} if "cold" not in first else self._line(CUT_OFF)
         cold, warm = float(first.get("cold", CUT_OFF)), float(second.get("warm", CUT_OFF))
         if "dim" not in second:
-            self._stop()
+            self._stop()  # after an error, too: the next case shall not pay for this one
             return Answer(cold, warm, error=first.get("error", second.get("error", f"stopped after {CUT_OFF:g} s")))
         with np.load(basis) as stored:
             return Answer(cold, warm, second["dim"], in_our_coordinates(case, stored["basis"].astype(np.complex128)))

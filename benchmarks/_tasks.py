@@ -15,44 +15,59 @@ from numpy.typing import NDArray
 from erlangen.algebra import groups
 from erlangen.algebra.groups import Group
 
-Table = tuple[NDArray, NDArray]
 MINKOWSKI = np.diag([1.0, -1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True)
 class Task:
-    """A function to learn: how to draw ``(x (n, d), y (n, c))``, and what is known of it."""
+    """A function to learn: how to draw ``x (n, d)``, the values ``(n, c)``, their symmetry, hidden layers for it."""
 
     name: str
-    draw: Callable[[int, np.random.Generator], Table]
+    inputs: Callable[[int, np.random.Generator], NDArray]
+    values: Callable[[NDArray], NDArray]
     group: Callable[[], Group]
     rep_in: str
     rep_out: str
+    hidden: str
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+        """Draw n samples: inputs and values."""
+        x = self.inputs(n, rng)
+        return x, self.values(x)
 
 
-def two_vectors(n: int, rng: np.random.Generator) -> Table:
+def two_vectors(x: NDArray) -> NDArray:
     """O(5): sin|x1| - |x2|^3 / 2 + x1.x2 / (|x1| |x2|)."""
-    x = rng.standard_normal((n, 2, 5))
-    (a, b), inner = np.linalg.norm(x, axis=2).T, np.einsum("na,na->n", x[:, 0], x[:, 1])
-    return x.reshape(n, -1), (np.sin(a) - b**3 / 2 + inner / (a * b))[:, None]
+    a, b = x[:, :5], x[:, 5:]
+    r, s = np.linalg.norm(a, axis=1), np.linalg.norm(b, axis=1)
+    return (np.sin(r) - s**3 / 2 + np.einsum("ni,ni->n", a, b) / (r * s))[:, None]
 
 
-def inertia(n: int, rng: np.random.Generator) -> Table:
+def inertia(x: NDArray) -> NDArray:
     """O(3): sum over five bodies of m (x.x I - x x^T)."""
-    m, x = np.logaddexp(0.0, rng.standard_normal((n, 5))), rng.standard_normal((n, 5, 3))
-    y = np.einsum("nb,nbi,nbi->n", m, x, x)[:, None, None] * np.eye(3) - np.einsum("nb,nbi,nbj->nij", m, x, x)
-    return np.concatenate([m, x.reshape(n, -1)], axis=1), y.reshape(n, -1)
+    m, r = x[:, :5], x[:, 5:].reshape(-1, 5, 3)
+    trace = np.einsum("nb,nbi,nbi->n", m, r, r)
+    return (trace[:, None, None] * np.eye(3) - np.einsum("nb,nbi,nbj->nij", m, r, r)).reshape(len(x), -1)
 
 
-def scattering(n: int, rng: np.random.Generator) -> Table:
+def scattering(x: NDArray) -> NDArray:
     """O(1,3): squared matrix element of e- mu- scattering, momenta p, q before and r, s after.
 
     4 [p^m r^n + r^m p^n - (p.r - p.p) g^mn] [q_m s_n + s_m q_n - (q.s - q.q) g_mn], the trace of each lepton line.
     """
-    momenta = rng.standard_normal((n, 4, 4)) / 4
-    p, q, r, s = momenta.transpose(1, 0, 2)
+    p, q, r, s = x.reshape(-1, 4, 4).transpose(1, 0, 2)
     lines = [_line(p, r), np.einsum("ia,nab,bj->nij", MINKOWSKI, _line(q, s), MINKOWSKI)]
-    return momenta.reshape(n, -1), 4 * np.einsum("nij,nij->n", *lines)[:, None]
+    return 4 * np.einsum("nij,nij->n", *lines)[:, None]
+
+
+def masses_and_positions(n: int, rng: np.random.Generator) -> NDArray:
+    """Five masses log(1 + exp(normal)), then five normal positions."""
+    return np.concatenate([np.logaddexp(0.0, rng.standard_normal((n, 5))), rng.standard_normal((n, 15))], axis=1)
+
+
+def normal(size: int, scale: float = 1.0) -> Callable[[int, np.random.Generator], NDArray]:
+    """Draw normal inputs ``(n, size)`` of a given scale."""
+    return lambda n, rng: scale * rng.standard_normal((n, size))
 
 
 def _line(p: NDArray, r: NDArray) -> NDArray:
@@ -62,7 +77,15 @@ def _line(p: NDArray, r: NDArray) -> NDArray:
 
 
 TASKS = (
-    Task("O(5)-invariant scalar", two_vectors, lambda: groups.O(5), "2V", "S"),
-    Task("O(3) moment of inertia", inertia, lambda: groups.O(3), "5S + 5V", "T2"),
-    Task("O(1,3) scattering", scattering, lambda: groups.O(1, 3), "4V", "S"),
+    Task("O(5)-invariant scalar", normal(10), two_vectors, lambda: groups.O(5), "2V", "S", "48S + 8V"),
+    Task(
+        "O(3) moment of inertia",
+        masses_and_positions,
+        inertia,
+        lambda: groups.O(3),
+        "5S + 5V",
+        "T2",
+        "16S + 8V + 4T2",
+    ),
+    Task("O(1,3) scattering", normal(16, 0.25), scattering, lambda: groups.O(1, 3), "4V", "S", "32S + 8V"),
 )
