@@ -125,7 +125,7 @@ def test_projection_is_orthogonal_and_idempotent(name):
         (scalars(3, 2, 2), act.rotation(3).with_output(np.zeros((3, 2, 2)))),
         (vectors(2, 3), act.polynomial(2, 2, lowest=2)),
         (scalars(2, 3), kernel(act.polynomial(1, 2))),
-        (polynomial_basis(2, 3).field(np.zeros((2, 10)), "vector"), act.rotation(2)),
+        (polynomial_basis(2, 3).as_vector_field(), act.rotation(2)),
     ],
 )
 def test_answers_are_the_null_space_of_the_tensor(field, action):
@@ -273,7 +273,7 @@ def test_outputs_that_are_no_representation_are_all_kept():
 
 def test_fourier_under_a_diagonal_translation():
     """Functions of x - y: 1, and the sine and cosine of each of two harmonics."""
-    family = Fourier([2 * np.pi, 2 * np.pi], order=2, tensor=True).field(np.zeros((1, 25)))
+    family = Fourier([2 * np.pi, 2 * np.pi], order=2, tensor=True).as_field()
     both = act.translation(2).restrict([[1], [1]])
     found = er.enforce(family, both)
     assert found.dim == 5 and found.residual < 1e-14
@@ -286,21 +286,21 @@ def test_fourier_under_a_diagonal_translation():
 def test_radial_bumps_under_a_finite_group():
     """Five centres of a square: the middle, the ring, and the constant."""
     centres = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
-    assert er.enforce(Radial(centres, 1.0).field(np.zeros((1, 6))), er.groups.D(4)).dim == 3
-    assert er.enforce(Radial(centres, 1.0).field(np.zeros((2, 6)), "vector"), er.groups.D(4)).dim == 1
-    mean = Radial(np.array([[0.3, 0.0]]), 1.0).field(np.zeros((1, 2)))
+    assert er.enforce(Radial(centres, 1.0).as_field(), er.groups.D(4)).dim == 3
+    assert er.enforce(Radial(centres, 1.0).as_vector_field(), er.groups.D(4)).dim == 1
+    mean = Radial(np.array([[0.3, 0.0]]), 1.0).as_field()
     assert er.enforce(mean, act.rotation(2)).dim == 1  # a bump off centre is not symmetric: the constant is left
 
 
 def test_splines_are_constant_along_a_translation():
     basis = Spline([[-1, 0, 1], [-1, 0, 1]], tensor=True)
-    assert er.enforce(basis.field(np.zeros((1, basis.size))), act.translation(2).restrict([[1], [0]])).dim == 5
+    assert er.enforce(basis.as_field(), act.translation(2).restrict([[1], [0]])).dim == 5
 
 
 @pytest.mark.parametrize(("width", "dependent"), [(0.1, False), (3.0, True)])
 def test_functions_that_depend_on_each_other_are_reported(width, dependent):
     """25 bumps on an interval: wide ones add up to zero, to rounding, in many ways. One constant field is symmetric."""
-    family = Radial(np.linspace(-1, 1, 25)[:, None], width).field(np.zeros((1, 26)))
+    family = Radial(np.linspace(-1, 1, 25)[:, None], width).as_field()
     found = er.enforce(family, act.translation(1))
     counted = re.search(r"(\d+) of them are zero at the samples", found.reason)
     zero = int(counted[1]) if counted else 0
@@ -309,7 +309,7 @@ def test_functions_that_depend_on_each_other_are_reported(width, dependent):
 
 def test_kernels_under_scaling_are_homogeneous_of_degree_minus_one():
     texts = ["1/x", "1/y", "y/x**2", "1/(x+y)", "1", "x", "1/x**2", "x/y"]
-    family = Expressions(*texts).bind(["y", "x"]).basis.field(np.zeros((1, 8)))
+    family = Expressions(*texts).bind(["y", "x"]).as_field()
     found = er.enforce(family, kernel(act.scaling(1)), er.Samples.box(1, 2, dim=2))
     assert np.array_equal(np.flatnonzero(np.abs(found.to_dense()).max(axis=1) > 1e-9), [0, 1, 2, 3])
     assert found.dim == 4
@@ -331,7 +331,7 @@ def test_values_and_density_set_the_degree_of_a_kernel(target, source, degree):
     """Under x -> s x with u of weight a and T u of weight b, k has degree b - a - 1."""
     texts = ["y/x**3", "1/x**2", "1/y", "x/y**2", "x/y", "1", "x", "y**2/x"]
     degrees = np.array([-2, -2, -1, -1, 0, 0, 1, 1])
-    family = Expressions(*texts).bind(["y", "x"]).basis.field(np.zeros((1, 8)))
+    family = Expressions(*texts).bind(["y", "x"]).as_field()
     found = er.enforce(family, kernel(target, source), er.Samples.box(1, 2, dim=2))
     assert np.array_equal(np.abs(found.to_dense()).max(axis=1) > 1e-9, degrees == degree)
 
@@ -368,12 +368,12 @@ def test_integral_operators_commute_with_what_their_kernels_are_symmetric_under(
 
 
 def test_closure_names_what_a_library_lacks():
-    family = Expressions("sin(x)", "exp(x)").bind(["x"]).basis.field(np.zeros((1, 2)))
+    family = Expressions("sin(x)", "exp(x)").bind(["x"]).as_field()
     report = er.closure(family, act.translation(1), er.Samples.box(0, 6, dim=1))
     assert not report.is_closed and report.missing == ("cos(x)",)
     found = er.enforce(family, act.translation(1), er.Samples.box(0, 6, dim=1))
     assert found.dim == 0 and "cos(x)" in found.reason and "not closed" in found.reason
-    full = Expressions("sin(x)", "exp(x)", "cos(x)").bind(["x"]).basis.field(np.zeros((1, 3)))
+    full = Expressions("sin(x)", "exp(x)", "cos(x)").bind(["x"]).as_field()
     assert er.closure(full, act.translation(1), er.Samples.box(0, 6, dim=1)).is_closed
 
 
@@ -476,7 +476,7 @@ def test_units_of_parameters_do_not_matter():
             return super().contract(x, coefficients * 1e3 ** self.table.sum(axis=1))
 
     scaled = Joined((Scaled(basis.table), polynomial_basis(2, 0)))
-    found = er.enforce(scaled.field(np.zeros((1, 16))), act.rotation(2), er.Samples.box(-1, 1, dim=2))
+    found = er.enforce(scaled.as_field(), act.rotation(2), er.Samples.box(-1, 1, dim=2))
     assert found.dim == 4  # 1, r^2, r^4 and the constant that stands twice
 
 
@@ -501,7 +501,7 @@ def test_families_from_a_library():
         (lambda: er.enforce(lambda x: x, act.rotation(2)), "as_equivariant"),
         (lambda: er.enforce(er.as_field(lambda x: x[:, 0], dim=2), act.rotation(2)), "nonlinearly"),
         (lambda: er.enforce(Polynomial(2), act.rotation(2)), "as_vector_field"),
-        (lambda: er.enforce(polynomial_basis(2, 2), act.rotation(2)), "basis.field"),
+        (lambda: er.enforce(polynomial_basis(2, 2), act.rotation(2)), "basis.as_field"),
         (lambda: er.enforce(V, act.rotation(3)), ">>"),
         (lambda: er.enforce(scalars(2, 2)), "Something must act"),
         (lambda: er.enforce(scalars(2, 2), act.rotation(3)), "same coordinates"),
@@ -516,10 +516,10 @@ def test_families_from_a_library():
         (lambda: kernel(act.rotation(2), act.translation(2)), "generators"),
         (lambda: Polynomial(2).as_field(), "dim"),
         (lambda: Polynomial(2, dim=3).bind(["x"]), "dim=3"),
-        (lambda: er.enforce(Expressions("1/x").bind(["x"]).basis.field([0.0]), act.scaling(1)), "samples are missing"),
+        (lambda: er.enforce(Expressions("1/x").bind(["x"]).as_field(), act.scaling(1)), "samples are missing"),
         (
             lambda: er.enforce(
-                Expressions("1/x").bind(["x"]).basis.field([0.0]), act.scaling(1), np.array([[0.0], [1.0], [2.0]])
+                Expressions("1/x").bind(["x"]).as_field(), act.scaling(1), np.array([[0.0], [1.0], [2.0]])
             ),
             "finite",
         ),

@@ -55,6 +55,14 @@ class AbstractBasis(ABC):
         """The field with coefficients ``(c, q)`` (``(q,)`` for one channel)."""
         return BasisField(self, np.atleast_2d(np.asarray(coefficients, dtype=np.float64)), kind)
 
+    def as_field(self, channels: int = 1) -> BasisField:
+        """The family of fields with ``channels`` values over these functions, at theta = 0."""
+        return BasisField(self, np.zeros((channels, self.size)))
+
+    def as_vector_field(self) -> BasisField:
+        """The family of vector fields over these functions, at theta = 0."""
+        return BasisField(self, np.zeros((self.point_dim, self.size)), "vector")
+
     def __add__(self, other: AbstractBasis) -> Joined:
         return Joined((self, other))
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import polynomial_latex, polynomial_text
-from erlangen.fields.bases import AbstractBasis, Joined, Monomials
+from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials
 from erlangen.fields.polynomial import PolynomialField
 from erlangen.linalg.polynomials import exponents
 
@@ -91,6 +91,14 @@ class Features:
     def size(self) -> int:
         """Number q of functions."""
         return self.basis.size
+
+    def as_field(self, channels: int = 1) -> BasisField:
+        """The family of fields with ``channels`` values over these functions, at theta = 0."""
+        return self.basis.as_field(channels)
+
+    def as_vector_field(self) -> BasisField:
+        """The family of vector fields over these functions, at theta = 0."""
+        return self.basis.as_vector_field()
 
     def defined(self, x: NDArray) -> NDArray:
         """Whether all functions are finite, at each of the points ``x (n, d)``."""

@@ -100,11 +100,11 @@ def _linear_family(family: Any) -> AbstractLinearField:
     if isinstance(family, AbstractLinearField):
         return family
     if isinstance(family, AbstractLibrary):
-        fix = "er.fields.Polynomial(degree=3, dim=2).as_vector_field()"
+        fix = "er.fields.Polynomial(degree=3, dim=2).as_vector_field(), or library.bind(names).as_field()"
         what = "A library becomes a family of fields once it knows its coordinates and channels."
     elif isinstance(family, AbstractBasis):
-        fix = f"basis.field(numpy.zeros((1, {family.size})))"
-        what = "A basis becomes a family of fields once it has coefficients (their values do not matter)."
+        fix = "basis.as_field(), or basis.as_vector_field()"
+        what = "A basis becomes a family of fields once it knows its channels."
     elif isinstance(family, Representation):
         fix = 'er.enforce(er.rep("V", group) >> er.rep("V", group))'
         what = "A representation is one side of a linear map."

@@ -85,7 +85,7 @@ def closure(
     --------
     >>> from erlangen.actions import translation
     >>> from erlangen.fields import Expressions
-    >>> waves = Expressions("sin(x)").bind(["x"]).basis.field([0.0])
+    >>> waves = Expressions("sin(x)").bind(["x"]).as_field()
     >>> closure(waves, translation(1), Samples.box(0, 6, dim=1)).missing
     ('cos(x)',)
     """
