@@ -104,6 +104,19 @@ def test_a_generating_set_is_enough():
         assert agrees(maps, whole)
 
 
+@pytest.mark.parametrize("group", [SO(3), SO0(1, 3), SU(2)], ids=lambda g: g.name)
+def test_noisy_generators_are_noticed_and_closed(group):
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(group.lie_algebra.shape)
+    noisy = from_matrices(lie_algebra=group.lie_algebra + noise, name="learned")
+    lost = equivariant_maps(rep("V**2", noisy), rep("V**2", noisy))
+    assert "nearest_closed" in lost.explain() and "nearest_closed" in str(lost)
+    closed = noisy.nearest_closed()
+    found = equivariant_maps(rep("V**2", closed), rep("V**2", closed))
+    exact = equivariant_maps(rep("V**2", group), rep("V**2", group))
+    assert lost.dim < found.dim == exact.dim
+    assert found.angles(exact).max() < 0.02 and "nearest_closed" not in str(found)
+
+
 def test_numbers_of_invariants_of_so3():
     # Copies of spin 0 in V^n: the Riordan numbers 1, 0, 1, 1, 3, 6, 15, 36, 91, 232, 603.
     riordan = [1, 0, 1, 1, 3, 6, 15, 36, 91, 232, 603]

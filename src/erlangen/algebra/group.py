@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -126,6 +126,27 @@ class Group:
             Default: rounding. Generators found in data need the accuracy they were found to.
         """
         return closure_of(self.lie_algebra, self.discrete, tolerance)
+
+    def nearest_closed(self) -> Group:
+        """Move a basis of noisy Lie generators to the nearest algebra that is closed under the bracket.
+
+        Generators found in data nearly close; exactly, they generate a far larger group, under which little
+        is equivariant. Only for a basis: a set that merely generates its algebra would be moved away from it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from erlangen.algebra.groups import SO, from_matrices
+        >>> noise = 1e-3 * np.random.default_rng(0).normal(size=(3, 3, 3))
+        >>> learned = from_matrices(lie_algebra=SO(3).lie_algebra + noise, name="learned")
+        >>> learned.closure().dim, learned.nearest_closed().closure().dim
+        (9, 3)
+        """
+        from erlangen.algebra._liealgebra import LieAlgebra
+
+        if self.is_finite:
+            return self
+        return replace(self, lie_algebra=LieAlgebra.from_matrices(self.lie_algebra).nearest_closed().basis)
 
     def sample(self, n: int, rng: int | np.random.Generator = 0) -> NDArray:
         """Draw group elements ``(n, k, k)``: products of exponentials and discrete elements.
