@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -109,3 +111,8 @@ def test_onnx(tmp_path):
     with torch.no_grad():
         assert torch.allclose(run(x), net(x), atol=1e-6)
     assert error(run, net, x) <= SMALLEST[torch.float32]
+
+
+def test_the_example_runs(capsys):
+    runpy.run_path(str(Path(__file__).parents[2] / "examples" / "equivariant_layers.py"))
+    assert "below 1e-10: True" in capsys.readouterr().out

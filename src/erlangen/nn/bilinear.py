@@ -129,7 +129,8 @@ class ChannelProducts(AbstractInBasis):
     Notes
     -----
     Products are taken where the three words together have at most four tensor factors: of S, V and T2 all
-    except T2 x T2 -> T2, whose maps are many and large.
+    except T2 x T2 -> T2, whose maps are many and large. A scalar multiplies a word into the same word only: a
+    linear layer can move it on.
 
     References
     ----------
@@ -257,9 +258,10 @@ def _meetings(left: _Word, right: _Word) -> NDArray:
 
 
 def _word_maps(group: Group, left: Word, right: Word, out: Word) -> NDArray:
-    """Basis ``(dim, w_out, w_left * w_right)`` of the products of two words into a third; none of too many factors."""
+    """Basis ``(dim, w_out, w_left * w_right)`` of the products of two words into a third that are used."""
     a, b, c = word_size(left), word_size(right), word_size(out)
-    if len(left) + len(right) + len(out) > DEGREE:
+    scaled_and_moved = any(one == () and other != out for one, other in ((left, right), (right, left)))
+    if scaled_and_moved or len(left) + len(right) + len(out) > DEGREE:
         return np.zeros((0, c, a * b))
     one, two, three = single(group, left), single(group, right), single(group, out)
     # Maps one x two -> three are maps two -> dual of one x three: the same numbers. The solver likes even sides.
