@@ -5,6 +5,7 @@ from __future__ import annotations
 from erlangen.algebra import catalogue, groups
 from erlangen.algebra._liealgebra import LieAlgebra, identify, structure_of
 from erlangen.algebra.answer import Alternative, Structure
+from erlangen.algebra.atoms import AbstractAtom
 from erlangen.algebra.commutant import commutant, fixed_point, invariant_flag, irreducible_blocks, trace_ratio
 from erlangen.algebra.finite_atoms import regular
 from erlangen.algebra.forms import complex_structure, conformal_forms, is_compact, preserved_forms
@@ -18,6 +19,7 @@ from erlangen.algebra.spins import spin
 from erlangen.algebra.user_atoms import rep_from_matrices, rep_from_permutations
 
 __all__ = [
+    "AbstractAtom",
     "Alternative",
     "Group",
     "LieAlgebra",

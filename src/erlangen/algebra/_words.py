@@ -19,9 +19,9 @@ def kronecker(factors: Sequence[NDArray | csr_array]) -> csr_array:
     """Kronecker product ``(N, N)`` of the factors, the last one varying fastest; 1 where there is none."""
     factors = [csr_array(g) for g in factors]
     check_affordable(prod(g.nnz for g in factors), prod(g.shape[0] for g in factors))
-    out = csr_array(np.ones((1, 1)))
-    for g in factors:
-        out = scipy.sparse.kron(out, g, format="csr") if out.shape[0] > 1 else g
+    out = factors[0] if factors else csr_array(np.ones((1, 1)))
+    for g in factors[1:]:
+        out = scipy.sparse.kron(out, g, format="csr")
     return csr_array(out)
 
 

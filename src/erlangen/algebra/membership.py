@@ -19,7 +19,9 @@ def check_subgroup(subgroup: Group, group: Group) -> None:
     """Raise an error that names the first generator that is not in the group."""
     if subgroup.size != group.size:
         given = f"{subgroup.name} of matrices of size {subgroup.size}, and {group.name} of size {group.size}"
-        raise _no_subgroup(subgroup, group, given)
+        room = group.size - subgroup.size
+        fix = f"{subgroup.name} * groups.trivial({room})" if room > 0 else "matrices of the size of the larger group"
+        raise _no_subgroup(subgroup, group, given, fix)
     reason = outsider(subgroup, group)
     if reason:
         raise _no_subgroup(subgroup, group, reason)
@@ -108,12 +110,14 @@ def _tolerance(k: int) -> float:
     return float(np.sqrt(rounding((k * k, k * k))))
 
 
-def _no_subgroup(subgroup: Group, group: Group, given: str) -> InputError:
+def _no_subgroup(
+    subgroup: Group, group: Group, given: str, fix: str = 'rep("V", groups.O(3)).restrict(groups.SO(3))'
+) -> InputError:
     return InputError(
         explain(
             f"{subgroup.name} is not a subgroup of {group.name}.",
             given=given,
             expected=f"matrices of size {group.size} that all lie in {group.name}",
-            fix='rep("V", groups.O(3)).restrict(groups.SO(3))',
+            fix=fix,
         )
     )
