@@ -36,6 +36,10 @@ _PRODUCTS = {
 }  # fmt: skip
 
 
+_LOOSE = float(np.finfo(np.float64).eps ** 0.5)
+"""Half of the digits: what separates an isometry up to rounding from a chance agreement."""
+
+
 class NotSplitError(ErlangenError):
     """The action did not split: it is not completely reducible in these coordinates."""
 
@@ -180,42 +184,40 @@ def _clusters(spectra: list[NDArray]) -> _Clusters:
     tol = 100 * rounding((size, size)) * max(top, 1e-300)
     steps = np.diff(values[order]) > tol
     labels = np.empty(len(values), dtype=int)
-    labels[order] = np.concatenate([[0], np.cumsum(steps)]) if len(values) else []
+    labels[order[:1]], labels[order[1:]] = 0, np.cumsum(steps)
     parts = np.split(labels, np.cumsum([len(s) for s in spectra])[:-1])
     return _Clusters(parts, int(labels.max(initial=-1)) + 1)
 
 
 def _classes(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[int]]:
     """Group the eigenspaces by irreducible type, each group along its strongest links from a first one."""
-    count = len(spaces[0])
-    strength = np.zeros((count, count))
+    strength = np.zeros((len(spaces[0]), len(spaces[0])))
     for element, side in zip(draw.elements, spaces):
-        q = np.hstack(side) if side else np.zeros((0, 0))
-        moved = q.T @ (element @ q)
-        sizes = np.array([s.shape[1] for s in side])
-        sums = np.add.reduceat(moved**2, _starts(sizes), axis=0) if sizes.any() else np.zeros((0, 0))
-        if not sizes.any():
-            continue
-        sums = np.add.reduceat(sums, _starts(sizes), axis=1)
-        present = np.flatnonzero(sizes)
-        scaled = sums / np.sqrt(np.outer(sizes[present], sizes[present]))
-        strength[np.ix_(present, present)] = np.maximum(strength[np.ix_(present, present)], np.sqrt(scaled))
+        strength = np.maximum(strength, _links(element, side))
     # Blocks between different types are rounding; between equal ones they are of the size of the element.
-    strong = strength > np.sqrt(np.finfo(np.float64).eps)
-    strong |= strong.T
-    left, groups = set(range(count)), []
+    strong = (strength > _LOOSE) | (strength > _LOOSE).T
+    left, groups = set(range(len(strength))), []
     while left:
         group = [min(left)]
         left.remove(group[0])
-        while True:
-            reach = {c for c in left if strong[c, group].any()}
-            if not reach:
-                break
-            best = max(reach, key=lambda c: strength[c, group].max())
-            group.append(best)
-            left.remove(best)
+        while reach := {c for c in left if strong[c, group].any()}:
+            group.append(max(reach, key=lambda c: strength[c, group].max()))
+            left.remove(group[-1])
         groups.append(group)
     return groups
+
+
+def _links(element: NDArray, spaces: list[NDArray]) -> NDArray:
+    """Root mean square of the element between eigenspaces of one side, ``(spaces, spaces)``."""
+    sizes = np.array([s.shape[1] for s in spaces])
+    out = np.zeros((len(spaces), len(spaces)))
+    present = np.flatnonzero(sizes)
+    if len(present):
+        q = np.hstack(spaces)
+        squares = (q.T @ (element @ q)) ** 2
+        sums = np.add.reduceat(np.add.reduceat(squares, _starts(sizes), axis=0), _starts(sizes), axis=1)
+        out[np.ix_(present, present)] = np.sqrt(sums / np.sqrt(np.outer(sizes[present], sizes[present])))
+    return out
 
 
 def _starts(sizes: NDArray) -> NDArray:
@@ -265,10 +267,6 @@ def _transports(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[NDArray]]
                 )
             t.append(side[new] @ unit)
     return out
-
-
-_LOOSE = float(np.finfo(np.float64).eps ** 0.5)
-"""Half of the digits: what separates an isometry up to rounding from a chance agreement."""
 
 
 def _units(corners: list[NDArray], others: list[NDArray]) -> list[list[NDArray]]:
