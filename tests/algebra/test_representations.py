@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import pickle
 import time
+from functools import reduce
 
 import numpy as np
 import pytest
-from scipy.linalg import expm
+from scipy.linalg import block_diag, expm
 
 from erlangen._errors import InputError
 from erlangen.algebra import (
@@ -40,6 +41,8 @@ CASES = [
     (groups.SO(3), "spin(0) + spin(1)*spin(2)", 16),
     (groups.SU(2), "spin(1/2) + spin(3/2) + spin(1)", 15),
     (groups.O(3), "spin(1)o + spin(1)e + 2spin(2)o", 16),
+    (groups.O(3), "spin(0)o*Alt3(V)*V + V*spin(0)o", 6),
+    (groups.O(1), "V*V + V**3 + 2V.T", 4),
     (groups.SU(2), "Sym2(spin(1/2))", 10),
     (groups.D(4), "regular + V", 10),
     (groups.Cube(), "regular*V", 72),
@@ -96,6 +99,13 @@ def test_sparse_images_are_those_of_the_generators(group, text, size):
         assert np.allclose(image.toarray(), r.matrix(x), atol=1e-14)
     for x, image in zip(group.discrete, r.discrete_images):
         assert np.allclose(image.toarray(), r.group_matrix(x), atol=1e-14)
+
+
+@pytest.mark.parametrize(("group", "text", "size"), CASES, ids=IDS)
+def test_words_are_kronecker_products_of_their_atoms(group, text, size):
+    r, g = rep(text, group), group.sample(1, rng=7)[0]
+    blocks = [reduce(np.kron, (atom.element(g) for atom in word), np.eye(1)) for word, n in r.terms for _ in range(n)]
+    assert np.allclose(r.group_matrix(g), block_diag(*blocks), atol=1e-12)
 
 
 ORTHOGONAL = [(g, t) for g, t, _ in CASES if g.name in ("SO(3)", "SO(2)", "SU(2)", "O(3)", "S(4)", "D(4)", "Cube()")]
