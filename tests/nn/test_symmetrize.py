@@ -144,6 +144,12 @@ def test_frames_are_continuous_where_a_vector_vanishes():
     assert values.isfinite().all() and float(values.detach().std()) <= 1e-5
 
 
+def test_where_no_frame_exists_the_poses_are_averaged():
+    model = symmetrize(mlp(6, 1).double(), groups.SO(3), "2V", method="frame")
+    x = torch.tensor([[1.0, 2.0, 3.0, 2.0, 4.0, 6.0], [0.0] * 6], dtype=torch.float64)
+    assert torch.allclose(model(x), symmetrize(model.model, groups.Cube(), "2V")(x))
+
+
 def test_equal_points_share_their_values_when_sorted():
     model = symmetrize(lambda x: x + np.arange(4.0), groups.S(4), "V", "V", method="frame")
     assert np.allclose(model(np.array([[2.0, 5.0, 2.0, 1.0]])), [[3.5, 8.0, 3.5, 1.0]])
@@ -212,10 +218,15 @@ def test_state_types_and_gradients_are_those_of_the_model():
 def test_chunks_do_not_change_the_result(monkeypatch):
     from erlangen.nn import symmetrized as module
 
-    model, x = symmetrize(mlp(4, 2).double(), groups.D(6), "2V", "V"), points(er.rep("2V", groups.D(6)), 7)
-    whole = model(x)
+    x = points(er.rep("2V", groups.D(6)), 7)
+    models = [
+        symmetrize(mlp(4, 2).double(), g, "2V", "V", method=m)
+        for g, m in ((groups.D(6), "average"), (groups.O(2), "frame"))
+    ]
+    whole = [model(x) for model in models]
     monkeypatch.setattr(module, "ROWS", 15)
-    assert torch.allclose(model(x), whole, atol=1e-15)
+    for model, expected in zip(models, whole, strict=True):
+        assert torch.allclose(model(x), expected, atol=1e-14)
 
 
 def test_compiled_and_eager_agree():

@@ -7,14 +7,19 @@ from math import comb
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.stats import ortho_group, special_ortho_group
 
 from erlangen._errors import InputError, explain
-from erlangen.algebra import Group, Representation
+from erlangen.algebra import Group, Representation, groups
+from erlangen.nn._average import uniform
 from erlangen.testing._moves import flat_axes, unfit
 
 MOST_FRAMES = 64
 """Frames that are averaged; where the vectors offer more, this many are taken evenly among them."""
+
+POSES = 16
+"""Random poses in which the model sees each frame, in more than three dimensions."""
 
 
 class Powers(torch.nn.Module):
@@ -128,14 +133,24 @@ def sample_of(kind: str, n: int) -> list:
     return [draw.rvs(n, random_state=rng) for _ in range(3)] if n > 1 else [np.eye(1)]
 
 
+def poses_of(n: int, samples: int | None, rng: int) -> NDArray:
+    """Rotations ``(P, n, n)`` in which the model sees each frame: of the octagon, of the cube, or random ones."""
+    if samples is not None:
+        return uniform(groups.SO(n), samples, rng)
+    if n <= 3:
+        return (groups.C(8) if n == 2 else groups.Cube()).elements().matrices if n > 1 else np.ones((1, 1, 1))
+    return uniform(groups.SO(n), POSES, rng)
+
+
 class Frames(torch.nn.Module):
     """Orthonormal frames from all subsets of n - 1 vectors, weighted by their squared volume.
 
     The weights are invariant polynomials that vanish where a frame is not defined, so that the average is exact
-    and continuous wherever one subset is independent (Dym, Lawrence and Siegel 2024).
+    and continuous wherever one subset is independent (Dym, Lawrence and Siegel 2024). Each frame is shown to the
+    model in several fixed poses, which average out what the model makes of a single one.
     """
 
-    def __init__(self, powers: Powers, reflections: bool) -> None:
+    def __init__(self, powers: Powers, reflections: bool, poses: NDArray) -> None:
         super().__init__()
         n, m = powers.k, powers.n_vectors()
         if m < n - 1:
@@ -147,12 +162,10 @@ class Frames(torch.nn.Module):
                     fix='method="average"',
                 )
             )
-        self.powers, self.reflections = powers, reflections
-        every = (
-            list(combinations(range(m), n - 1))
-            if comb(m, n - 1) <= 10_000
-            else [tuple((i + a) % m for a in range(n - 1)) for i in range(m)]
-        )
+        self.powers, self.reflections, self.poses = powers, reflections, poses
+        # Neighbours, counted round, where there are too many subsets to choose from.
+        near = [tuple((i + a) % m for a in range(n - 1)) for i in range(m)]
+        every = list(combinations(range(m), n - 1)) if comb(m, n - 1) <= 10_000 else near
         step = max(1, -(-len(every) // MOST_FRAMES))
         self.subsets = every[::step]
 
@@ -161,9 +174,10 @@ class Frames(torch.nn.Module):
         """What is exact and what is not."""
         count = len(self.subsets) * (2 if self.reflections else 1)
         n = self.powers.k
+        where = "a vector is not zero" if n == 2 else f"{n - 1} of the vectors are independent"
         return (
-            f"{count} frame{'s' * (count != 1)} made of the input's own vectors: exact up to rounding, and continuous, wherever "
-            f"{n - 1} of the vectors {'is not zero' if n == 2 else 'are independent'}; NaN where no frame exists"
+            f"{count} frame{'s' * (count != 1)} made of the input's own vectors, in {len(self.poses)} poses: exact up "
+            f"to rounding, and continuous, wherever {where}; elsewhere only the poses are averaged, which is not exact"
         )
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -171,13 +185,18 @@ class Frames(torch.nn.Module):
         v = self.powers.vectors(x)
         pairs = [_frame(v[:, list(subset)]) for subset in self.subsets]
         g, w = torch.stack([g for g, _ in pairs]), torch.stack([w for _, w in pairs])
-        # Only the largest matter, and squares of small numbers would vanish in single precision.
-        w = w / w.amax(dim=0, keepdim=True)
+        # Only ratios matter, and squares of small numbers would vanish in single precision.
+        largest = w.amax(dim=0, keepdim=True)
+        none = largest <= 0
+        w = torch.where(none, torch.ones_like(w), w / torch.where(none, torch.ones_like(largest), largest))
         w = w / w.sum(dim=0, keepdim=True)
+        g = torch.where(none[..., None, None], torch.eye(g.shape[-1], dtype=g.dtype, device=g.device), g)
         if self.reflections:
             mirrored = torch.cat([g[:, :, :-1], -g[:, :, -1:]], dim=2)
             g, w = torch.cat([g, mirrored]), torch.cat([w, w]) / 2
-        return g, w
+        poses = torch.tensor(self.poses, dtype=x.dtype, device=x.device)
+        turned = (poses[:, None, None] @ g).flatten(0, 1)
+        return turned, w.repeat(len(poses), 1) / len(poses)
 
 
 def _frame(v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -165,10 +165,10 @@ class GroupAverage(AbstractSymmetrized):
 class FrameAverage(AbstractSymmetrized):
     """The weighted mean over frames made of the input's own vectors; built by `symmetrize`."""
 
-    def __init__(self, model: Any, group: Group, reps: tuple[Any, Any], kind: str) -> None:
+    def __init__(self, model: Any, group: Group, reps: tuple[Any, Any], kind: str, poses: NDArray) -> None:
         sample = _frames.sample_of(kind, group.size)
         powers = _frames.Powers(reps[0], sample)
-        frames = _frames.Frames(powers, kind == "O")
+        frames = _frames.Frames(powers, kind == "O", poses)
         super().__init__(model, group, reps, "frame", frames.words)
         self.frames = frames
         self.outputs = None if reps[1] is None else _frames.Powers(reps[1], sample)
@@ -179,9 +179,15 @@ class FrameAverage(AbstractSymmetrized):
         x = inputs[0]
         g, w = self.frames(x)
         flat = self.frames.powers.flat(x)
-        moved = self.frames.powers.act(g, flat.expand(len(g), *flat.shape)).reshape(-1, *x.shape[1:])
-        y = call(moved)
-        y = y.reshape(len(g), len(x), *y.shape[1:])
+        step = max(1, min(ROWS // max(len(x), 1), NUMBERS // max(x.numel(), 1)))
+        parts = zip(g.split(step), w.split(step), strict=True)
+        return sum(self._part(call, x, flat, turns, weights) for turns, weights in parts)
+
+    def _part(
+        self, call: Callable[..., Any], x: torch.Tensor, flat: torch.Tensor, g: torch.Tensor, w: torch.Tensor
+    ) -> torch.Tensor:
+        y = call(self.frames.powers.act(g, flat.expand(len(g), *flat.shape)).reshape(-1, *x.shape[1:]))
+        y = _outputs(y, 1)[0].reshape(len(g), len(x), *y.shape[1:])
         w = w.reshape(*w.shape, *([1] * (y.ndim - 2)))
         if self.outputs is None:
             return (w * y).sum(0)
@@ -250,7 +256,7 @@ def symmetrize(
     band : int, optional
         Highest spin or frequency that quadratures integrate exactly (8 for rotations of space, 31 on a circle).
     samples : int, optional
-        Number of random elements (500).
+        Number of random elements (500); with frames, of random poses (turns of the octagon or cube by default).
     rng : int
         For random elements.
 
@@ -296,7 +302,7 @@ def symmetrize(
     inputs = _each("V" if rep_in is None else rep_in, group)
     outputs = _each(rep_out, group)
     reps = tuple(r if isinstance(given, tuple) else r[0] for given, r in ((rep_in, inputs), (rep_out, outputs)))
-    framed = _framed(model, group, (reps[0], reps[1]), method)
+    framed = _framed(model, group, (reps[0], reps[1]), method, samples, rng)
     if framed is not None:
         return framed
     nodes = average_nodes(group, band=band, samples=_count(method, samples), rng=rng)
@@ -320,13 +326,15 @@ def _each(given: Any, group: Group) -> tuple[Any, ...]:
     return tuple(representation(one, group) for one in parts)
 
 
-def _framed(model: Any, group: Group, reps: tuple[Any, Any], method: str) -> AbstractSymmetrized | None:
+def _framed(
+    model: Any, group: Group, reps: tuple[Any, Any], method: str, samples: int | None, rng: int
+) -> AbstractSymmetrized | None:
     """The model on frames, where they are asked for or nothing else is exact."""
+    if method in ("average", "samples"):
+        return None
     kind = _frames.kind_of(group)
     words = all(r is None or isinstance(r, Representation) for r in reps) and reps[0] is not None
     if method == "auto" and (not words or kind is None or not _needs_frames(group, kind)):
-        return None
-    if method in ("average", "samples"):
         return None
     require_compact(group)
     if kind is None or not words:
@@ -336,12 +344,14 @@ def _framed(model: Any, group: Group, reps: tuple[Any, Any], method: str) -> Abs
             "SO(n), O(n) or S(n) in its defining form, one input and one output of tensor powers of V",
             'method="average"',
         )
-    if method == "auto":
-        try:
-            return SortedOrder(model, group, reps) if kind == "S" else FrameAverage(model, group, reps, kind)
-        except InputError:
-            return None
-    return SortedOrder(model, group, reps) if kind == "S" else FrameAverage(model, group, reps, kind)
+    try:
+        if kind == "S":
+            return SortedOrder(model, group, reps)
+        return FrameAverage(model, group, reps, kind, _frames.poses_of(group.size, samples, rng))
+    except InputError:
+        if method == "frame":
+            raise
+        return None
 
 
 def _needs_frames(group: Group, kind: str) -> bool:
