@@ -307,8 +307,9 @@ class Symmetry:
         return "\n".join(parts)
 
     def __repr__(self) -> str:
-        words = self.name if self.decided else f"not decided, perhaps {self.name}"
-        return f"<Symmetry {words}: {self.dim} generators>"
+        found = f"{self.name}: {self.dim} generators"
+        possible = f"not decided, perhaps {found}" if self.dim else "not decided"
+        return f"<Symmetry {found if self.decided else possible}>"
 
     def _repr_html_(self) -> str:
         return _export.to_html(self, html_table)
