@@ -21,12 +21,12 @@ def inertia(x: torch.Tensor) -> torch.Tensor:
 
 
 torch.manual_seed(0)
-x = torch.cat([torch.rand(500, 5), torch.randn(500, 15)], dim=1)
+x = torch.cat([torch.rand(300, 5), torch.randn(300, 15)], dim=1)
 y = inertia(x)
 
 network = er.nn.EquivariantMLP(rep_in, rep_out, hidden=48, layers=1)
-optimiser = torch.optim.Adam(network.parameters(), 0.01)
-for _ in range(300):
+optimiser = torch.optim.Adam(network.parameters(), 0.02)
+for _ in range(100):
     optimiser.zero_grad()
     loss = ((network(x) - y) ** 2).mean()
     loss.backward()
