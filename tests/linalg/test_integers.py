@@ -40,7 +40,7 @@ def test_fractions_come_back_as_integers():
 
 def test_a_rank_that_drops_modulo_the_prime_is_not_believed():
     """Modulo the prime this matrix is zero, over the integers it is not."""
-    assert integer_null_space(sparse.csr_array(np.array([[float(PRIME), 0.0]]))) is None
+    assert integer_null_space(sparse.csr_array(np.array([[float(PRIME), 2.0 * PRIME]]))) is None
 
 
 def test_numbers_that_grow_too_large_are_refused():
@@ -77,5 +77,8 @@ def test_plain_fractions_are_recognised_to_the_last_bit(values, whole):
 def test_components_are_the_blocks_of_a_matrix():
     a = np.zeros((4, 5))
     a[0, [0, 3]] = a[2, 3] = a[1, 1] = 1.0
-    found = sorted((rows.tolist(), columns.tolist()) for rows, columns in components(sparse.csr_array(a)))
+    blocks = list(components(sparse.csr_array(a)))
+    found = sorted((block.rows.tolist(), block.columns.tolist()) for block in blocks)
     assert found == [([], [2]), ([], [4]), ([0, 2], [0, 3]), ([1], [1])]
+    for block in blocks:
+        assert np.array_equal(block.dense(), a[np.ix_(block.rows, block.columns)])

@@ -8,6 +8,7 @@ proof, at the speed of machine integers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
@@ -74,12 +75,12 @@ def integer_null_space(a: sparse.csr_array) -> sparse.csr_array | None:
     a = sparse.csr_array(a)
     a.eliminate_zeros()
     parts = []
-    for rows, columns in components(a):
-        block = _null_block(a[rows][:, columns].toarray())
-        if block is None:
+    for block in components(a):
+        null = _null_block(block)
+        if null is None:
             return None
-        row, column = np.nonzero(block)
-        parts.append((columns[row], column, block[row, column], block.shape[1]))
+        row, column = np.nonzero(null)
+        parts.append((block.columns[row], column, null[row, column], null.shape[1]))
     starts = np.cumsum([0, *(dim for *_, dim in parts)])
     index = [np.concatenate([part[0] for part in parts] or [np.zeros(0, dtype=int)])]
     index.append(np.concatenate([part[1] + start for part, start in zip(parts, starts)] or [np.zeros(0, dtype=int)]))
@@ -89,26 +90,64 @@ def integer_null_space(a: sparse.csr_array) -> sparse.csr_array | None:
     return null if image is not None and not np.any(image.data) else None
 
 
-def components(a: sparse.csr_array) -> Iterator[tuple[NDArray, NDArray]]:
-    """Rows and columns of the blocks into which a sparse matrix falls apart."""
+@dataclass(frozen=True, eq=False)
+class Component:
+    """A block of a sparse matrix that shares no row and no column with the rest.
+
+    Attributes
+    ----------
+    rows, columns : ndarray of int
+        Where it stands.
+    cells : tuple of ndarray
+        Row, column (within the block) and value of its entries.
+    """
+
+    rows: NDArray
+    columns: NDArray
+    cells: tuple[NDArray, NDArray, NDArray]
+
+    def dense(self) -> NDArray:
+        """The block as a dense matrix."""
+        out = np.zeros((len(self.rows), len(self.columns)))
+        out[self.cells[0], self.cells[1]] = self.cells[2]
+        return out
+
+
+def components(a: sparse.csr_array) -> Iterator[Component]:
+    """The blocks into which a sparse matrix without explicit zeros falls apart; each holds a column."""
     m, n = a.shape
     graph = sparse.block_array([[None, a], [a.T, None]], format="csr")
-    _, labels = connected_components(graph, directed=False)
-    rows, columns = labels[:m], labels[m:]
-    row_order, column_order = np.argsort(rows, kind="stable"), np.argsort(columns, kind="stable")
-    for label in np.unique(columns):
-        pair = []
-        for order, ordered in ((row_order, rows[row_order]), (column_order, columns[column_order])):
-            start, stop = np.searchsorted(ordered, [label, label + 1])
-            pair.append(order[start:stop])
-        yield pair[0], pair[1]
+    count, labels = connected_components(graph, directed=False)
+    entries = a.tocoo()
+    rows, row_ends, row_place = _grouped(labels[:m], count)
+    columns, column_ends, column_place = _grouped(labels[m:], count)
+    cells, cell_ends, _ = _grouped(labels[m + entries.coords[1]], count)
+    i, j = row_place[entries.coords[0][cells]], column_place[entries.coords[1][cells]]
+    values = entries.data[cells]
+    for k in range(count):
+        if column_ends[k] < column_ends[k + 1]:
+            own = slice(cell_ends[k], cell_ends[k + 1])
+            where = rows[row_ends[k] : row_ends[k + 1]], columns[column_ends[k] : column_ends[k + 1]]
+            yield Component(*where, (i[own], j[own], values[own]))
 
 
-def _null_block(block: NDArray) -> NDArray | None:
-    """Integer null vectors ``(n, dim)`` of a dense integer block, the last columns free."""
-    reduced, pivots = _reduce(block.astype(np.int64))
-    free = np.setdiff1d(np.arange(block.shape[1]), pivots)
-    out = np.zeros((block.shape[1], len(free)), dtype=np.int64)
+def _grouped(labels: NDArray, count: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Indices ordered by label, the ends of the groups, and the place of each index within its group."""
+    order = np.argsort(labels, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(labels, minlength=count))])
+    place = np.empty(len(labels), dtype=np.int64)
+    place[order] = np.arange(len(labels)) - ends[labels[order]]
+    return order, ends, place
+
+
+def _null_block(component: Component) -> NDArray | None:
+    """Integer null vectors ``(n, dim)`` of a block, the last columns free."""
+    n = len(component.columns)
+    if n == 1:
+        return np.ones((1, int(len(component.rows) == 0)), dtype=np.int64)
+    reduced, pivots = _reduce(component.dense().astype(np.int64))
+    free = np.setdiff1d(np.arange(n), pivots)
+    out = np.zeros((n, len(free)), dtype=np.int64)
     out[free, np.arange(len(free))] = 1
     out[pivots] = (-reduced[:, free]) % PRIME
     return _lift(out)

@@ -11,7 +11,7 @@ from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.derivative.coefficients import CoefficientMap, integer_multiples, lie_coefficients, substituted
 from erlangen.derivative.lie import ROWS_PER_GENERATOR, LieDerivative
 from erlangen.fields import PolynomialField
-from erlangen.linalg.integers import as_integers, common_null_space, components
+from erlangen.linalg.integers import Component, as_integers, common_null_space, components
 from erlangen.linalg.qr import StreamedQR, rounding
 from erlangen.linalg.rank import margin
 from erlangen.linalg.subspace import DenseSubspace, RationalSubspace
@@ -79,18 +79,18 @@ def _stage(a: sparse.csr_array, cut: float) -> tuple[sparse.csr_array, NDArray]:
     a.data[np.abs(a.data) <= cut] = 0.0
     a.eliminate_zeros()
     blocks, above, where = [], [np.zeros(0)], [np.zeros(0, dtype=int)]
-    for rows, columns in components(a):
-        vectors, values = _block(sparse.csr_array(a[rows][:, columns]))
+    for component in components(a):
+        vectors, values = _decomposed(component)
         blocks.append(vectors[:, values <= cut])
         above.append(values[values > cut])
-        where.append(columns)
+        where.append(component.columns)
     stacked = sparse.csr_array(sparse.block_diag(blocks, format="csr")) if blocks else sparse.csr_array((0, 0))
     return sparse.csr_array(stacked[np.argsort(np.concatenate(where))]), np.concatenate(above)
 
 
-def _block(block: sparse.csr_array) -> tuple[NDArray, NDArray]:
+def _decomposed(component: Component) -> tuple[NDArray, NDArray]:
     """Right singular vectors ``(n, n)`` and singular values of a block."""
-    n = block.shape[1]
+    n = len(component.columns)
     if n > DENSE_COLUMNS:
         raise InputError(
             explain(
@@ -100,7 +100,7 @@ def _block(block: sparse.csr_array) -> tuple[NDArray, NDArray]:
                 fix="generators with rational coefficients, which are solved exactly at any size; or a lower degree",
             )
         )
-    dense = block.toarray()
+    dense = component.dense()
     if len(dense) > n:
         dense = np.linalg.qr(dense, mode="r")
     _, s, vt = linalg.svd(dense, full_matrices=True)
