@@ -18,6 +18,9 @@ MOST_GENERATORS = 150
 CLOSED = 1e-9
 """Rms of the brackets outside the span up to which unit generators count as a Lie algebra: rounding, no noise."""
 
+INDEPENDENT = 1e-6
+"""Relative size up to which a new direction counts as rounding: a generator too many is kept rather than dropped."""
+
 
 def generating_set(lifted: AbstractAction, *, mixed: bool) -> NDArray:
     """Generators ``(r, p)`` that generate all p as a Lie algebra, as few as are found.
@@ -40,13 +43,13 @@ def generating_set(lifted: AbstractAction, *, mixed: bool) -> NDArray:
     if mixed:
         draws = np.random.default_rng(0).normal(size=(3, p))  # the answer does not depend on the draw: it is verified
         for r in (2, 3):
-            if _generated(draws[:r], constants) == p:
+            if len(_generated(draws[:r], constants)) == p:
                 return draws[:r] / sizes
-    chosen, reached = [], 0
+    chosen, span = [], np.zeros((0, p))
     for unit in np.eye(p):
-        dim = _generated(np.array([*chosen, unit]), constants)
-        if dim > reached:
-            chosen, reached = [*chosen, unit], dim
+        if np.linalg.norm(unit - (unit @ span.T) @ span) > INDEPENDENT:
+            chosen.append(unit)
+            span = _generated(np.array(chosen), constants)
     return np.array(chosen)
 
 
@@ -83,21 +86,21 @@ def joint_fields(parts: Separable) -> tuple[NDArray, NDArray]:
     return table, coefficients
 
 
-def _generated(xi: NDArray, constants: NDArray) -> int:
-    """Dimension of the Lie algebra that the rows of ``xi (r, p)`` generate."""
+def _generated(xi: NDArray, constants: NDArray) -> NDArray:
+    """Orthonormal rows that span the Lie algebra that the rows of ``xi (r, p)`` generate."""
     floor = CLOSED * np.abs(constants).max(initial=0.0)
     span = _orthonormal(xi, 0.0)
     while True:
         brackets = np.einsum("ri,ijk,sj->rsk", xi, constants, span, optimize=True).reshape(-1, xi.shape[1])
         grown = _orthonormal(np.vstack([span, brackets]), floor)
         if len(grown) == len(span) or len(grown) == xi.shape[1]:
-            return len(grown)
+            return grown
         span = grown
 
 
 def _orthonormal(rows: NDArray, floor: float) -> NDArray:
-    """Orthonormal rows of the same span; rows up to the floor are zero, directions below a millionth rounding."""
+    """Orthonormal rows of the same span; rows up to the floor are zero, directions below a millionth too."""
     sizes = np.linalg.norm(rows, axis=1)
     rows = rows[sizes > floor] / sizes[sizes > floor, None]
     _, s, vt = np.linalg.svd(rows, full_matrices=False)
-    return vt[s > 1e-6 * s.max(initial=0.0)]
+    return vt[s > INDEPENDENT * s.max(initial=0.0)]
