@@ -10,6 +10,7 @@ from erlangen import InputError
 from erlangen.algebra import rep
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.equivariant._sides import sides_of
+from erlangen.algebra.equivariant.general import _equations
 from erlangen.algebra.equivariant.solve import residual
 from erlangen.algebra.groups import GL, SE, SL, SO, SO0, SU, C, D, E, Group, O, S, Sp, U, Z, from_matrices
 from erlangen.linalg.null import null_space
@@ -66,7 +67,8 @@ def test_maps_are_the_null_space_of_all_equations(source, target):
 
 @pytest.mark.parametrize("group", CONNECTED, ids=lambda g: g.name)
 def test_weights_agree_with_two_random_elements(group):
-    source, target = rep("V**2 + S", group), rep("V*V.T + V", group)
+    # Odd words hold the irreducibles of complex and quaternionic type.
+    source, target = rep("V**2 + S + 2V", group), rep("V*V.T + V + V*V.T", group)
     weights, isotypic = (equivariant_maps(source, target, method=m) for m in ("weights", "isotypic"))
     assert (weights.method, isotypic.method) == ("weights", "isotypic")
     assert agrees(weights, isotypic)
@@ -176,7 +178,7 @@ def test_a_wrong_map_has_a_residual():
 
 @pytest.mark.parametrize("group", [SO(3), S(4), SE(2)], ids=lambda g: g.name)
 def test_results_are_stored_by_content(group, tmp_path, monkeypatch):
-    source, target = rep("V**2", group), rep("V**2", group)
+    source, target = rep("V + S", group), rep("V*V.T", group)
     first = equivariant_maps(source, target, cache=tmp_path)
     stored = list(tmp_path.iterdir())
     again = equivariant_maps(source, target, cache=tmp_path)
@@ -188,8 +190,43 @@ def test_results_are_stored_by_content(group, tmp_path, monkeypatch):
         monkeypatch.undo()
         stored[0].write_bytes(stored[0].read_bytes()[:50])
         assert equivariant_maps(source, target, cache=tmp_path).dim == first.dim
-    other = equivariant_maps(rep("V**2", SO(2)), rep("V**2", SO(2)), cache=tmp_path)
-    assert other.dim == 6
+    other = equivariant_maps(rep("V + S", group), rep("V.T*V", group), cache=tmp_path)
+    np.testing.assert_allclose(other.residual, 0.0, atol=1e-12)
+
+
+def test_words_in_another_order_are_another_result(tmp_path):
+    found = [equivariant_maps(rep("V", SE(2)), rep(t, SE(2)), cache=tmp_path) for t in ("V*V*V.T", "V.T*V*V")]
+    found += [equivariant_maps(rep("V", SL(3)), rep(t, SL(3)), cache=tmp_path) for t in ("V*V*V.T", "V.T*V*V")]
+    for maps in found:
+        assert maps.dim and agrees(maps, equivariant_maps(maps.source, maps.target))
+
+
+@pytest.mark.parametrize("group", [SE(2), C(8)], ids=lambda g: g.name)
+def test_transposed_equations_are_transposes(group):
+    target, source = sides_of(rep("V*V.T", group), rep("V + S", group))
+    p, m = len(group.lie_algebra), len(group.discrete)
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((2, 3, target.size, source.size))
+    for equation in _equations(target, source, (np.eye(p), np.arange(m))):
+        np.testing.assert_allclose(np.sum(equation.apply(x) * y), np.sum(x * equation.transpose(y)), rtol=1e-12)
+
+
+def test_large_null_spaces_are_found_by_iteration(monkeypatch):
+    source, target = rep("V*V", SE(3)), rep("V**3", SE(3))
+    dense = equivariant_maps(source, target)
+    monkeypatch.setattr("erlangen.algebra.equivariant.general._DENSE_NUMBERS", 0)
+    monkeypatch.setattr("erlangen.algebra.equivariant.general._FEW", 0)
+    iterated = equivariant_maps(source, target)
+    assert agrees(iterated, dense) and iterated.residual < 1e-10
+
+
+def test_equations_that_all_cancel_leave_everything():
+    shift = from_matrices(
+        lie_algebra=[[[0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.zeros((3, 3))], name="shift"
+    )
+    once = equivariant_maps(rep("V", shift), rep("V", shift))
+    assert agrees(once, oracle(once.source, once.target))
+    assert equivariant_maps(rep("2S", shift), rep("3S", shift)).dim == 6
 
 
 def test_too_large_a_request_says_its_size():

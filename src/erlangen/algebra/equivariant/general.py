@@ -8,21 +8,25 @@ imposed on the coordinates of those. Without such a part all entries of the matr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
+from erlangen._errors import UndecidedError
 from erlangen.algebra.equivariant._sides import Factor, Side
 from erlangen.algebra.equivariant.isotypic import NotSplitError, components
 from erlangen.algebra.equivariant.reducible import reductive_part
 from erlangen.linalg.null import iterative_null_space, null_space
-from erlangen.linalg.qr import triangular_factor
+from erlangen.linalg.qr import rounding, triangular_factor
 from erlangen.linalg.structured import IsotypicSubspace, RestrictedSubspace
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
 
 _DENSE_NUMBERS = 5e7  # entries of the matrix of all equations up to which it is written out, in blocks
+_FEW = 64  # unknowns up to which it always is
+_MOST_WORK = 1e12  # multiply-adds of the dense solver where the iterative one gives up: some minutes
 
 
 def general_maps(target: Side, source: Side) -> AbstractSubspace:
@@ -91,8 +95,38 @@ class _Everything(AbstractSubspace):
         return np.eye(self.n)
 
 
-Equation = tuple[Callable[[NDArray], NDArray], Callable[[NDArray], NDArray]]
-"""A linear map on stacks of matrices ``(r, a, b)`` and its transpose."""
+@dataclass(frozen=True)
+class Equation:
+    """The map X -> rho_b X - X rho_a on stacks of matrices ``(r, a, b)``, and its transpose."""
+
+    left: Callable[[NDArray], NDArray]
+    right: Callable[[NDArray], NDArray]
+    left_transposed: Callable[[NDArray], NDArray]
+    right_transposed: Callable[[NDArray], NDArray]
+
+    def apply(self, x: NDArray) -> NDArray:
+        """Apply the map to matrices ``(r, a, b)``."""
+        return _columns(self.left, x) - _rows(self.right_transposed, x)
+
+    def transpose(self, y: NDArray) -> NDArray:
+        """Apply the transposed map to matrices ``(r, a, b)``."""
+        return _columns(self.left_transposed, y) - _rows(self.right, y)
+
+    def size(self, x: NDArray) -> float:
+        """The larger of both terms, relative to x: where they cancel, the difference is rounding of this."""
+        parts = _columns(self.left, x), _rows(self.right_transposed, x)
+        return max(float(np.linalg.norm(part)) for part in parts) / float(np.linalg.norm(x))
+
+
+def _columns(move: Callable[[NDArray], NDArray], x: NDArray) -> NDArray:
+    """Move the columns of a stack of matrices."""
+    r, a, b = x.shape
+    return move(x.transpose(1, 0, 2).reshape(a, r * b)).reshape(a, r, b).transpose(1, 0, 2)
+
+
+def _rows(move: Callable[[NDArray], NDArray], x: NDArray) -> NDArray:
+    """Move the rows: x rho = (rho^T x^T)^T."""
+    return _columns(move, x.transpose(0, 2, 1)).transpose(0, 2, 1)
 
 
 def _equations(target: Side, source: Side, rest: tuple[NDArray, NDArray]) -> list[Equation]:
@@ -105,30 +139,13 @@ def _lie_equation(sides: tuple[Side, Side], weights: NDArray) -> Equation:
     def turned(factor: Factor) -> NDArray:
         return np.tensordot(weights, factor.lie, 1).T
 
-    return _commutator(
-        [lambda x, s=s: s.lie_apply(weights, x) for s in sides], [lambda x, s=s: s.leibniz(turned, x) for s in sides]
-    )
+    moves = [partial(side.lie_apply, weights) for side in sides]
+    return Equation(*moves, *(partial(side.leibniz, turned) for side in sides))
 
 
 def _discrete_equation(sides: tuple[Side, Side], which: int) -> Equation:
-    return _commutator(
-        [lambda x, s=s: s.kronecker(lambda f: f.discrete[which], x) for s in sides],
-        [lambda x, s=s: s.kronecker(lambda f: f.discrete[which].T, x) for s in sides],
-    )
-
-
-def _commutator(apply: list, transpose: list) -> Equation:
-    def columns(f, x):  # one action on the rows of a stack of matrices
-        r, a, b = x.shape
-        return f(x.transpose(1, 0, 2).reshape(a, r * b)).reshape(a, r, b).transpose(1, 0, 2)
-
-    def rows(f, x):  # x rho = (rho^T x^T)^T
-        return columns(f, x.transpose(0, 2, 1)).transpose(0, 2, 1)
-
-    return (
-        lambda x: columns(apply[0], x) - rows(transpose[1], x),
-        lambda y: columns(transpose[0], y) - rows(apply[1], y),
-    )
+    moves = [partial(side.kronecker, lambda f: f.discrete[which]) for side in sides]
+    return Equation(*moves, *(partial(side.kronecker, lambda f: f.discrete[which].T) for side in sides))
 
 
 def _null_space(equations: list[Equation], whole: AbstractSubspace, shape: tuple[int, int]) -> DenseSubspace:
@@ -136,15 +153,30 @@ def _null_space(equations: list[Equation], whole: AbstractSubspace, shape: tuple
     if not unknowns:
         return DenseSubspace(np.zeros((0, 0)), reason="no unknowns", residual=0.0)
     scales = _scales(equations, whole, shape)
-    if len(equations) * cells * unknowns <= _DENSE_NUMBERS or unknowns <= 64:
-        factor = triangular_factor(_blocks(equations, scales, whole, shape), unknowns)
-        found = null_space(factor)
-        size = float(np.linalg.norm(factor, 2)) if factor.size else 1.0
-        residual = float(np.linalg.norm(factor @ found.basis, axis=0).max(initial=0.0)) / (size or 1.0)
-        return replace(found, residual=residual)
+    small = len(equations) * cells * unknowns <= _DENSE_NUMBERS or unknowns <= _FEW
+    return _dense(equations, scales, whole, shape) if small else _iterated(equations, scales, whole, shape)
+
+
+def _dense(equations, scales, whole: AbstractSubspace, shape: tuple[int, int]) -> DenseSubspace:
+    factor = triangular_factor(_blocks(equations, scales, whole, shape), whole.dim)
+    size = float(np.linalg.norm(factor, 2))
+    # Both terms of every equation have size 1: where all of them cancel, what is left is no scale.
+    found = null_space(
+        factor, rounding((len(equations) * shape[0] * shape[1], whole.dim)) * max(1.0, 1.0 / (size or 1.0))
+    )
+    residual = float(np.linalg.norm(factor @ found.basis, axis=0).max(initial=0.0)) / max(size, 1.0)
+    return replace(found, residual=residual)
+
+
+def _iterated(equations, scales, whole: AbstractSubspace, shape: tuple[int, int]) -> DenseSubspace:
     operator = _operator(equations, scales, whole, shape)
-    # The iteration works with A^T A, so that half of the digits are left for singular values.
-    found = iterative_null_space(operator, float(np.sqrt(np.finfo(np.float64).eps)))
+    try:
+        # The iteration works with A^T A, so that half of the digits are left for singular values.
+        found = iterative_null_space(operator, float(np.sqrt(np.finfo(np.float64).eps)))
+    except UndecidedError:
+        if whole.dim**2 * len(equations) * shape[0] * shape[1] > _MOST_WORK:
+            raise
+        return _dense(equations, scales, whole, shape)  # slow, but a large null space is no obstacle to it
     return replace(found, residual=float(found.singular_values[: found.dim].max(initial=0.0)))
 
 
@@ -152,14 +184,13 @@ def _scales(equations: list[Equation], whole: AbstractSubspace, shape: tuple[int
     """The typical size of each equation on a random map, so that no generator's unit matters."""
     c = np.random.default_rng(0).standard_normal((1, whole.dim))  # any fixed vector does
     x = whole.combine(c).reshape(1, *shape)
-    sizes = [float(np.linalg.norm(apply(x)) / np.linalg.norm(x)) for apply, _ in equations]
-    return [size if size > 0 else 1.0 for size in sizes]
+    return [equation.size(x) or 1.0 for equation in equations]
 
 
 def _blocks(equations, scales, whole: AbstractSubspace, shape):
     basis = whole.combine(np.eye(whole.dim)).reshape(whole.dim, *shape)
-    for (apply, _), scale in zip(equations, scales):
-        yield apply(basis).reshape(whole.dim, -1).T / scale
+    for equation, scale in zip(equations, scales):
+        yield equation.apply(basis).reshape(whole.dim, -1).T / scale
 
 
 def _operator(equations, scales, whole: AbstractSubspace, shape) -> LinearOperator:
@@ -168,13 +199,13 @@ def _operator(equations, scales, whole: AbstractSubspace, shape) -> LinearOperat
     def forth(c: NDArray) -> NDArray:
         c = c.reshape(whole.dim, -1)
         x = whole.combine(c.T).reshape(-1, *shape)
-        return np.vstack([apply(x).reshape(len(x), cells).T / s for (apply, _), s in zip(equations, scales)])
+        return np.vstack([e.apply(x).reshape(len(x), cells).T / s for e, s in zip(equations, scales)])
 
     def back(y: NDArray) -> NDArray:
         y = y.reshape(len(equations), cells, -1)
         total = np.zeros((y.shape[2], *shape))
-        for (_, transpose), s, part in zip(equations, scales, y):
-            total += transpose(part.T.reshape(-1, *shape)) / s
+        for equation, s, part in zip(equations, scales, y):
+            total += equation.transpose(part.T.reshape(-1, *shape)) / s
         return whole.coordinates(total.reshape(len(total), cells)).T
 
     size = (len(equations) * cells, whole.dim)
