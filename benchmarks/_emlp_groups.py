@@ -50,9 +50,13 @@ class Case:
         target, source = (sum(n * k**order for n, order in words(text)) for text in (self.target, self.source))
         return target, source
 
+    @property
+    def unknowns(self) -> int:
+        """Number of entries of a map."""
+        return self.shape[0] * self.shape[1]
+
     def __str__(self) -> str:
-        rows, columns = self.shape
-        return f"{self.pair.label}: {self.source} >> {self.target}, {rows * columns} unknowns"
+        return f"{self.pair.label}: {self.source} >> {self.target}, {self.unknowns} unknowns"
 
 
 def complexified(k: int) -> NDArray:
@@ -75,6 +79,19 @@ def lifted(change: NDArray, text: str) -> NDArray:
         out[at : at + len(b), at : at + len(b)] = b
         at += len(b)
     return out
+
+
+def dimension_over_c(case: Case, basis: NDArray) -> int:
+    """Dimension of the complex linear maps between the words in V alone, from their basis for V + V*."""
+    n = case.pair.ours().size // 2
+    inside = []
+    for text in (case.target, case.source):
+        keep = np.zeros(2 * n)
+        keep[:n] = 1.0
+        inside.append(np.diag(lifted(np.diag(keep), text)))
+    # The block is itself an invariant part, so that its maps are the restrictions of all maps.
+    rows = basis[np.outer(*inside).ravel() > 0]
+    return int(np.linalg.matrix_rank(rows, tol=0.5))
 
 
 def in_our_coordinates(case: Case, basis: NDArray) -> NDArray:

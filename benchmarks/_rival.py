@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._emlp_groups import Case, in_our_coordinates
+from benchmarks._emlp_groups import Case, dimension_over_c, in_our_coordinates
 
 CUT_OFF = 60.0
 _STARTING = 120.0
@@ -24,13 +24,20 @@ _STARTING = 120.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What the rival gave: seconds, dimension and basis in our coordinates; -1 and None where it was stopped."""
+    """What the rival gave: seconds, dimension and basis in our coordinates; -1 and None where it was stopped.
+
+    ``over_c`` is the dimension of complex linear maps between words in V alone, for groups that act on C^n.
+    """
 
     cold: float
     warm: float
     dim: int = -1
     basis: NDArray | None = None
     error: str = ""
+    over_c: int = -1
+
+    def __str__(self) -> str:
+        return self.error or f"emlp {self.dim}" + (f"; over C without V*: {self.over_c}" if self.over_c >= 0 else "")
 
 
 class Rival:
@@ -65,7 +72,9 @@ class Rival:
             self._stop()  # after an error, too: the next case shall not pay for this one
             return Answer(cold, warm, error=first.get("error", second.get("error", f"stopped after {CUT_OFF:g} s")))
         with np.load(basis) as stored:
-            return Answer(cold, warm, second["dim"], in_our_coordinates(case, stored["basis"].astype(np.complex128)))
+            found = stored["basis"].astype(np.complex128)
+        over_c = dimension_over_c(case, found) if case.pair.is_complex else -1
+        return Answer(cold, warm, second["dim"], in_our_coordinates(case, found), over_c=over_c)
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._worker is None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks._emlp import words
-from benchmarks._emlp_groups import PAIRS, Case, cases, complexified, in_our_coordinates, lifted
+from benchmarks._emlp_groups import PAIRS, Case, cases, complexified, dimension_over_c, in_our_coordinates, lifted
 from benchmarks._solves import largest_angle, residual
 from erlangen.algebra import groups, rep
 from erlangen.algebra.equivariant import equivariant_maps
@@ -40,6 +40,17 @@ def test_a_unitary_group_falls_into_v_and_its_conjugate():
     split = b.conj().T @ g @ b
     assert np.allclose(split[:3, :3], u) and np.allclose(split[3:, 3:], u.conj())
     assert np.allclose(split[:3, 3:], 0) and np.allclose(split[3:, :3], 0)
+
+
+def test_complex_linear_maps_are_counted_apart():
+    # Hom(C^2, C^2) of SU(2): one map over C; over R four, since C^2 is the quaternions.
+    pair = next(p for p in PAIRS if p.label == "SU(2)")
+    case, group = Case(pair, "V", "V"), pair.ours()
+    ours = equivariant_maps(rep("V", group), rep("V", group)).to_dense()
+    b = complexified(4)
+    theirs = (b.conj().T @ ours.T.reshape(-1, 4, 4) @ b).reshape(4, 16).T
+    assert dimension_over_c(case, theirs) == 1
+    assert largest_angle(ours, in_our_coordinates(case, theirs)) < 1e-12
 
 
 def test_a_basis_keeps_its_meaning_in_other_coordinates():
