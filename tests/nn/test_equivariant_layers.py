@@ -53,7 +53,7 @@ def equivariance_error(f, rep_in, rep_out, x=None) -> float:
 LAYERS = {
     "linear": lambda g: nn.EquivariantLinear(rep(IN, g), rep(OUT, g)),
     "gated": lambda g: nn.Gated(rep(OUT, g)),
-    "products": lambda g: nn.ChannelProducts(rep(IN, g), rep(OUT, g)),
+    "products": lambda g: nn.ChannelProducts(rep("2V + S + V**2", g), rep(OUT, g)),
     "scalars": lambda g: nn.InvariantScalars(rep(OUT, g)),
     "network": lambda g: nn.EquivariantMLP(rep(IN, g), rep(OUT, g), hidden=24, layers=2),
 }
@@ -205,6 +205,12 @@ def test_scalars_are_the_inner_products():
     assert torch.allclose(got.abs(), want.abs() / 2)  # the form has norm 1: eta / 2, up to sign
 
 
+def test_of_antisymmetric_forms_only_pairs_of_copies_are_features():
+    features = nn.InvariantScalars(rep("2V", SO(2)), dtype=DOUBLE)
+    assert features.out_features == 4  # three inner products and one determinant
+    assert features(inputs(features.rep)).abs().amax(0).min() > 0
+
+
 def test_linear_invariants_are_features_too():
     features = nn.InvariantScalars(rep("V + S", S(4)), dtype=DOUBLE)
     x = inputs(features.rep)
@@ -262,6 +268,10 @@ def test_gradients_are_recorded_in_evaluation_mode():
         layer(inputs(layer.rep_in))
     layer(inputs(layer.rep_in)).sum().backward()
     assert layer.coefficients.grad.abs().max() > 0
+    layer.coefficients.data.mul_(2.0)
+    layer.coefficients.detach().mul_(0.5)
+    with torch.inference_mode():
+        layer(inputs(layer.rep_in))  # what is kept is made here, and must meet gradients all the same
     x = inputs(layer.rep_in).requires_grad_()  # forces of a frozen network
     layer.requires_grad_(False)(x).sum().backward()
     assert x.grad.abs().max() > 0
@@ -315,7 +325,7 @@ def test_copies_and_states():
 def test_a_state_holds_no_constants():
     layer = layer_in_eval()
     assert list(layer.state_dict()) == ["coefficients", "bias", "_extra_state"]
-    assert all(tensor.numel() <= layer.maps.dim for tensor in layer.state_dict().values())
+    assert all(tensor.numel() <= layer.maps.dim + 1 for tensor in layer.state_dict().values())
 
 
 def test_a_state_of_another_basis_is_refused():

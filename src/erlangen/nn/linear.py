@@ -92,7 +92,9 @@ class EquivariantLinear(AbstractInBasis):
         self.register_buffer("kept_weight", None, persistent=False)
         self.register_buffer("kept_bias", None, persistent=False)
         self._seen: tuple[int, ...] = ()
-        self.marks = torch.from_numpy(fingerprint(self.maps, shape))
+        marks = [fingerprint(self.maps, shape)]
+        marks += [fingerprint(self.offsets, (self.out_features, 1))] if self.offsets is not None else []
+        self.marks = torch.from_numpy(np.concatenate(marks))
         self._spreads = torch.from_numpy(np.sqrt(self.weight_map.variances()))
         self.register_load_state_dict_post_hook(_renew_kept)
         self.reset_parameters()
