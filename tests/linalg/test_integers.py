@@ -40,7 +40,15 @@ def test_fractions_come_back_as_integers():
 
 def test_a_rank_that_drops_modulo_the_prime_is_not_believed():
     """Modulo the prime this matrix is zero, over the integers it is not."""
-    assert integer_null_space(sparse.csr_array(np.array([[float(PRIME), 2.0 * PRIME]]))) is None
+    null = integer_null_space(sparse.csr_array(np.array([[float(PRIME), 2.0 * PRIME]])))
+    assert null is not None and null.toarray().ravel().tolist() == [-2.0, 1.0]
+
+
+@pytest.mark.parametrize("entry", [184756.0, 100003.0])
+def test_entries_beyond_the_reach_of_one_prime(entry):
+    """x = c y. The residue of 184756 belongs to no small fraction, that of 100003 to -19225/21474, which is wrong."""
+    null = integer_null_space(sparse.csr_array(np.array([[1.0, -entry]])))
+    assert null is not None and null.toarray().ravel().tolist() == [entry, 1.0]
 
 
 def test_numbers_that_grow_too_large_are_refused():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -224,6 +224,15 @@ def test_generators_from_noisy_data_are_enforced_up_to_their_error():
     symmetry = er.discover((x, y), act.affine(2))
     assert er.enforce(scalars(2, 4), symmetry).dim == 3  # 1, Q and Q^2
     assert er.enforce(scalars(2, 4), symmetry.action).dim == 1  # taken literally, the flow spirals a little
+
+
+def test_a_symmetry_that_was_not_decided_is_not_enforced():
+    member = PolynomialField(exponents(2, 2), np.array([[0.0, 0, 0, 1, 0, 1]]))
+    symmetry = er.discover(member, act.rotation(2), er.Samples.box(-1, 1, dim=2))
+    undecided = replace(symmetry, spectrum=np.zeros(0))
+    with pytest.raises(er.UndecidedError, match="symmetry.action"):
+        er.enforce(scalars(2, 2), undecided)
+    assert er.enforce(scalars(2, 2), undecided.action).dim == 2
 
 
 def test_linear_maps_between_representations():
@@ -485,6 +494,13 @@ def test_large_families_stay_exact():
     found = er.enforce(vectors(6, 4), act.rotation(6))
     assert isinstance(found, RationalSubspace) and found.dim == 2
     assert "5 generators that generate all 15" in found.reason
+
+
+def test_large_coefficients_stay_exact():
+    """Kernels (y - x)^k up to k = 20 have coefficients of six digits."""
+    found = er.enforce(scalars(2, 20), kernel(act.translation(1)))
+    assert isinstance(found, RationalSubspace) and found.dim == 21
+    assert np.abs(found.sparse_basis()).max() >= 184756
 
 
 def test_families_from_a_library():

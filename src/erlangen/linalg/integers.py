@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from erlangen.linalg.null import rational_null_space
 from erlangen.linalg.subspace import RationalSubspace
 
 PRIME = 2**31 - 1
@@ -27,6 +28,9 @@ EXACT = 2**53
 
 DENOMINATORS = 1000
 """Floats that are fractions of at most this denominator, to the last bit, are read as these fractions."""
+
+SLOW_COLUMNS = 100
+"""Columns of a block up to which elimination in the rationals, a hundred times slower, steps in: seconds."""
 
 
 def as_integers(values: NDArray) -> NDArray | None:
@@ -145,12 +149,25 @@ def _null_block(component: Component) -> NDArray | None:
     n = len(component.columns)
     if n == 1:
         return np.ones((1, int(len(component.rows) == 0)), dtype=np.int64)
-    reduced, pivots = _reduce(component.dense().astype(np.int64))
+    dense = component.dense()
+    reduced, pivots = _reduce(dense.astype(np.int64))
     free = np.setdiff1d(np.arange(n), pivots)
     out = np.zeros((n, len(free)), dtype=np.int64)
     out[free, np.arange(len(free))] = 1
     out[pivots] = (-reduced[:, free]) % PRIME
-    return _lift(out)
+    lifted = _lift(out)
+    if lifted is None or np.any(dense @ lifted):  # entries beyond the reach of one prime
+        return _eliminated(dense) if n <= SLOW_COLUMNS else None
+    return lifted
+
+
+def _eliminated(dense: NDArray) -> NDArray | None:
+    """Integer null vectors ``(n, dim)`` by elimination in the rationals; None where they are not exact in float64."""
+    null = rational_null_space([[int(v) for v in row] for row in dense], dense.shape[1])
+    columns = [[int(v * lcm(*(f.denominator for f in row))) for v in row] for row in null.rows]
+    if max((abs(v) for column in columns for v in column), default=0) >= EXACT:
+        return None
+    return np.array(columns, dtype=np.int64).reshape(-1, dense.shape[1]).T
 
 
 def _echelon(columns: sparse.csr_array) -> sparse.csr_array | None:
