@@ -183,7 +183,8 @@ def test_a_grid_is_a_representation():
     # Interpolation at right angles is no interpolation.
     from erlangen.nn.grid import _interpolated
 
-    assert torch.allclose(_interpolated(a, x), Grid().act(a, x), atol=1e-12)
+    for g in average_nodes(groups.D(4)).elements:
+        assert torch.allclose(_interpolated(g, x), Grid().act(g, x), atol=1e-12)
     gradient = lambda f: torch.stack(torch.gradient(f[:, 0], dim=(1, 2)), dim=1)  # noqa: E731
     inside = (slice(None), slice(None), slice(1, -1), slice(1, -1))
     assert torch.allclose(gradient(Grid().act(a, x[:, :1]))[inside], Grid("V").act(a, gradient(x[:, :1]))[inside])
@@ -202,13 +203,13 @@ def test_turns_by_other_angles_say_that_they_interpolate():
 
 def test_state_types_and_gradients_are_those_of_the_model():
     net = mlp(6, 3)
-    model = symmetrize(net, groups.SO(3), "2V", "V", band=4)
+    group = groups.D(5) * groups.trivial(1)
+    model = symmetrize(net, group, "2V", "V")
     assert set(model.state_dict()) == {f"model.{key}" for key in net.state_dict()}
-    x = points(er.rep("2V", groups.SO(3)))
+    x = points(er.rep("2V", group))
     assert model(x.float()).dtype == torch.float32
-    exact = model.double()(x)
-    assert model.float().double().error(x) <= 2 * model.error(x) + 1e-12
-    assert torch.allclose(model.double()(x), exact, atol=1e-6)
+    model.float().double()  # the matrices are not those that were rounded
+    assert model(x).dtype == torch.float64 and model.error(x) <= 1e-14
     model(x).sum().backward()
     assert all(p.grad is not None for p in net.parameters())
     with torch.no_grad():

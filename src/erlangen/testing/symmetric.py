@@ -103,8 +103,9 @@ def equivariance_error(
     if not moves:
         raise _nothing_moves(action)
     rows = tuple(_measure(tested, moves, points, rng))
-    tol = allowance.tol if tol is None else float(tol)
-    report = SymmetryReport(rows, tol, allowance.reason, points, dtype)
+    if tol is not None:
+        allowance = Allowance(float(tol), "as asked for")
+    report = SymmetryReport(rows, allowance.tol, allowance.reason, points, dtype)
     return _looked_into(function, report, moves, rep_in, rng) if comes_from(function, "torch") else report
 
 
