@@ -92,6 +92,16 @@ def test_compiled_without_a_break():
     assert torch.allclose(net(x), net.train()(x))
 
 
+def test_a_compiled_layer_follows_a_state_that_is_loaded():
+    layer = nn.EquivariantLinear(rep("V", O(2)), rep("V", O(2)), dtype=torch.float64).eval()
+    compiled = torch.compile(layer, fullgraph=True, backend="eager")
+    x = batch(5, 2)
+    with torch.no_grad():
+        before = compiled(x)
+        layer.load_state_dict({k: 2 * v if k == "coefficients" else v for k, v in layer.state_dict().items()})
+        assert torch.allclose(compiled(x), 2 * before)
+
+
 def test_onnx(tmp_path):
     net = network(torch.float32).eval()
     path = str(tmp_path / "network.onnx")
