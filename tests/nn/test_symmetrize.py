@@ -181,10 +181,9 @@ def test_a_grid_is_a_representation():
     for grid in (Grid(), Grid("V")):
         assert torch.allclose(grid.act(a @ b, x), grid.act(a, grid.act(b, x)))
     # Interpolation at right angles is no interpolation.
-    from erlangen.nn.grid import _interpolated
-
     for g in average_nodes(groups.D(4)).elements:
-        assert torch.allclose(_interpolated(g, x), Grid().act(g, x), atol=1e-12)
+        turn = Grid().turn(g)
+        assert torch.allclose(turn.interpolated(x), turn.exactly(x), atol=1e-12)
     gradient = lambda f: torch.stack(torch.gradient(f[:, 0], dim=(1, 2)), dim=1)  # noqa: E731
     inside = (slice(None), slice(None), slice(1, -1), slice(1, -1))
     assert torch.allclose(gradient(Grid().act(a, x[:, :1]))[inside], Grid("V").act(a, gradient(x[:, :1]))[inside])
@@ -231,10 +230,14 @@ def test_chunks_do_not_change_the_result(monkeypatch):
 
 
 def test_compiled_and_eager_agree():
-    model = symmetrize(mlp(4, 2).double(), groups.D(4), "2V", "V")
-    x = points(er.rep("2V", groups.D(4)))
-    compiled = torch.compile(model, fullgraph=True, backend="eager")
-    assert torch.allclose(compiled(x), model(x), atol=1e-15)
+    net = torch.nn.Sequential(torch.nn.Flatten(), mlp(16, 2)).double()
+    image = torch.randn(3, 1, 4, 4, dtype=torch.float64)
+    for model, x in (
+        (symmetrize(mlp(4, 2).double(), groups.C(3), "2V", "V"), points(er.rep("2V", groups.C(3)))),
+        (symmetrize(net, groups.C(3), Grid()), image),
+    ):
+        compiled = torch.compile(model, fullgraph=True, backend="eager")
+        assert torch.allclose(compiled(x), model(x), atol=1e-15)
 
 
 def test_several_inputs_and_outputs():

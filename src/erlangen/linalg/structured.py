@@ -161,8 +161,8 @@ class OrbitSubspace(AbstractSubspace):
         """Inner products ``(..., dim)`` with the orbits' vectors of norm 1."""
         flat = (vectors * self.signs).reshape(-1, self.ambient_dim)
         kept = self.labels >= 0
-        sums = [np.bincount(self.labels[kept], row[kept], minlength=self.dim) for row in flat]
-        return (np.array(sums).reshape(len(flat), self.dim) / np.sqrt(self.counts)).reshape(*vectors.shape[:-1], self.dim)
+        sums = np.array([np.bincount(self.labels[kept], row[kept], minlength=self.dim) for row in flat])
+        return (sums.reshape(len(flat), self.dim) / np.sqrt(self.counts)).reshape(*vectors.shape[:-1], self.dim)
 
     def combine(self, coordinates: NDArray) -> NDArray:
         """Vectors ``(..., N)`` with given coordinates."""

@@ -47,16 +47,17 @@ class Pixels(AbstractActing):
 
     def __init__(self, grid: Grid, elements: NDArray) -> None:
         super().__init__()
-        self.grid, self.elements = grid, elements
-        self.inverses = np.linalg.inv(elements)
+        self.elements = elements
+        self.turns = [grid.turn(g) for g in elements]
+        self.inverses = [grid.turn(g) for g in np.linalg.inv(elements)]
 
     def forward(self, x: torch.Tensor, part: slice) -> torch.Tensor:
         """Move the batch by each element."""
-        return torch.stack([self.grid.act(g, x) for g in self.elements[part]])
+        return torch.stack([turn(x) for turn in self.turns[part]])
 
     def back(self, y: torch.Tensor, part: slice) -> torch.Tensor:
         """Move each copy back."""
-        return torch.stack([self.grid.act(g, copy) for g, copy in zip(self.inverses[part], y, strict=True)])
+        return torch.stack([turn(copy) for turn, copy in zip(self.inverses[part], y, strict=True)])
 
 
 class Blocks(AbstractActing):

@@ -162,7 +162,7 @@ class Frames(torch.nn.Module):
                     fix='method="average"',
                 )
             )
-        self.powers, self.reflections, self.poses = powers, reflections, poses
+        self.powers, self.reflections, self.poses = powers, reflections, poses.tolist()
         # Neighbours, counted round, where there are too many subsets to choose from.
         near = [tuple((i + a) % m for a in range(n - 1)) for i in range(m)]
         every = list(combinations(range(m), n - 1)) if comb(m, n - 1) <= 10_000 else near

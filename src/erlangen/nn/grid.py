@@ -54,50 +54,88 @@ class Grid:
         InputError
             Where there are fewer axes than coordinates, or a turn would exchange axes of different lengths.
         """
-        g = np.asarray(g, dtype=np.float64)
-        k = len(g)
+        return self.turn(np.asarray(g, dtype=np.float64))(x)
+
+    def turn(self, g: NDArray) -> Turn:
+        """What a matrix ``(k, k)`` does to tensors, ready to be applied to many."""
+        matrix = self.channel_matrix(g)
+        flips: tuple[bool, ...] = ()
+        old: tuple[int, ...] = ()
+        if is_exact(g):
+            old = tuple(int(b) for b in np.argmax(np.abs(np.round(g)), axis=1))
+            flips = tuple(bool(f) for f in np.round(g).sum(axis=0) < 0)
+        channels = None if matrix is None else matrix.tolist()
+        return Turn(len(g), old, flips, np.linalg.inv(g).tolist(), channels)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A matrix acting on grids, in plain numbers that compilers can follow.
+
+    Attributes
+    ----------
+    k : int
+        Number of spatial axes.
+    old : tuple of int
+        New axis a is old axis ``old[a]``; empty where pixels are interpolated.
+    flips : tuple of bool
+        Which old axes are reversed.
+    inverse : list of lists
+        The inverse matrix.
+    channels : list of lists or None
+        Matrix of the channels.
+    """
+
+    k: int
+    old: tuple[int, ...]
+    flips: tuple[bool, ...]
+    inverse: list[list[float]]
+    channels: list[list[float]] | None
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Move ``x (n, channels, N_1, ..., N_k)``."""
+        k = self.k
         if x.ndim < k + 2:
             raise _refused(x, f"(n, channels, {', '.join(f'N_{a + 1}' for a in range(k))})", "images[:, None]")
-        moved = _exactly(g, x) if is_exact(g) else _interpolated(g, x)
-        matrix = self.channel_matrix(g)
-        if matrix is None:
+        moved = self.exactly(x) if self.old else self.interpolated(x)
+        if self.channels is None:
             return moved
-        if moved.shape[-k - 1] != len(matrix):
-            raise _refused(x, f"{len(matrix)} channels that move by {self.channels}", "another representation")
-        return torch.movedim(
-            torch.movedim(moved, -k - 1, -1) @ torch.as_tensor(matrix.T, dtype=x.dtype, device=x.device), -1, -k - 1
+        if moved.shape[-k - 1] != len(self.channels):
+            raise _refused(x, f"{len(self.channels)} channels that move along", "another representation")
+        matrix = torch.tensor(self.channels, dtype=x.dtype, device=x.device)
+        return torch.movedim(torch.movedim(moved, -k - 1, -1) @ matrix.T, -1, -k - 1)
+
+    def exactly(self, x: torch.Tensor) -> torch.Tensor:
+        """Pixels to pixels."""
+        lead = x.ndim - self.k
+        if [x.shape[lead + b] for b in self.old] != list(x.shape[lead:]):
+            raise _refused(x, "axes of one length, as this turn exchanges them", "x[..., :m, :m]")
+        flips = [lead + b for b in range(self.k) if self.flips[b]]
+        turned = torch.flip(x, flips) if flips else x
+        return turned.permute(*range(lead), *(lead + b for b in self.old))
+
+    def interpolated(self, x: torch.Tensor) -> torch.Tensor:
+        """Pixels between pixels."""
+        k = self.k
+        if k not in (2, 3):
+            raise _refused(x, "two or three spatial axes", "a group of signed permutations moves pixels exactly")
+        reach = [max(n - 1, 1) for n in x.shape[-k:]]
+        # grid_sample counts coordinates from the last axis, in units of half the side.
+        axes = range(k - 1, -1, -1)
+        theta = [[*(self.inverse[a][b] * reach[b] / reach[a] for b in axes), 0.0] for a in axes]
+        matrix = torch.tensor(theta, dtype=x.dtype, device=x.device)
+        flat = x.reshape(-1, x.shape[-k - 1], *x.shape[-k:])
+        where = torch.nn.functional.affine_grid(
+            matrix.expand(len(flat), k, k + 1), list(flat.shape), align_corners=True
         )
+        mode = "bicubic" if k == 2 else "bilinear"
+        return torch.nn.functional.grid_sample(flat, where, mode, "zeros", align_corners=True).reshape(x.shape)
 
 
 def is_exact(g: NDArray) -> bool:
     """Whether a matrix is a signed permutation, so that pixels fall on pixels."""
-    return bool(np.isin(np.round(g, 12), (-1.0, 0.0, 1.0)).all() and (np.abs(np.round(g, 12)).sum(axis=0) == 1).all())
-
-
-def _exactly(g: NDArray, x: torch.Tensor) -> torch.Tensor:
-    k, lead = len(g), x.ndim - len(g)
-    whole = np.round(g)
-    old = [int(np.argmax(np.abs(whole[a]))) for a in range(k)]  # new axis a is old axis old[a]
-    if [x.shape[lead + b] for b in old] != list(x.shape[lead:]):
-        raise _refused(x, "axes of one length, as this turn exchanges them", "x[..., :m, :m]")
-    flips = [lead + b for b in range(k) if whole[:, b].sum() < 0]
-    turned = torch.flip(x, flips) if flips else x
-    return turned.permute(*range(lead), *(lead + b for b in old))
-
-
-def _interpolated(g: NDArray, x: torch.Tensor) -> torch.Tensor:
-    k = len(g)
-    if k not in (2, 3):
-        raise _refused(x, "two or three spatial axes", "a group of signed permutations moves pixels exactly")
-    sizes = np.array(x.shape[-k:], dtype=np.float64)
-    reach = np.maximum(sizes - 1, 1)
-    # grid_sample counts coordinates from the last axis, in units of half the side.
-    theta = (np.linalg.inv(g) * reach[None, :] / reach[:, None])[::-1, ::-1]
-    matrix = torch.as_tensor(np.hstack([theta, np.zeros((k, 1))]), dtype=x.dtype, device=x.device)
-    flat = x.reshape(-1, x.shape[-k - 1], *x.shape[-k:])
-    where = torch.nn.functional.affine_grid(matrix.expand(len(flat), k, k + 1), list(flat.shape), align_corners=True)
-    mode = "bicubic" if k == 2 else "bilinear"
-    return torch.nn.functional.grid_sample(flat, where, mode, "zeros", align_corners=True).reshape(x.shape)
+    whole = np.abs(np.round(g, 12))
+    return bool(np.isin(whole, (0.0, 1.0)).all() and (whole.sum(axis=0) == 1).all() and (whole.sum(axis=1) == 1).all())
 
 
 def _refused(x: torch.Tensor, expected: str, fix: str) -> InputError:
