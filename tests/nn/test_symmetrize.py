@@ -216,7 +216,7 @@ def test_state_types_and_gradients_are_those_of_the_model():
 
 
 def test_chunks_do_not_change_the_result(monkeypatch):
-    from erlangen.nn import symmetrized as module
+    from erlangen.nn import _symmetrizers as module
 
     x = points(er.rep("2V", groups.D(6)), 7)
     models = [
