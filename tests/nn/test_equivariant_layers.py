@@ -89,6 +89,11 @@ def test_the_only_bilinear_map_of_vectors_to_vectors_is_the_cross_product():
     assert torch.allclose(ratio, ratio[0, 0].expand_as(ratio))
 
 
+def test_products_of_which_there_are_none_are_zero():
+    layer = nn.ChannelProducts(rep("2V", GL(2)), rep("V", GL(2)))
+    assert torch.equal(layer(torch.ones(3, 4)), torch.zeros(3, 2))
+
+
 def test_products_reach_what_linear_maps_cannot():
     """|x|^2, and the cross product of two vectors, as outputs of one layer of products."""
     V, g = rep("2V", SO(3)), SO(3)
@@ -370,7 +375,8 @@ def test_a_short_training():
 REFUSED = {
     "no map": (lambda: nn.EquivariantLinear(rep("V", SO(3)), rep("S", SO(3))), "Zero is the only"),
     "no bilinear map": (lambda: nn.EquivariantBilinear(*[rep("V", O(3))] * 3), "Zero is the only"),
-    "two groups": (lambda: nn.EquivariantLinear(rep("V", SO(3)), rep("V", O(3))), "different groups|one group"),
+    "two groups": (lambda: nn.EquivariantLinear(rep("V", SO(3)), rep("V", O(3))), "not a representation of the group"),
+    "text": (lambda: nn.Gated("V"), r"given:    'V' and group=None"),
     "maps of another size": (
         lambda: nn.EquivariantLinear(rep("V", O(2)), rep("V", O(2)), maps=DenseSubspace(np.eye(9))),
         "9 unknowns",

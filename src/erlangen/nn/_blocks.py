@@ -86,6 +86,21 @@ def is_permutation(representation: Representation) -> bool:
     return all(np.isin(h, (0.0, 1.0)).all() and (h.sum(axis=1) == 1).all() for h in dense)
 
 
+def require(**representations: object) -> None:
+    """Check that arguments are representations.
+
+    Raises
+    ------
+    InputError
+        If one is something else, or belongs to another group than the first.
+    """
+    first = next(iter(representations.values()))
+    group = first.group if isinstance(first, Representation) else None
+    for what, value in representations.items():
+        if not isinstance(value, Representation) or value.group != group:
+            raise _not_of_the_group(value, group, what)
+
+
 def as_representation(value: Representation | str, group: Group | None, what: str) -> Representation:
     """Accept a representation, or its text where the group is known.
 
@@ -98,13 +113,16 @@ def as_representation(value: Representation | str, group: Group | None, what: st
         return value
     if isinstance(value, str) and isinstance(group, Group):
         return rep(value, group)
-    what_given = f"{value} of {value.group.name}" if isinstance(value, Representation) else repr(value)
-    given = f"{what_given} and group={group.name if isinstance(group, Group) else repr(group)}"
-    raise InputError(
+    raise _not_of_the_group(value, group, what)
+
+
+def _not_of_the_group(value: object, group: Group | None, what: str) -> InputError:
+    given = f"{value} of {value.group.name}" if isinstance(value, Representation) else repr(value)
+    return InputError(
         explain(
             f"{what} is not a representation of the group.",
-            given=given,
-            expected="a Representation, or a text and a group",
+            given=f"{given} and group={group.name if isinstance(group, Group) else repr(group)}",
+            expected="a Representation, or a text and a group where a group can be given",
             fix=f'{what}=rep("2V + S", SO(3))',
         )
     )

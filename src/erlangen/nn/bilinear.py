@@ -14,7 +14,7 @@ from erlangen.algebra import Group, Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import Word, word_size
 from erlangen.linalg.subspace import DenseSubspace
-from erlangen.nn._blocks import maps_between, runs, single
+from erlangen.nn._blocks import maps_between, require, runs, single
 from erlangen.nn._weights import AbstractInBasis, Constants, fingerprint, weight_of
 
 DEGREE = 4
@@ -57,6 +57,7 @@ class EquivariantBilinear(AbstractInBasis):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        require(rep1=rep1, rep2=rep2, rep_out=rep_out)
         self.rep1, self.rep2, self.rep_out = rep1, rep2, rep_out
         source = rep1 * rep2
         self.maps = maps_between(source, rep_out)
@@ -148,6 +149,7 @@ class ChannelProducts(AbstractInBasis):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        require(rep_in=rep_in, rep_out=rep_out)
         self.rep_in, self.rep_out, self.strength = rep_in, rep_out, strength
         self.words_in, self.words_out = _by_word(rep_in), _by_word(rep_out)
         self.pairs = _pairs(rep_in.group, self.words_in, self.words_out)
@@ -196,7 +198,7 @@ class ChannelProducts(AbstractInBasis):
             mix = self.coefficients[start : start + count * features].view(count, features)
             start += count * features
             mixed = torch.nn.functional.linear(torch.cat(parts, dim=1).transpose(1, 2), mix)
-            out.append(mixed.transpose(1, 2).flatten(1).to(out[0].dtype if out else mixed.dtype))
+            out.append(mixed.transpose(1, 2).flatten(1))
         values = torch.cat(out, dim=1).index_select(1, constant("back"))
         return values.view(*x.shape[:-1], self.rep_out.size)
 

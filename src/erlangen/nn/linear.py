@@ -13,7 +13,7 @@ from erlangen._errors import InputError, explain
 from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.linalg.subspace import AbstractSubspace
-from erlangen.nn._blocks import maps_between, no_map, runs, scalars
+from erlangen.nn._blocks import maps_between, no_map, require, runs, scalars
 from erlangen.nn._weights import AbstractInBasis, fingerprint, reached, weight_of
 
 
@@ -75,6 +75,7 @@ class EquivariantLinear(AbstractInBasis):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        require(rep_in=rep_in, rep_out=rep_out)
         self.rep_in, self.rep_out = rep_in, rep_out
         self.in_features, self.out_features = rep_in.size, rep_out.size
         self.maps = maps_between(rep_in, rep_out) if maps is None else maps

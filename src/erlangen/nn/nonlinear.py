@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Representation
-from erlangen.nn._blocks import block_of, is_orthogonal, is_permutation, runs, scalars, single
+from erlangen.nn._blocks import block_of, is_orthogonal, is_permutation, require, runs, scalars, single
 from erlangen.nn._weights import AbstractConstants
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
@@ -62,6 +62,7 @@ class Gated(AbstractConstants):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        require(rep=rep)
         self.rep, self.rep_out = rep, rep
         self.activation, self.gate = activation, gate
         self._scalar = np.concatenate([np.zeros(0, bool), *(np.full(r.stop - r.start, not r.word) for r in runs(rep))])
@@ -118,6 +119,7 @@ class NormActivation(AbstractConstants):
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__()
+        require(rep=rep)
         for word in dict.fromkeys(word for word, _ in rep.terms):
             if not is_orthogonal(single(rep.group, word)):
                 raise _no_length(rep, single(rep.group, word))
@@ -164,6 +166,7 @@ class Pointwise(torch.nn.Module):
 
     def __init__(self, rep: Representation, activation: Activation = torch.nn.functional.silu) -> None:
         super().__init__()
+        require(rep=rep)
         for word in dict.fromkeys(word for word, _ in rep.terms):
             if not is_permutation(single(rep.group, word)):
                 raise _mixes(rep, single(rep.group, word))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
-from erlangen.nn._blocks import Run, runs, scalars, single
+from erlangen.nn._blocks import Run, require, runs, scalars, single
 from erlangen.nn._weights import AbstractConstants
 
 
@@ -73,6 +73,7 @@ class InvariantScalars(AbstractConstants):
         self, rep: Representation, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
     ) -> None:
         super().__init__()
+        require(rep=rep)
         self.rep, self.rep_in = rep, rep
         self.linear_forms = _linear(rep)
         self.pairs = list(_pairs(rep))
