@@ -76,8 +76,7 @@ def _named(algebra: LieAlgebra, matrices: NDArray | None, noise: float) -> tuple
     """Name, remark and structure; generators that are not closed have a count instead of a name."""
     p = algebra.dim
     defect = algebra.closure_defect
-    # A closed span that is moved by noise has a defect below that noise; three times is beyond doubt.
-    if p > 1 and defect > max(min(3.0 * noise, OUTSIDE), np.sqrt(np.finfo(float).eps)):
+    if p > 1 and defect > excused(noise):
         words = f"the {p} generators do not close under brackets (defect {defect:.2g}), so no algebra is named"
         return _count(p), words, None
     try:
@@ -89,6 +88,14 @@ def _named(algebra: LieAlgebra, matrices: NDArray | None, noise: float) -> tuple
     has_complex = matrices is not None and p > 0 and complex_structure(matrices) is not None
     name = structure.display(complex_structure=has_complex)
     return (_count(p), name, structure) if name.startswith("dim ") else (name, "", structure)
+
+
+def excused(noise: float) -> float:
+    """Closure defect that the error of unit generators explains.
+
+    A closed span that is moved by noise has a defect below that noise; three times is beyond doubt.
+    """
+    return max(min(3.0 * noise, OUTSIDE), float(np.sqrt(np.finfo(float).eps)))
 
 
 def _turns(action: PolynomialAction, noise: float) -> bool:

@@ -253,10 +253,19 @@ class Symmetry:
 
     @property
     def group(self) -> Group:
-        """The connected group of a linear symmetry; affine ones as matrices of size d + 1."""
-        from erlangen.algebra.groups import from_matrices
+        """The connected group of a linear symmetry; affine ones as matrices of size d + 1.
 
-        return from_matrices(lie_algebra=_export.matrices(self), name=self.name)
+        Generators whose brackets leave their span by their error are moved to the nearest algebra: else they
+        would generate a far larger group.
+
+        Raises
+        ------
+        UndecidedError
+            Where no algebra is within that error.
+        """
+        from erlangen.verbs._group import group_of
+
+        return group_of(self)
 
     @property
     def rep(self) -> Representation:
