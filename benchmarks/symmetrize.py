@@ -21,8 +21,8 @@ from erlangen.algebra import Group, groups
 from erlangen.nn._average import uniform
 from erlangen.nn.grid import Grid
 from erlangen.nn.symmetrized import AbstractSymmetrized, symmetrize
+from erlangen.testing._evaluate import finite_error
 from erlangen.testing._moves import element_move, representation
-from erlangen.testing.symmetric import finite_error
 
 N_TRAIN, N_TEST, N_ERROR = 1000, 1000, 40
 POINT = 0.01

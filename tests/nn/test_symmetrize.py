@@ -14,8 +14,8 @@ from erlangen.nn.augmented import augment
 from erlangen.nn.grid import Grid
 from erlangen.nn.symmetrized import symmetrize
 from erlangen.testing import assert_symmetric
+from erlangen.testing._evaluate import finite_error
 from erlangen.testing._moves import element_move
-from erlangen.testing.symmetric import finite_error
 
 RNG = np.random.default_rng(0)
 

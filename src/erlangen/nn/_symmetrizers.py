@@ -17,8 +17,8 @@ from erlangen.fields import carry
 from erlangen.nn import _frames
 from erlangen.nn._acting import AbstractActing
 from erlangen.nn._average import Nodes, uniform
+from erlangen.testing._evaluate import finite_error
 from erlangen.testing._moves import Move, action_moves, element_move
-from erlangen.testing.symmetric import finite_error
 from erlangen.verbs import Symmetry
 
 ROWS = 8192

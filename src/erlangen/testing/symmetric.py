@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,9 @@ from erlangen._lazy import comes_from
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group, Representation
 from erlangen.fields import EXACT, AbstractField, as_field, carry
-from erlangen.testing._moves import Carry, Move, action_moves, group_moves, representation
-from erlangen.testing._report import Row, SymmetryReport
+from erlangen.testing._evaluate import Evaluated, FieldUnderTest, measure, norms, rms
+from erlangen.testing._moves import Move, action_moves, group_moves, representation
+from erlangen.testing._report import SymmetryReport
 from erlangen.verbs import Symmetry
 
 POINTS = 64
@@ -26,44 +27,6 @@ SURE = 6.0
 
 OPERATIONS = 1000
 """Operations allowed for in a function that cannot be looked into."""
-
-
-class Evaluated(Protocol):
-    """Something with values and derivatives along directions."""
-
-    def value(self, x: NDArray, /) -> NDArray: ...
-
-    def push(self, x: NDArray, v: NDArray, /) -> NDArray: ...
-
-
-@dataclass(frozen=True, eq=False)
-class FieldUnderTest:
-    """A field, with derivatives along directions."""
-
-    field: AbstractField
-
-    def value(self, x: NDArray) -> NDArray:
-        """Values ``(n, c)``."""
-        return self.field.value(x)
-
-    def push(self, x: NDArray, v: NDArray) -> NDArray:
-        """Derivatives ``(n, c)`` along ``v (n, d)``."""
-        return np.einsum("ncd,nd->nc", self.field.jacobian(x), v)
-
-
-@dataclass(frozen=True, eq=False)
-class Values:
-    """A function that is not differentiated."""
-
-    function: Carry
-
-    def value(self, x: NDArray) -> NDArray:
-        """Values."""
-        return self.function(x)
-
-    def push(self, x: NDArray, v: NDArray) -> NDArray:
-        """Not asked for where moves are finite."""
-        raise NotImplementedError
 
 
 def equivariance_error(
@@ -102,7 +65,7 @@ def equivariance_error(
     moves = list(_moves(action, rep_in, rep_out, points, rng))
     if not moves:
         raise _nothing_moves(action)
-    rows = tuple(_measure(tested, moves, points, rng))
+    rows = tuple(measure(tested, moves, points, rng))
     if tol is not None:
         allowance = Allowance(float(tol), "as asked for")
     report = SymmetryReport(rows, allowance.tol, allowance.reason, points, dtype)
@@ -269,37 +232,6 @@ def _moves(action: Any, rep_in: Any, rep_out: Any, x: NDArray, rng: np.random.Ge
     )
 
 
-def _measure(
-    tested: Evaluated, moves: Iterable[Move], x: NDArray, rng: np.random.Generator, least: float = 0.0
-) -> Iterable[Row]:
-    f = tested.value(x)
-    length = _norms(x)
-    u = rng.normal(size=x.shape)
-    u *= (length / _norms(u)).reshape(-1, *([1] * (x.ndim - 1)))
-    # A function that is zero in the mean still has a size: how far it goes when a point moves by its own length.
-    size = max(_rms(_norms(f)) + _rms(_norms(tested.value(x + u) - f)), least)
-    for one in moves:
-        if one.infinitesimal:
-            v = one.inputs(x)
-            speed = _rms(_norms(v)) / max(_rms(length), np.finfo(float).tiny)
-            miss = _norms(tested.push(x, v) - one.outputs(x, f)) / (speed or 1.0)
-            whole = size
-        else:
-            there = tested.value(one.inputs(x))
-            miss = _norms(there - one.outputs(x, f))
-            whole = max(size, _rms(_norms(there)))
-        worst = int(np.argmax(np.where(np.isfinite(miss), miss, np.inf)))
-        error = miss[worst] / whole if whole > 0 else miss[worst]
-        yield Row(one.name, one.infinitesimal, float(error) if np.isfinite(error) else float("inf"), worst)
-
-
-def finite_error(
-    value: Carry, moves: Iterable[Move], x: NDArray, rng: int | np.random.Generator, size: float = 0.0
-) -> float:
-    """Largest error of ``value`` under finite moves of the points ``x (n, ...)``, relative to ``size`` at least."""
-    return max(row.error for row in _measure(Values(value), moves, x, np.random.default_rng(rng), size))
-
-
 def _looked_into(
     module: Any, report: SymmetryReport, moves: list[Move], rep_in: Any, rng: np.random.Generator
 ) -> SymmetryReport:
@@ -311,10 +243,10 @@ def _looked_into(
     if report.dtype != "float64":
         own, exact = _torch.under_test(module), _torch.under_test(module, _torch.torch.float64)
         f = exact.value(x)
-        size = max(_rms(_norms(f)), np.finfo(float).tiny)
-        rounding = float(_norms(own.value(x) - f).max() / size)
+        size = max(rms(norms(f)), np.finfo(float).tiny)
+        rounding = float(norms(own.value(x) - f).max() / size)
         finite = [m for m in moves if not m.infinitesimal]
-        missed = [_norms(own.value(m.inputs(x)) - m.outputs(x, own.value(x))).max() / size for m in finite]
+        missed = [norms(own.value(m.inputs(x)) - m.outputs(x, own.value(x))).max() / size for m in finite]
         own_error = float(max(missed, default=0.0))
     layer = "" if report.passed else _first_layer(module, report, rep_in, rng)
     return replace(report, own_error=own_error, rounding=rounding, layer=layer)
@@ -330,18 +262,10 @@ def _first_layer(module: Any, report: SymmetryReport, rep_in: Any, rng: np.rando
     for layer in found:
         moves = group_moves(layer.rep_in.group, layer.rep_in, layer.rep_out, rng)
         part = _torch.ModuleUnderTest(layer.module, _torch.torch.float64)
-        worst = max(_measure(part, moves, layer.inputs, rng), key=lambda row: row.error)
+        worst = max(measure(part, moves, layer.inputs, rng), key=lambda row: row.error)
         if not worst.error <= report.tol:
             return f"{layer.name} is the first that breaks: error {worst.error:.2g} under {worst.element}"
     return f"none of the {len(found)} layers that say their representations breaks; what joins them does"
-
-
-def _norms(values: NDArray) -> NDArray:
-    return np.sqrt(np.sum(values.reshape(len(values), -1) ** 2, axis=1))
-
-
-def _rms(norms: NDArray) -> float:
-    return float(np.sqrt(np.mean(norms**2)))
 
 
 def _nothing_moves(action: Any) -> InputError:
