@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks._tasks import TASKS, Task
+from benchmarks.data_efficiency import count, plain
 from erlangen.algebra import rep
 
 
@@ -39,3 +40,10 @@ def test_inertia_of_one_body_on_an_axis():
     x = np.zeros((1, 20))
     x[0, 0], x[0, 5] = 2.0, 3.0  # mass 2 at (3, 0, 0)
     assert np.allclose(TASKS[1].values(x).reshape(3, 3), np.diag([0.0, 18.0, 18.0]))
+
+
+@pytest.mark.parametrize("parameters", [500, 5000, 50_000])
+def test_the_plain_network_has_the_size_that_is_asked(parameters: int):
+    # One unit more or less in three layers of width w changes 4 w + 20 or so.
+    width = (parameters / 2) ** 0.5
+    assert abs(count(plain(10, 1, parameters)) - parameters) <= 2 * width + 14
