@@ -52,7 +52,7 @@ def _closed(sym: Symmetry, a: NDArray) -> NDArray:
             "The generators do not span a Lie algebra, so there is no group.",
             given=f"{sym.name}: {sym.dim} generators, brackets {algebra.closure_defect:.2g} outside their span",
             expected=f"generators that close within their error {sym.noise:.2g}",
-            fix="a smaller delta, more data or fewer candidates; er.groups.from_matrices(...) for generators that you trust",
+            fix="a smaller delta, more data or fewer candidates; er.groups.from_matrices(...) for known generators",
         )
     )
 
