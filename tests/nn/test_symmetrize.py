@@ -275,6 +275,11 @@ REFUSED = {
     "size": (lambda: symmetrize(mlp(4, 1), groups.SO(3))(torch.ones(2, 4)), InputError, "does not fit"),
     "blocks": (lambda: symmetrize(mlp(6, 1), groups.SO(3))(torch.ones(2, 6)), InputError, '"2V"'),
     "one vector": (lambda: symmetrize(mlp(3, 1), groups.SO(3), method="frame"), InputError, "needs 2 vectors"),
+    "output size": (
+        lambda: symmetrize(mlp(4, 3), groups.SO(2), "2V", "V", method="frame")(torch.ones(2, 4)),
+        InputError,
+        r"shape \(2, 3\)",
+    ),
     "no frames": (lambda: symmetrize(mlp(4, 1), groups.SU(2), method="frame"), InputError, "No frames"),
     "oblong": (
         lambda: symmetrize(mlp(4, 1), groups.C(4), Grid())(torch.ones(1, 1, 4, 6)),

@@ -18,7 +18,7 @@ from erlangen.nn import _frames
 from erlangen.nn._acting import AbstractActing
 from erlangen.nn._average import Nodes, uniform
 from erlangen.testing._evaluate import finite_error
-from erlangen.testing._moves import Move, action_moves, element_move
+from erlangen.testing._moves import Move, action_moves, element_move, unfit
 from erlangen.verbs import Symmetry
 
 ROWS = 8192
@@ -186,6 +186,8 @@ class FrameAverage(AbstractSymmetrized):
         w = w.reshape(*w.shape, *([1] * (y.ndim - 2)))
         if self.outputs is None:
             return (w * y).sum(0)
+        if y.shape[2:].numel() != self.outputs.size:
+            raise unfit(tuple(y.shape[1:]), self.outputs.size)
         back = self.outputs.act(g.transpose(-1, -2), y.reshape(*y.shape[:2], self.outputs.size))
         return (w * back.reshape(y.shape)).sum(0)
 
