@@ -282,6 +282,14 @@ def test_gradients_are_recorded_in_evaluation_mode():
     assert x.grad.abs().max() > 0
 
 
+def test_layers_can_be_made_in_inference_mode_and_without_memory():
+    with torch.inference_mode():
+        layer = layer_in_eval()
+        assert torch.equal(layer(inputs(layer.rep_in)), layer.to_linear()(inputs(layer.rep_in)))
+    network = nn.EquivariantMLP("V", "V", O(2), hidden=6, layers=1, device="meta").eval()
+    assert network(torch.empty(3, 2, device="meta")).shape == (3, 2)
+
+
 def test_an_ordinary_layer_with_the_same_function():
     layer = seeded(lambda: nn.EquivariantLinear(rep(IN, O(2)), rep(OUT, O(2)), dtype=DOUBLE))
     torch.nn.init.normal_(layer.bias)

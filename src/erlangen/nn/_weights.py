@@ -7,6 +7,7 @@ that ``module.double()`` gives float64 constants, not float32 ones with zeros ap
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from functools import singledispatch
 from itertools import pairwise
 from typing import final
@@ -23,6 +24,15 @@ from erlangen.linalg.subspace import AbstractSubspace
 
 _SAME_BASIS = 1e-6
 """Bases that differ by choice differ by about 1; bases that differ by rounding, by far less."""
+
+
+def full_precision(parameter: torch.Tensor) -> AbstractContextManager:
+    """A context in which autocast leaves the type of constants and coefficients alone.
+
+    Rounded to half precision, the factors of a weight would no longer be orthogonal: only the weight may be.
+    """
+    kind = parameter.device.type
+    return nullcontext() if kind == "meta" else torch.autocast(kind, enabled=False)
 
 
 class AbstractConstants(torch.nn.Module):

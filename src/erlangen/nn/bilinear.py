@@ -15,7 +15,7 @@ from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import Word, word_size
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.nn._blocks import maps_between, require, runs, single
-from erlangen.nn._weights import AbstractInBasis, Constants, fingerprint, weight_of
+from erlangen.nn._weights import AbstractInBasis, Constants, fingerprint, full_precision, weight_of
 
 DEGREE = 4
 """Products of words w1 x w2 -> w3 are used up to this number of tensor factors in all."""
@@ -75,7 +75,7 @@ class EquivariantBilinear(AbstractInBasis):
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x1 (..., a)`` and ``x2 (..., b)``."""
-        with torch.autocast(self.coefficients.device.type, enabled=False):
+        with full_precision(self.coefficients):
             weight = self.weight_map(self.coefficients).index_select(1, self.constants.get_buffer("column"))
         pairs = (x1.unsqueeze(-1) * x2.unsqueeze(-2)).flatten(-2)
         return torch.nn.functional.linear(pairs, weight)

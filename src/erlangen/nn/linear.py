@@ -14,7 +14,7 @@ from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.nn._blocks import maps_between, no_map, require, runs, scalars
-from erlangen.nn._weights import AbstractInBasis, fingerprint, reached, weight_of
+from erlangen.nn._weights import AbstractInBasis, fingerprint, full_precision, reached, weight_of
 
 
 @final
@@ -114,8 +114,7 @@ class EquivariantLinear(AbstractInBasis):
 
     def assemble(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The weight ``(N_out, N_in)`` and the bias ``(N_out,)``, differentiable in the parameters."""
-        # Rounded to half precision, the factors would no longer be orthogonal: only the product may be.
-        with torch.autocast(self.coefficients.device.type, enabled=False):
+        with full_precision(self.coefficients):
             weight = self.weight_map(self.coefficients)
             return weight, None if self.bias_map is None else self.bias_map(self.bias).view(-1)
 
@@ -215,7 +214,7 @@ class EquivariantLinear(AbstractInBasis):
         exporting = compiling and not torch.compiler.is_dynamo_compiling()  # what is exported now is not trained
         if torch.is_grad_enabled() and not exporting and (c.requires_grad or (b is not None and b.requires_grad)):
             return self.assemble()
-        if not compiling and self._seen != (id(c), c._version, 0 if b is None else b._version):
+        if not compiling and self._seen != (id(c), _version(c), _version(b)):
             self._keep()
         weight = self._buffers["kept_weight"]
         return self.assemble() if weight is None else (weight, self._buffers["kept_bias"])
@@ -225,7 +224,7 @@ class EquivariantLinear(AbstractInBasis):
         with torch.inference_mode(False), torch.no_grad():
             self.kept_weight, self.kept_bias = self.assemble()
         c, b = self.coefficients, self.bias
-        self._seen = (id(c), c._version, 0 if b is None else b._version)
+        self._seen = (id(c), _version(c), _version(b))
 
     def _drop(self) -> None:
         self.kept_weight, self.kept_bias, self._seen = None, None, ()
@@ -248,6 +247,11 @@ class EquivariantLinear(AbstractInBasis):
             rows = slice(run.start, run.stop)
             out[0 if moved[rows].any() else 1 if offset[rows].any() else 2].append(text)
         return out
+
+
+def _version(parameter: torch.Tensor | None) -> int:
+    """How often a parameter was changed in place; one made in inference mode does not tell."""
+    return 0 if parameter is None or parameter.is_inference() else parameter._version
 
 
 def _renew_kept(layer: EquivariantLinear, _keys: object) -> None:
