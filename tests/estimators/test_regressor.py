@@ -20,6 +20,7 @@ from erlangen.fields.bases import Fourier
 RNG = np.random.default_rng(0)
 PAIRS = RNG.normal(size=(60, 6))
 SO3, O3 = er.groups.SO(3), er.groups.O(3)
+TURNS = er.actions.rotation(3)
 SPINS = er.Samples.box(-1, 1, dim=3)
 
 
@@ -50,6 +51,11 @@ def halves(x):
 PLANTED = {
     "scalar product": ({"action": SO3, "rep_in": "2V"}, lambda x: 3 * np.sum(np.multiply(*halves(x)), axis=1) - 2, 4),
     "cross product": ({"action": SO3, "rep_in": "2V", "rep_out": "V"}, lambda x: np.cross(*halves(x)), 3),
+    "cross product, by an action": (
+        {"action": TURNS.tied([(0, 1, 2), (3, 4, 5)]).with_output(er.actions.matrices_of(TURNS))},
+        lambda x: np.cross(*halves(x)),
+        3,
+    ),
     "moment of inertia": (
         {"action": O3, "rep_in": "2V", "rep_out": "V*V"},
         moment_of_inertia,
