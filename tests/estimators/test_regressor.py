@@ -133,6 +133,8 @@ def test_functions_of_a_library():
     model = EquivariantRegressor(er.actions.rotation(2), kind="vector", library=library).fit(x, 3 * x / r)
     assert model.subspace_.dim == 2
     assert model.equations() == "f1 = 3 x/sqrt(x^2 + y^2)\nf2 = 3 y/sqrt(x^2 + y^2)"
+    potential = EquivariantRegressor(er.actions.rotation(2), library=er.fields.Expressions("1/sqrt(x**2 + y**2)", "x"))
+    assert potential.fit(x, 2 + 3 / r[:, 0]).equations() == "f = 2 + 3 1/sqrt(x^2 + y^2)"
     wave = EquivariantRegressor(er.actions.translation(1), kind="invariant", library=Fourier([2.0], 2)).fit(
         angle, angle[:, 0]
     )

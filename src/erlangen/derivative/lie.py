@@ -22,7 +22,7 @@ from erlangen.derivative.samples import Samples
 from erlangen.derivative.scales import Scales, scales_of
 from erlangen.derivative.separable import Separable, separate
 from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField, lift
-from erlangen.linalg.qr import StreamedQR, triangular_factor
+from erlangen.linalg.qr import StreamedQR, rounding, triangular_factor
 
 ROWS_PER_GENERATOR = 2
 """Residuals for each candidate: random matrices of that shape have no singular value below a quarter of the largest."""
@@ -156,7 +156,11 @@ class LieDerivative:
             unit = np.broadcast_to(np.eye(field.value_dim)[:, None], (field.value_dim, len(x), field.value_dim))
             tau = np.stack([chosen.on_values(x, channel) for channel in unit], axis=3)
             root = np.sqrt(w)[:, None, None]
-            moved = np.einsum("ncqa,nra->rncq", slopes, chosen.on_points(x))
+            velocities = chosen.on_points(x)
+            moved = np.einsum("ncqa,nra->rncq", slopes, velocities)
+            # A function that does not move has terms that cancel: their rounding must not pass for its size.
+            terms = np.einsum("ncqa,nra->rncq", np.abs(slopes), np.abs(velocities))
+            moved[np.abs(moved) <= rounding((field.point_dim,)) * terms] = 0.0
             yield moved * root, np.einsum("nrab,nbq->rnaq", tau, features) * root
 
     def in_coefficients(self, xi: NDArray) -> CoefficientMap | None:

@@ -128,7 +128,10 @@ def _sampled(request: Request, xi: NDArray) -> tuple[NDArray, tuple[str, ...]]:
     span = (field.features(few.points) * weights).reshape(-1, field.n_params)
     u, s, _ = np.linalg.svd(span, full_matrices=False)
     u = u[:, s > np.sqrt(np.finfo(np.float64).eps) * s[0]]
-    images = [lie.in_theta(row) for row in xi]
+    images = [
+        np.concatenate([(ahead - behind).reshape(-1, field.n_params) for ahead, behind in lie.terms_in_theta(row)])
+        for row in xi
+    ]
     elements = Request(lie, request.elements, request.tolerance, False)
     size, n_rows = len(request.elements), len(span)
     if size:
