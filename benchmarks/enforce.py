@@ -2,9 +2,9 @@
 
 Both sides are timed from the built group to the basis. *Cold* is the first call: for erlangen in a forked process,
 imports done; for emlp with every compiled function thrown away (``--full``: in a process of its own, imports done).
-*Warm* is a later call with the stored solutions of emlp thrown away; erlangen stores none. emlp is stopped after 60 s
-and counted as 60; where it answers NaN, its time counts, its answer does not. It works in float32, so that its bases
-agree to about 1e-5. Ratios are erlangen / emlp.
+*Warm* is the median of later calls with the stored solutions of emlp thrown away; erlangen stores none. emlp is
+stopped after 60 s and counted as 60; where it answers NaN, its time counts, its answer does not. It works in float32,
+so that its bases agree to about 1e-5. Ratios are erlangen / emlp.
 
 The short form leaves out the nine cases of T2 and mixed words above 2,500 unknowns, where emlp takes minutes.
 
