@@ -15,7 +15,8 @@ from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import Word, word_size
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.nn._blocks import maps_between, require, runs, single
-from erlangen.nn._weights import AbstractInBasis, Constants, fingerprint, full_precision, weight_of
+from erlangen.nn._constants import AbstractInBasis, Constants, full_precision
+from erlangen.nn._weights import fingerprint, weight_of
 
 DEGREE = 4
 """Products of words w1 x w2 -> w3 are used up to this number of tensor factors in all."""

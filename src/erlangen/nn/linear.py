@@ -14,7 +14,8 @@ from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.nn._blocks import maps_between, no_map, require, runs, scalars
-from erlangen.nn._weights import AbstractInBasis, fingerprint, full_precision, reached, weight_of
+from erlangen.nn._constants import AbstractInBasis, full_precision
+from erlangen.nn._weights import fingerprint, reached, weight_of
 
 
 @final

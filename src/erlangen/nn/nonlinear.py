@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Representation
 from erlangen.nn._blocks import block_of, is_orthogonal, is_permutation, require, runs, scalars, single
-from erlangen.nn._weights import AbstractConstants
+from erlangen.nn._constants import AbstractConstants
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
 

@@ -14,7 +14,7 @@ from erlangen._errors import InputError, explain
 from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.nn._blocks import Run, require, runs, scalars, single
-from erlangen.nn._weights import AbstractConstants
+from erlangen.nn._constants import AbstractConstants
 
 
 @dataclass(frozen=True, eq=False)
