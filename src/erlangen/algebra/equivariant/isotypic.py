@@ -82,7 +82,9 @@ class Component:
         return IsotypicBlock(self.bases[target], self.bases[source], self.commutant)
 
 
-def components(sides: tuple[Side, ...], rng: int | np.random.Generator = 0) -> tuple[Component, ...]:
+def components(
+    sides: tuple[Side, ...], rng: int | np.random.Generator = 0, digits_lost: float = 1.0
+) -> tuple[Component, ...]:
     """Split all sides into irreducible components at once.
 
     Parameters
@@ -91,6 +93,8 @@ def components(sides: tuple[Side, ...], rng: int | np.random.Generator = 0) -> t
         Representations of one group whose matrices span an algebra closed under transposes.
     rng : int or Generator
         For the random elements; the answer does not depend on it.
+    digits_lost : float
+        Factor by which the generators are less exact than rounding.
 
     Raises
     ------
@@ -101,17 +105,17 @@ def components(sides: tuple[Side, ...], rng: int | np.random.Generator = 0) -> t
     reason = ""
     for _ in range(_DRAWS):
         try:
-            return _split(sides, rng)
+            return _split(sides, rng, digits_lost)
         except NotSplitError as error:
             reason = str(error)
     raise NotSplitError(reason)
 
 
-def _split(sides: tuple[Side, ...], rng: np.random.Generator) -> tuple[Component, ...]:
+def _split(sides: tuple[Side, ...], rng: np.random.Generator, digits_lost: float = 1.0) -> tuple[Component, ...]:
     # The symmetric part of an element has the eigenspaces; the rest of it links them.
     draw = _Draw(sides, rng)
     spectra = [np.linalg.eigh((e + e.T) / 2) for e in draw.elements]
-    clusters = _clusters([values for values, _ in spectra])
+    clusters = _clusters([values for values, _ in spectra], digits_lost)
     spaces = [
         [vectors[:, labels == c] for c in range(clusters.count)]
         for (_, vectors), labels in zip(spectra, clusters.labels)
@@ -174,14 +178,15 @@ class _Clusters:
     count: int
 
 
-def _clusters(spectra: list[NDArray]) -> _Clusters:
+def _clusters(spectra: list[NDArray], digits_lost: float) -> _Clusters:
     """Number the eigenvalues so that equal ones, on any side, share a number."""
     values = np.concatenate(spectra)
     order = np.argsort(values)
     size = max((len(s) for s in spectra), default=1)
     top = float(np.abs(values).max(initial=0.0))
-    # An eigenvalue is known to rounding times the norm; of what is more, the whole gap is generic.
-    tol = 100 * rounding((size, size)) * max(top, 1e-300)
+    # An eigenvalue is as exact as the generators, to a few digits that the products cost. Different ones
+    # that come as near are merged, seen not to be copies of each other, and drawn again.
+    tol = 1000 * digits_lost * rounding((size, size)) * max(top, 1e-300)
     steps = np.diff(values[order]) > tol
     labels = np.empty(len(values), dtype=int)
     labels[order[:1]], labels[order[1:]] = 0, np.cumsum(steps)

@@ -14,8 +14,6 @@ from erlangen.algebra.equivariant.split import Content, contents
 from erlangen.algebra.representation import Representation
 from erlangen.linalg.subspace import AbstractSubspace
 
-_NEARLY = 0.1  # brackets of unit generators that generate in earnest leave their span by about 1
-
 
 @dataclass(frozen=True, eq=False)
 class EquivariantMaps(AbstractSubspace):
@@ -133,21 +131,11 @@ class EquivariantMaps(AbstractSubspace):
             lines.append("No irreducible stands on both sides, and maps between different ones vanish (Schur's lemma).")
         elif not self.dim:
             lines.append("The equations rho W = W rho have no solution but zero.")
-        return "\n".join([*lines, *self._noise()])
-
-    def _noise(self) -> list[str]:
-        """Advice where the generators look like a closed algebra with noise."""
-        closure = self.source.group.closure()
-        if closure.is_closed or closure.defect > _NEARLY:
-            return []
-        return [
-            f"The {closure.spanned} generators are closed under brackets only to {closure.defect:.1g}, and generate "
-            f"{closure.dim}. If they come from data, use group.nearest_closed()."
-        ]
+        return "\n".join(lines)
 
     def __str__(self) -> str:
         text = f"{_count(self.dim)} from {self.source} to {self.target} of {self.source.group.name}"
-        return "\n".join([f"{text}: {self.reason}; {self.method}, residual {self.residual:.1e}", *self._noise()])
+        return f"{text}: {self.reason}; {self.method}, residual {self.residual:.1e}"
 
     def __repr__(self) -> str:
         return f"<EquivariantMaps {self.source} >> {self.target}: {self.dim}>"

@@ -15,10 +15,12 @@ from erlangen.algebra.equivariant.maps import EquivariantMaps
 from erlangen.algebra.equivariant.memory import check_memory
 from erlangen.algebra.equivariant.orbits import orbit_maps, permutes
 from erlangen.algebra.equivariant.split import Splitting, split
+from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation
-from erlangen.linalg.structured import IsotypicSubspace
+from erlangen.linalg.structured import IsotypicSubspace, OrbitSubspace
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
 
+_NEARLY = 0.1  # brackets of unit generators that generate in earnest leave their span by about 1
 _MANY = 100_000  # entries of a map from which one probe says as much as three
 
 
@@ -47,8 +49,8 @@ def equivariant_maps(
     Raises
     ------
     InputError
-        Where the groups differ, the method is unknown or does not apply, or the result would not
-        fit in memory.
+        Where the groups differ, the method is unknown or does not apply, generators close only
+        nearly, or the result would not fit in memory.
 
     Examples
     --------
@@ -72,6 +74,8 @@ def equivariant_maps(
         if cache is not None:
             store.write(cache, key, *found)
     subspace, name = found
+    if not isinstance(subspace, IsotypicSubspace | OrbitSubspace):
+        _check_closed(source.group)
     left = subspace.residual if np.isfinite(subspace.residual) else residual(sides, subspace)
     return EquivariantMaps(source, target, subspace, left, name)
 
@@ -161,6 +165,23 @@ def _discrete_defect(sides: tuple[Side, Side], w: np.ndarray, k: int) -> float:
 def _defect(left: np.ndarray, right: np.ndarray, w: np.ndarray) -> float:
     size = max(np.linalg.norm(left), np.linalg.norm(right), np.linalg.norm(w))
     return float(np.linalg.norm(left - right) / size)
+
+
+def _check_closed(group: Group) -> None:
+    """Refuse generators that look like a closed algebra with noise: exactly, they generate a far larger one."""
+    closure = group.closure()
+    if closure.is_closed or closure.defect > _NEARLY:
+        return
+    raise InputError(
+        explain(
+            "These generators close under brackets only nearly, and what they generate is far larger.",
+            given=f"{closure.spanned} generators of {group.name} with a closure defect of {closure.defect:.1g}; "
+            f"they generate {closure.dim} dimensions",
+            expected="generators closed to rounding, or brackets that leave the span in earnest",
+            fix="group.nearest_closed() where they come from data; from_matrices(lie_algebra=group.closure().basis) "
+            "where they are meant as they are",
+        )
+    )
 
 
 def _unknown(method: str) -> InputError:

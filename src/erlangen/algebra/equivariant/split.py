@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from erlangen.algebra.equivariant.weights import weight_components
 from erlangen.algebra.representation import Representation
 
 _SMALL = 150  # size of all words together up to which two random elements are faster than weights
+_BALANCING = 1e3  # digits lost by tens of steps, each with its rounding, and an inverse
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,17 @@ def split(sides: tuple[Side, ...], method: str = "auto") -> Splitting | None:
     method : str
         ``"weights"``, ``"isotypic"``, or ``"auto"``: the faster one.
     """
-    changes = None
+    changes, digits_lost = None, 1.0
     if not _holds_transposes(sides):
         if not may_be_reductive(sides):
             return None
         sides, changes = balanced(sides)
-        # Balancing takes tens of steps, each with its rounding, and inverts what it has found.
-        if not _holds_transposes(sides, 1e3):
+        digits_lost = _BALANCING
+        if not _holds_transposes(sides, digits_lost):
             return None
     words = {tuple(id(f) for f in word): word for side in sides for word, _ in side.words}
     single = tuple(Side(((word, 1),)) for word in words.values())
-    chosen = _method(single, method)
+    chosen = _method(single, method, digits_lost)
     if chosen is None:
         return None
     name, solver = chosen
@@ -113,13 +115,17 @@ def _holds_transposes(sides: tuple[Side, ...], digits_lost: float = 1.0) -> bool
     return not len(lie) and not len(discrete)
 
 
-def _method(single: tuple[Side, ...], method: str) -> tuple[str, Callable] | None:
+def _method(single: tuple[Side, ...], method: str, digits_lost: float) -> tuple[str, Callable] | None:
     factors = [f for side in single for f in side.factors]
     connected = bool(factors) and not any(len(f.discrete) for f in factors)
     if method == "weights":
         return ("weights", weight_components) if connected else None
     large = sum(side.size for side in single) > _SMALL
-    return ("weights", weight_components) if method == "auto" and connected and large else ("isotypic", components)
+    return (
+        ("weights", weight_components)
+        if method == "auto" and connected and large
+        else ("isotypic", partial(components, digits_lost=digits_lost))
+    )
 
 
 def _spread(component: Component, side: Side, place: dict) -> NDArray:
