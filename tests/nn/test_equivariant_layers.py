@@ -335,23 +335,6 @@ def test_copies_and_states():
         assert torch.equal(other(x), y)
 
 
-def test_a_state_holds_no_constants():
-    layer = layer_in_eval()
-    assert list(layer.state_dict()) == ["coefficients", "bias", "_extra_state"]
-    assert all(tensor.numel() <= layer.maps.dim + 1 for tensor in layer.state_dict().values())
-
-
-def test_a_state_of_another_basis_is_refused():
-    """The same space with other signs: silently, the coefficients would mean another function."""
-    layer = layer_in_eval()
-    flipped = DenseSubspace(-layer.maps.to_dense())
-    other = nn.EquivariantLinear(layer.rep_in, layer.rep_out, maps=flipped, dtype=DOUBLE)
-    before = other.coefficients.clone()
-    with pytest.raises(InputError, match="another basis"):
-        other.load_state_dict(layer.state_dict())
-    assert torch.equal(other.coefficients, before)
-
-
 def test_half_precision_by_autocast():
     net = small()
     x = inputs(net.rep_in, 50, torch.float32)

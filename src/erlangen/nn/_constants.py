@@ -79,8 +79,8 @@ class AbstractInBasis(torch.nn.Module):
     """A module whose parameters are coordinates in a basis, which its state tells from other bases.
 
     A basis of a space is a choice: another version of a library may turn it, and the same coefficients would
-    then silently mean another function. The state therefore holds one number for each basis vector,
-    and a state of another basis is refused before anything is loaded.
+    then silently mean another function. The state therefore holds one number for each basis vector, and a
+    state of another basis is carried over or refused, before anything of this module is loaded.
     """
 
     marks: torch.Tensor
@@ -92,22 +92,50 @@ class AbstractInBasis(torch.nn.Module):
     def set_extra_state(self, state: torch.Tensor) -> None:
         """Nothing to restore: the basis has been compared before the parameters were loaded."""
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        there = state_dict.get(prefix + "_extra_state")
-        if there is not None and not (
-            there.shape == self.marks.shape
-            and bool(((there.to("cpu", torch.float64) - self.marks).abs() <= _SAME_BASIS).all())
-        ):
-            raise _other_basis(prefix, self.marks.shape, there.shape)
-        super()._load_from_state_dict(state_dict, prefix, *args)
+    @abstractmethod
+    def portable(self) -> tuple[str, ...]:
+        """Names of what a state holds beside the parameters, the same in every basis."""
+
+    @abstractmethod
+    def carried(self, stored: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+        """The parameters, by name, that give in the basis of this module the function that was stored.
+
+        Parameters
+        ----------
+        stored : dict of Tensor
+            What the state holds of the names in `portable`.
+        prefix : str
+            Where the module is, for messages.
+
+        Raises
+        ------
+        InputError
+            If there are no such parameters, or the state does not tell the function.
+        """
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors) -> None:
+        state = dict(state_dict)
+        names = [name for name in self.portable() if prefix + name in state]
+        missing.extend(prefix + name for name in self.portable() if name not in names)
+        stored = {name: state.pop(prefix + name) for name in names}
+        marks = state.get(prefix + "_extra_state")
+        if marks is not None and not marks.is_meta and not self._is_of_this_basis(marks):
+            state |= {prefix + name: values for name, values in self.carried(stored, prefix).items()}
+        super()._load_from_state_dict(state, prefix, local_metadata, strict, missing, unexpected, errors)
+
+    def _is_of_this_basis(self, marks: torch.Tensor) -> bool:
+        if marks.shape != self.marks.shape:
+            return False
+        return bool((marks.to("cpu", torch.float64) - self.marks).norm() <= _SAME_BASIS * self.marks.norm())
 
 
-def _other_basis(prefix: str, here: torch.Size, there: torch.Size) -> InputError:
+def other_basis(prefix: str, fix: str) -> InputError:
+    """The error that a state cannot be read in the basis of a module."""
     return InputError(
         explain(
             f"The coefficients of {prefix.rstrip('.') or 'this layer'} belong to another basis.",
-            given=f"{tuple(there)} coefficients saved with another representation, library version or machine",
-            expected=f"{tuple(here)} coefficients in the basis of this layer",
-            fix="carry over dense weights: layer.to_linear() there, layer.project_(weight, bias) here",
+            given="coefficients saved with another representation, or another version of the library",
+            expected="coefficients in the basis of this layer",
+            fix=fix,
         )
     )

@@ -17,6 +17,8 @@ from erlangen.linalg.structured import IsotypicSubspace, OrbitSubspace, Restrict
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.nn._constants import AbstractConstants
 
+_PRIME, _FACTOR = 2**31 - 1, 1103515245
+
 
 class AbstractWeight(AbstractConstants):
     """Coefficients ``(dim,)`` to a matrix ``(a, b)``: what `AbstractSubspace.combine` does, in torch."""
@@ -225,6 +227,20 @@ def fingerprint(subspace: AbstractSubspace, shape: tuple[int, int]) -> NDArray:
     """
     u, v = (np.cos(np.sqrt(p) * np.arange(1, n + 1) ** 1.5) for p, n in zip((2.0, 3.0), shape))
     return subspace.coordinates(np.outer(u / np.linalg.norm(u), v / np.linalg.norm(v)).ravel())
+
+
+def settled(basis: NDArray) -> NDArray:
+    """Turn an orthonormal basis ``(dim, ...)`` into one that depends on its span only, to rounding.
+
+    The projections of fixed vectors on the span, made orthonormal in order. For small spaces: solvers give any
+    basis of them, and what was learnt in one would mean something else in another.
+    """
+    rows = basis.reshape(len(basis), int(np.prod(basis.shape[1:])))
+    # Whole numbers modulo a prime, without rounding: the same on every machine, and without a pattern.
+    n = np.arange(1, rows.size + 1, dtype=np.int64)
+    fixed = (n * n % _PRIME * _FACTOR % _PRIME / _PRIME - 0.5).reshape(rows.shape)
+    q, r = np.linalg.qr(rows @ fixed.T)
+    return ((q * np.where(np.diag(r) < 0, -1.0, 1.0)).T @ rows).reshape(basis.shape)
 
 
 def reached(subspace: AbstractSubspace, shape: tuple[int, int]) -> NDArray:

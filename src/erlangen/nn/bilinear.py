@@ -10,24 +10,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from erlangen._errors import InputError, explain
 from erlangen.algebra import Group, Representation
 from erlangen.algebra.equivariant import equivariant_maps
+from erlangen.algebra.equivariant.memory import available
 from erlangen.algebra.representation import Word, word_size
 from erlangen.linalg.subspace import DenseSubspace
+from erlangen.nn._assembled import AbstractAssembled
 from erlangen.nn._blocks import maps_between, require, runs, single
-from erlangen.nn._constants import AbstractInBasis, Constants, full_precision
-from erlangen.nn._weights import fingerprint, weight_of
+from erlangen.nn._constants import AbstractInBasis, Constants, other_basis
+from erlangen.nn._weights import fingerprint, settled
 
 DEGREE = 4
 """Products of words w1 x w2 -> w3 are used up to this number of tensor factors in all."""
 
 
 @final
-class EquivariantBilinear(AbstractInBasis):
+class EquivariantBilinear(AbstractAssembled):
     """All equivariant bilinear maps of two inputs: y = W (x1 kron x2).
 
-    Memory is a * b numbers for each row of the batch, where a and b are the two sizes; the weight has
-    N_out * a * b entries. For many channels, use `ChannelProducts`.
+    The weight has N_out * a * b entries, where a and b are the two sizes; in evaluation mode it is kept, as
+    in `EquivariantLinear`. For each row of the batch memory is min(N_out, max(a, b)) * min(a, b) numbers. For
+    many channels, use `ChannelProducts`.
 
     Parameters
     ----------
@@ -37,7 +41,7 @@ class EquivariantBilinear(AbstractInBasis):
     Raises
     ------
     InputError
-        If zero is the only equivariant map.
+        If zero is the only equivariant map, or the weight would not fit in memory.
 
     Examples
     --------
@@ -57,32 +61,30 @@ class EquivariantBilinear(AbstractInBasis):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        super().__init__()
         require(rep1=rep1, rep2=rep2, rep_out=rep_out)
-        self.rep1, self.rep2, self.rep_out = rep1, rep2, rep_out
+        _check_size(rep1, rep2, rep_out, dtype or torch.get_default_dtype())
         source = rep1 * rep2
-        self.maps = maps_between(source, rep_out)
-        self.weight_map = weight_of(self.maps, (rep_out.size, source.size), dtype, device)
+        super().__init__(maps_between(source, rep_out), None, (rep_out.size, source.size), dtype, device)
+        self.rep1, self.rep2, self.rep_out = rep1, rep2, rep_out
         self.constants = Constants({"column": _columns(rep1, rep2)}, dtype, device)
-        self.marks = torch.from_numpy(fingerprint(self.maps, (rep_out.size, source.size)))
-        self.coefficients = torch.nn.Parameter(torch.empty(self.maps.dim, dtype=dtype, device=device))
-        self._spreads = torch.from_numpy(np.sqrt(self.weight_map.variances()))
-        self.reset_parameters()
 
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the coefficients again, so that outputs have the variance of products of the inputs."""
-        with torch.no_grad():
-            self.coefficients.normal_(generator=generator).mul_(self._spreads.to(self.coefficients))
+    def arranged(self, weight: torch.Tensor) -> torch.Tensor:
+        """The weight ``(N_out, a, b)``; the larger of a and b is contiguous."""
+        a, b = self.rep1.size, self.rep2.size
+        ordered = weight.index_select(1, self.constants.get_buffer("column"))
+        return ordered.view(-1, a, b) if a <= b else ordered.view(-1, b, a).transpose(1, 2)
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x1 (..., a)`` and ``x2 (..., b)``."""
-        with full_precision(self.coefficients):
-            weight = self.weight_map(self.coefficients).index_select(1, self.constants.get_buffer("column"))
-        pairs = (x1.unsqueeze(-1) * x2.unsqueeze(-2)).flatten(-2)
-        return torch.nn.functional.linear(pairs, weight)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.extra_repr()})"
+        weight, _ = self.current()
+        small, large = (x1, x2) if self.rep1.size <= self.rep2.size else (x2, x1)
+        weight = weight if small is x1 else weight.transpose(1, 2)
+        if large.shape[-1] <= len(weight):
+            pairs = (small.unsqueeze(-1) * large.unsqueeze(-2)).flatten(-2)
+            return torch.nn.functional.linear(pairs, weight.flatten(1))
+        # Few outputs: the larger factor first, and no outer product.
+        met = torch.nn.functional.linear(large, weight.flatten(0, 1)).unflatten(-1, weight.shape[:2])
+        return (met @ small.to(met).unsqueeze(-1)).squeeze(-1)
 
     def extra_repr(self) -> str:
         """Shown when the layer is printed."""
@@ -203,6 +205,14 @@ class ChannelProducts(AbstractInBasis):
         values = torch.cat(out, dim=1).index_select(1, constant("back"))
         return values.view(*x.shape[:-1], self.rep_out.size)
 
+    def portable(self) -> tuple[str, ...]:
+        """Nothing: the maps of words are settled by their span, and so are the coefficients."""
+        return ()
+
+    def carried(self, stored: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+        """Refused: another basis comes from other representations, or another choice of products."""
+        raise other_basis(prefix, "the group, representations and version of the library that were saved")
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.extra_repr()})"
 
@@ -270,14 +280,31 @@ def _word_maps(group: Group, left: Word, right: Word, out: Word) -> NDArray:
     # Maps one x two -> three are maps two -> dual of one x three: the same numbers. The solver likes even sides.
     if b + a * c < a * b + c:
         maps = equivariant_maps(two, one.dual * three)
-        return np.moveaxis(maps.to_dense().T.reshape(maps.dim, a, c, b), 1, 2).reshape(maps.dim, c, a * b)
+        return settled(np.moveaxis(maps.to_dense().T.reshape(maps.dim, a, c, b), 1, 2).reshape(maps.dim, c, a * b))
     maps = equivariant_maps(one * two, three)
-    return maps.to_dense().T.reshape(maps.dim, c, a * b)
+    return settled(maps.to_dense().T.reshape(maps.dim, c, a * b))
 
 
 def _columns(rep1: Representation, rep2: Representation) -> NDArray:
-    """Column of the weight for each entry of x1 kron x2: a product of sums lists whole blocks."""
+    """Column of the maps, where a product of sums lists whole blocks, for each pair: the larger factor runs first."""
     pairs = np.arange(rep1.size * rep2.size).reshape(rep1.size, rep2.size)
     cuts = [[slice(r.start + i * r.size, r.start + (i + 1) * r.size) for r in runs(rep) for i in range(r.count)]
             for rep in (rep1, rep2)]  # fmt: skip
-    return np.argsort(np.concatenate([pairs[rows, columns].ravel() for rows, columns in product(*cuts)]))
+    places = np.argsort(np.concatenate([pairs[rows, columns].ravel() for rows, columns in product(*cuts)]))
+    return places if rep1.size <= rep2.size else places.reshape(pairs.shape).T.ravel()
+
+
+def _check_size(rep1: Representation, rep2: Representation, rep_out: Representation, dtype: torch.dtype) -> None:
+    # In training the weight, its arranged copy, and the gradients of both.
+    needed = 4.0 * rep1.size * rep2.size * rep_out.size * dtype.itemsize
+    room = available()
+    if needed > room:
+        raise InputError(
+            explain(
+                "The weight of all bilinear maps would not fit in memory.",
+                given=f"{rep1} x {rep2} >> {rep_out}: {rep_out.size} x {rep1.size} x {rep2.size} entries, "
+                f"about {needed / 2**30:.3g} GiB in training",
+                expected=f"at most {room / 2**30:.3g} GiB, what is free here",
+                fix="fewer channels, or ChannelProducts(rep_in, rep_out): products of single channels, mixed",
+            )
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import torch
@@ -13,13 +13,13 @@ from erlangen._errors import InputError, explain
 from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.linalg.subspace import AbstractSubspace
+from erlangen.nn._assembled import AbstractAssembled
 from erlangen.nn._blocks import maps_between, no_map, require, runs, scalars
-from erlangen.nn._constants import AbstractInBasis, full_precision
-from erlangen.nn._weights import fingerprint, reached, weight_of
+from erlangen.nn._weights import reached
 
 
 @final
-class EquivariantLinear(AbstractInBasis):
+class EquivariantLinear(AbstractAssembled):
     """A layer y = W x + b with W rho_in(g) = rho_out(g) W and rho_out(g) b = b for every g.
 
     The parameters are coordinates in orthonormal bases of these W and b. In training mode W is assembled in
@@ -62,9 +62,6 @@ class EquivariantLinear(AbstractInBasis):
     torch.Size([10, 10])
     """
 
-    kept_weight: torch.Tensor | None
-    kept_bias: torch.Tensor | None
-
     def __init__(
         self,
         rep_in: Representation,
@@ -75,49 +72,22 @@ class EquivariantLinear(AbstractInBasis):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        super().__init__()
         require(rep_in=rep_in, rep_out=rep_out)
+        maps = maps_between(rep_in, rep_out) if maps is None else maps
+        if maps.dim == 0 or maps.ambient_dim != rep_in.size * rep_out.size:
+            raise _unfit(rep_in, rep_out, maps)
+        offsets = equivariant_maps(scalars(rep_out.group), rep_out) if bias else None
+        super().__init__(maps, offsets, (rep_out.size, rep_in.size), dtype, device)
         self.rep_in, self.rep_out = rep_in, rep_out
         self.in_features, self.out_features = rep_in.size, rep_out.size
-        self.maps = maps_between(rep_in, rep_out) if maps is None else maps
-        if self.maps.dim == 0 or self.maps.ambient_dim != self.in_features * self.out_features:
-            raise _unfit(rep_in, rep_out, self.maps)
-        shape = (self.out_features, self.in_features)
-        self.weight_map = weight_of(self.maps, shape, dtype, device)
-        self.coefficients = torch.nn.Parameter(torch.empty(self.maps.dim, dtype=dtype, device=device))
-        self.offsets = equivariant_maps(scalars(rep_out.group), rep_out) if bias else None
-        self.bias_map = None
-        self.register_parameter("bias", None)
-        if self.offsets is not None and self.offsets.dim:
-            self.bias_map = weight_of(self.offsets, (self.out_features, 1), dtype, device)
-            self.bias = torch.nn.Parameter(torch.empty(self.offsets.dim, dtype=dtype, device=device))
-        self.register_buffer("kept_weight", None, persistent=False)
-        self.register_buffer("kept_bias", None, persistent=False)
-        self._seen: tuple[int, ...] = ()
-        marks = [fingerprint(self.maps, shape)]
-        marks += [fingerprint(self.offsets, (self.out_features, 1))] if self.offsets is not None else []
-        self.marks = torch.from_numpy(np.concatenate(marks))
-        self._spreads = torch.from_numpy(np.sqrt(self.weight_map.variances()))
-        self.register_load_state_dict_post_hook(_renew_kept)
-        self.reset_parameters()
-
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the coefficients again; the bias becomes zero."""
-        with torch.no_grad():
-            self.coefficients.normal_(generator=generator).mul_(self._spreads.to(self.coefficients))
-            if self.bias is not None:
-                self.bias.zero_()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x (..., N_in)``."""
-        weight, bias = self.assemble() if self.training else self._evaluated()
-        return F.linear(x, weight, bias)
+        return F.linear(x, *self.current())
 
-    def assemble(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The weight ``(N_out, N_in)`` and the bias ``(N_out,)``, differentiable in the parameters."""
-        with full_precision(self.coefficients):
-            weight = self.weight_map(self.coefficients)
-            return weight, None if self.bias_map is None else self.bias_map(self.bias).view(-1)
+    def arranged(self, weight: torch.Tensor) -> torch.Tensor:
+        """The weight ``(N_out, N_in)`` as it is."""
+        return weight
 
     def to_linear(self) -> torch.nn.Linear:
         """An ordinary layer with the same function and no memory of the group."""
@@ -189,53 +159,6 @@ class EquivariantLinear(AbstractInBasis):
         told = (("constant", constant), ("zero", zero))
         return text + "".join(f", {what}: {' + '.join(words)}" for what, words in told if words)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.extra_repr()})"
-
-    def train(self, mode: bool = True) -> EquivariantLinear:
-        """Enter training mode, where nothing is kept, or evaluation mode, where the weight is made anew."""
-        super().train(mode)
-        if mode:
-            self._drop()
-        else:
-            self._keep()
-        return self
-
-    def _apply(self, fn, recurse: bool = True):
-        super()._apply(fn, recurse)
-        self._renew()
-        return self
-
-    def _evaluated(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What is kept, or the weight and bias with their gradients where these are recorded."""
-        # The dictionaries of the module, because looking names up in a module costs as much as a small product.
-        c: Any = self._parameters["coefficients"]
-        b = self._parameters["bias"]
-        compiling = torch.compiler.is_compiling()
-        exporting = compiling and not torch.compiler.is_dynamo_compiling()  # what is exported now is not trained
-        if torch.is_grad_enabled() and not exporting and (c.requires_grad or (b is not None and b.requires_grad)):
-            return self.assemble()
-        if not compiling and self._seen != (id(c), _version(c), _version(b)):
-            self._keep()
-        weight = self._buffers["kept_weight"]
-        return self.assemble() if weight is None else (weight, self._buffers["kept_bias"])
-
-    def _keep(self) -> None:
-        # Outside inference mode, or what is kept could never meet a gradient.
-        with torch.inference_mode(False), torch.no_grad():
-            self.kept_weight, self.kept_bias = self.assemble()
-        c, b = self.coefficients, self.bias
-        self._seen = (id(c), _version(c), _version(b))
-
-    def _drop(self) -> None:
-        self.kept_weight, self.kept_bias, self._seen = None, None, ()
-
-    def _renew(self) -> None:
-        if self.training:
-            self._drop()
-        else:
-            self._keep()
-
     def _words(self) -> tuple[list[str], list[str], list[str]]:
         """Words of the output that vary, that are constant and that vanish."""
         moved = reached(self.maps, (self.out_features, self.in_features))
@@ -248,15 +171,6 @@ class EquivariantLinear(AbstractInBasis):
             rows = slice(run.start, run.stop)
             out[0 if moved[rows].any() else 1 if offset[rows].any() else 2].append(text)
         return out
-
-
-def _version(parameter: torch.Tensor | None) -> int:
-    """How often a parameter was changed in place; one made in inference mode does not tell."""
-    return 0 if parameter is None or parameter.is_inference() else parameter._version
-
-
-def _renew_kept(layer: EquivariantLinear, _keys: object) -> None:
-    layer._renew()
 
 
 def _numpy(values: torch.Tensor | NDArray) -> NDArray:

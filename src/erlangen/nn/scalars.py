@@ -15,6 +15,7 @@ from erlangen.algebra import Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.nn._blocks import Run, require, runs, scalars, single
 from erlangen.nn._constants import AbstractConstants
+from erlangen.nn._weights import settled
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ def _linear(rep: Representation) -> NDArray:
     rows = [np.zeros((0, rep.size))]
     for run in runs(rep):
         maps = equivariant_maps(single(rep.group, run.word), scalars(rep.group))
-        forms = maps.to_dense().T.reshape(maps.dim, run.size)
+        forms = settled(maps.to_dense().T)
         block = np.zeros((run.count * maps.dim, rep.size))
         block[:, run.start : run.stop] = np.kron(np.eye(run.count), forms)
         rows.append(block)
@@ -123,7 +124,7 @@ def _pairs(rep: Representation) -> Iterator[_Forms]:
         for right in words[i:]:
             source = single(rep.group, left.word) * single(rep.group, right.word)
             maps = equivariant_maps(source, scalars(rep.group))
-            forms = maps.to_dense().T.reshape(maps.dim, left.size, right.size)
+            forms = settled(maps.to_dense().T.reshape(maps.dim, left.size, right.size))
             if left is not right:
                 if len(forms):
                     yield _Forms(left, right, forms, np.arange(left.count * right.count * len(forms)))
@@ -144,7 +145,7 @@ def _parts(forms: NDArray) -> tuple[NDArray, NDArray]:
             ((forms + sign * forms.transpose(0, 2, 1)) / 2).reshape(dim, a * a), full_matrices=False
         )
         # Two projections that commute, on an orthonormal basis: the singular values are 0 and 1.
-        parts.append(rows[s > 0.5].reshape(-1, a, a))
+        parts.append(settled(rows[s > 0.5].reshape(-1, a, a)))
     return parts[0], parts[1]
 
 
