@@ -66,6 +66,25 @@ def test_an_exported_layer_is_a_linear_one():
         assert error(program.module(), layer, batch(20, V.size)) <= 1e-10
 
 
+def test_an_ordinary_network_is_exported_without_bases():
+    net = network().eval()
+    plain = nn.to_linear(torch.nn.Sequential(net, torch.nn.Identity()))
+    program = export(plain, batch(3))
+    unused = [n.name for n in program.graph.nodes if n.op == "placeholder" and not n.users]
+    assert unused == []
+    assert not any("coefficients" in key for key in program.state_dict if "products" not in key)
+    with torch.no_grad():
+        assert torch.equal(program.module()(batch(20)), net(batch(20)))
+    assert isinstance(net.last, nn.EquivariantLinear)
+
+
+def test_a_layer_that_is_used_twice_stays_one():
+    layer = nn.EquivariantLinear(rep("V", O(2)), rep("V", O(2)))
+    twice = nn.to_linear(torch.nn.Sequential(layer, layer))
+    assert twice[0] is twice[1] and type(twice[0]) is torch.nn.Linear
+    assert type(nn.to_linear(layer)) is torch.nn.Linear
+
+
 def test_a_network_exported_in_training_mode_can_be_trained():
     net = network().train()
     program = export(net, batch(3)).module()

@@ -15,6 +15,7 @@ if _TYPE_CHECKING:
     from erlangen.nn.convert import to_subgroup as to_subgroup
     from erlangen.nn.grid import Grid as Grid
     from erlangen.nn.linear import EquivariantLinear as EquivariantLinear
+    from erlangen.nn.linear import to_linear as to_linear
     from erlangen.nn.mlp import EquivariantBlock as EquivariantBlock
     from erlangen.nn.mlp import EquivariantMLP as EquivariantMLP
     from erlangen.nn.nonlinear import Gated as Gated
@@ -26,7 +27,7 @@ if _TYPE_CHECKING:
 
 # Each public name is imported when it is first used: torch is optional, and slow to import.
 _HOMES = {
-    "linear": ("EquivariantLinear",),
+    "linear": ("EquivariantLinear", "to_linear"),
     "bilinear": ("EquivariantBilinear", "ChannelProducts"),
     "nonlinear": ("Gated", "NormActivation", "Pointwise"),
     "scalars": ("InvariantScalars",),

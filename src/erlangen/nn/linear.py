@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import final
 
 import numpy as np
@@ -171,6 +172,35 @@ class EquivariantLinear(AbstractAssembled):
             rows = slice(run.start, run.stop)
             out[0 if moved[rows].any() else 1 if offset[rows].any() else 2].append(text)
         return out
+
+
+def to_linear(module: torch.nn.Module) -> torch.nn.Module:
+    """Copy a network with ordinary layers in place of each `EquivariantLinear`: the same function.
+
+    For what is only called from now on: an exported file then holds the weights, and neither coefficients nor
+    bases. The copy knows of the group no more; training it breaks the symmetry.
+
+    Examples
+    --------
+    >>> from erlangen.algebra import rep
+    >>> from erlangen.algebra.groups import SO
+    >>> network = torch.nn.Sequential(EquivariantLinear(rep("2V", SO(3)), rep("V", SO(3))))
+    >>> to_linear(network)
+    Sequential(
+      (0): Linear(in_features=6, out_features=3, bias=False)
+    )
+    """
+    twin = copy.deepcopy(module)
+    made: dict[EquivariantLinear, torch.nn.Linear] = {}  # a layer that is used twice stays one
+    for name, part in list(twin.named_modules(remove_duplicate=False)):
+        if not isinstance(part, EquivariantLinear):
+            continue
+        made[part] = made.get(part) or part.to_linear()
+        if not name:
+            return made[part]
+        parent, _, key = name.rpartition(".")
+        setattr(twin.get_submodule(parent), key, made[part])
+    return twin
 
 
 def _numpy(values: torch.Tensor | NDArray) -> NDArray:
