@@ -190,12 +190,17 @@ def test_an_optimiser_resumes():
     assert torch.allclose(layer.bias, other.bias)
 
 
-def test_states_without_memory():
+def test_states_without_memory(elsewhere):
     empty, real = MODULES["network"]().to("meta"), MODULES["network"]()
     assert all(v.is_meta or k.endswith("_extra_state") for k, v in empty.state_dict().items())
     assert {k: v.shape for k, v in empty.state_dict().items()} == {k: v.shape for k, v in real.state_dict().items()}
     empty.load_state_dict(real.state_dict(), assign=True)
     assert all(torch.equal(p, q) for p, q in zip(empty.parameters(), real.parameters()))
+    state = MODULES["linear"]().to("meta").state_dict()
+    elsewhere()
+    other = MODULES["linear"]()
+    other.load_state_dict(state, assign=True)
+    assert other.coefficients.is_meta
 
 
 # --- bilinear maps ----------------------------------------------------------------------------------------------
@@ -214,13 +219,15 @@ def bilinear(name):
 
 @pytest.mark.parametrize("name", SIZES)
 def test_bilinear_maps_are_their_weight(name):
-    layer = bilinear(name)
+    layer, h = bilinear(name), G.sample(1, 3)[0]
     x, y = torch.randn(2, 5, layer.rep1.size, dtype=DOUBLE), torch.randn(2, 5, layer.rep2.size, dtype=DOUBLE)
     weight, bias = layer.assemble()
     assert weight.shape == (layer.rep_out.size, layer.rep1.size, layer.rep2.size) and bias is None
     expected = torch.einsum("oab,nma,nmb->nmo", weight, x, y)
     assert torch.allclose(layer(x, y), expected)
     assert torch.allclose(layer(x[0, 0], y[0, 0]), expected[0, 0])
+    one, two, out = (torch.from_numpy(r.group_matrix(h)) for r in (layer.rep1, layer.rep2, layer.rep_out))
+    assert torch.allclose(layer(x @ one.T, y @ two.T), expected @ out.T)
     with torch.no_grad():
         assert torch.allclose(layer.eval()(x, y), expected)
         assert torch.allclose(copy.deepcopy(layer)(x, y), pickle.loads(pickle.dumps(layer))(x, y))

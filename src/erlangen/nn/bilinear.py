@@ -84,7 +84,7 @@ class EquivariantBilinear(AbstractAssembled):
             return torch.nn.functional.linear(pairs, weight.flatten(1))
         # Few outputs: the larger factor first, and no outer product.
         met = torch.nn.functional.linear(large, weight.flatten(0, 1)).unflatten(-1, weight.shape[:2])
-        return (met @ small.to(met).unsqueeze(-1)).squeeze(-1)
+        return (met @ small.unsqueeze(-1)).squeeze(-1)
 
     def extra_repr(self) -> str:
         """Shown when the layer is printed."""

@@ -33,7 +33,7 @@ def check_memory(maps: LinearMaps, permutes: bool) -> None:
             given=f"{maps} of {maps.source.group.name}, sizes {n} and {m}: about {_gib(needed)}",
             expected=f"at most {_gib(room)}, what is free here",
             fix="lower tensor powers; irreducible parts such as spin(2) or Sym2(V) in place of V**2; or "
-            "EquivariantBilinear, which needs maps from products only",
+            "for products ChannelProducts, which needs the maps of single words only",
         )
     )
 
