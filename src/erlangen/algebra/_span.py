@@ -80,4 +80,6 @@ def _orthonormal(rows: NDArray, basis: NDArray, tolerance: float) -> NDArray:
     if not rows.size:
         return basis
     _, s, vt = np.linalg.svd(rows, full_matrices=False)
-    return np.concatenate([basis, vt[s > tolerance * np.sqrt(len(rows))]])
+    # Rounding of a nearly full basis would go on adding to it.
+    room = basis.shape[1] - len(basis)
+    return np.concatenate([basis, vt[:room][s[:room] > tolerance * np.sqrt(len(rows))]])

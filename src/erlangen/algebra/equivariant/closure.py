@@ -8,7 +8,10 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from erlangen.algebra.equivariant._sides import Factor
+from erlangen._errors import InputError, explain
+from erlangen.algebra.equivariant._sides import Factor, Side
+
+_NEARLY = 0.1  # brackets of unit generators that generate in earnest leave their span by about 1
 
 
 def lie_closure(factors: tuple[Factor, ...], largest: int = 1000) -> tuple[NDArray, ...] | None:
@@ -24,16 +27,10 @@ def lie_closure(factors: tuple[Factor, ...], largest: int = 1000) -> tuple[NDArr
     sizes = [f.size**2 for f in factors]
     found = _independent(stacked([f.lie for f in factors]))
     while True:
-        parts = _unstack(found, sizes)
-        brackets = [np.einsum("iab,jbc->ijac", b, b) for b in parts]
-        upper = np.triu_indices(len(found), 1)
-        fresh = np.concatenate(
-            [(b - b.transpose(1, 0, 2, 3))[upper].reshape(-1, n) for b, n in zip(brackets, sizes)], 1
-        )
-        fresh = fresh - (fresh @ found.T) @ found
+        fresh = _brackets(found, sizes)
         larger = np.linalg.norm(fresh, axis=1) > product_rounding(found.shape[1]) * max(1.0, len(found))
         if not larger.any():
-            return tuple(parts)
+            return tuple(_unstack(found, sizes))
         found = _independent(np.vstack([found, fresh[larger]]))
         if len(found) > largest:
             return None
@@ -46,6 +43,51 @@ def _independent(rows: NDArray) -> NDArray:
         return rows
     _, s, vt = scipy.linalg.svd(rows, full_matrices=False)
     return vt[s > product_rounding(max(rows.shape)) * s[0]]
+
+
+def check_closed(sides: tuple[Side, ...], digits_lost: float = 1.0) -> None:
+    """Refuse generators that look like a closed algebra with noise: exactly, they generate a far larger one.
+
+    Parameters
+    ----------
+    sides : tuple of Side
+        Representations of one group.
+    digits_lost : float
+        Factor by which the generators are less exact than rounding.
+
+    Raises
+    ------
+    InputError
+        Where brackets of unit generators leave their span by more than rounding and less than a tenth.
+    """
+    factors = tuple({id(f): f for side in sides for f in side.factors}.values())
+    if not factors or len(factors[0].lie) < 2:
+        return
+    sizes = [f.size**2 for f in factors]
+    span = _independent(stacked([f.lie for f in factors]))
+    outside = _brackets(span, sizes)
+    defect = float(np.linalg.norm(outside, axis=1).max(initial=0.0))
+    if not 10 * digits_lost * product_rounding(max(f.size for f in factors)) < defect < _NEARLY:
+        return
+    raise InputError(
+        explain(
+            "These generators close under brackets only nearly, and what they generate is far larger.",
+            given=f"{len(span)} independent generators, whose brackets leave their span by {defect:.1g}",
+            expected="generators closed to rounding, or a generating set whose brackets leave the span in earnest",
+            fix="group.nearest_closed() where generators come from data; "
+            "from_matrices(lie_algebra=group.closure().basis) where they are meant as they are",
+        )
+    )
+
+
+def _brackets(found: NDArray, sizes: list[int]) -> NDArray:
+    """What the brackets of all pairs add to the span of orthonormal rows."""
+    brackets = [np.einsum("iab,jbc->ijac", b, b) for b in _unstack(found, sizes)]
+    upper = np.triu_indices(len(found), 1)
+    rows = np.concatenate(
+        [(b - b.transpose(1, 0, 2, 3))[upper].reshape(-1, n) for b, n in zip(brackets, sizes)], axis=1
+    )
+    return rows - (rows @ found.T) @ found
 
 
 def stacked(images: Iterable[NDArray]) -> NDArray:

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from erlangen._errors import UndecidedError
 from erlangen.algebra.equivariant._sides import Factor, Side
+from erlangen.algebra.equivariant.closure import check_closed
 from erlangen.algebra.equivariant.isotypic import NotSplitError, components
 from erlangen.algebra.equivariant.reducible import reductive_part
 from erlangen.linalg.null import iterative_null_space, null_space
@@ -25,6 +26,7 @@ from erlangen.linalg.structured import IsotypicSubspace, RestrictedSubspace
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
 
 _DENSE_NUMBERS = 5e7  # entries of the matrix of all equations up to which it is written out, in blocks
+_STAGE = 1e4 * float(np.finfo(np.float64).eps)  # accuracy of isotypic factors: gaps between eigenvalues cost digits
 _FEW = 64  # unknowns up to which it always is
 _MOST_WORK = 1e12  # multiply-adds of the dense solver where the iterative one gives up: some minutes
 
@@ -39,9 +41,12 @@ def general_maps(target: Side, source: Side) -> AbstractSubspace:
 
     Raises
     ------
+    InputError
+        Where the generators close only nearly under brackets.
     UndecidedError
         Where the equations are too many for a dense solver and the null space too large for the iterative one.
     """
+    check_closed((target, source))
     lie, discrete, rest = reductive_part((target, source))
     whole = _split_maps(target, source, lie, discrete)
     equations = _equations(target, source, rest)
@@ -160,10 +165,10 @@ def _null_space(equations: list[Equation], whole: AbstractSubspace, shape: tuple
 def _dense(equations, scales, whole: AbstractSubspace, shape: tuple[int, int]) -> DenseSubspace:
     factor = triangular_factor(_blocks(equations, scales, whole, shape), whole.dim)
     size = float(np.linalg.norm(factor, 2))
-    # Both terms of every equation have size 1: where all of them cancel, what is left is no scale.
-    found = null_space(
-        factor, rounding((len(equations) * shape[0] * shape[1], whole.dim)) * max(1.0, 1.0 / (size or 1.0))
-    )
+    # Both terms of every equation have size 1: where all of them cancel, what is left is no scale. The maps
+    # that the equations are applied to are themselves as exact as their factors.
+    noise = rounding((len(equations) * shape[0] * shape[1], whole.dim)) + _STAGE * (whole.dim < shape[0] * shape[1])
+    found = null_space(factor, noise * max(1.0, 1.0 / (size or 1.0)))
     residual = float(np.linalg.norm(factor @ found.basis, axis=0).max(initial=0.0)) / max(size, 1.0)
     return replace(found, residual=residual)
 

@@ -11,6 +11,7 @@ of the algebra at one eigenspace shows which, and gives the units i, j, k.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
@@ -26,6 +27,7 @@ _DRAWS = 4  # a draw fails only where two eigenvalues meet by chance
 _WORDS = 3  # random group elements in each of the combinations that are multiplied
 _LONGEST = 12
 _DEGREE = 4
+_CLEAR = 1e3  # a gap between eigenvalues is told from rounding by three digits
 
 _TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
 
@@ -103,23 +105,44 @@ def components(
     """
     rng = np.random.default_rng(rng)
     reason = ""
-    for _ in range(_DRAWS):
+    for spectrum in _spectra(sides, rng, digits_lost):
         try:
-            return _split(sides, rng, digits_lost)
+            return _split(spectrum, sides, rng)
         except NotSplitError as error:
             reason = str(error)
     raise NotSplitError(reason)
 
 
-def _split(sides: tuple[Side, ...], rng: np.random.Generator, digits_lost: float = 1.0) -> tuple[Component, ...]:
-    # The symmetric part of an element has the eigenspaces; the rest of it links them.
-    draw = _Draw(sides, rng)
-    spectra = [np.linalg.eigh((e + e.T) / 2) for e in draw.elements]
-    clusters = _clusters([values for values, _ in spectra], digits_lost)
-    spaces = [
-        [vectors[:, labels == c] for c in range(clusters.count)]
-        for (_, vectors), labels in zip(spectra, clusters.labels)
-    ]
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """Eigenspaces of the symmetric part of a random element, numbered alike on every side."""
+
+    draw: _Draw
+    spaces: list[list[NDArray]]
+    gap: float
+
+
+def _spectra(sides: tuple[Side, ...], rng: np.random.Generator, digits_lost: float) -> Iterator[_Spectrum]:
+    """Draw elements until eigenvalues are well apart; then all that were drawn, the best one first."""
+    drawn = []
+    for _ in range(_DRAWS):
+        draw = _Draw(sides, rng)
+        found = [np.linalg.eigh((e + e.T) / 2) for e in draw.elements]
+        labels, gap = _clusters([values for values, _ in found], digits_lost)
+        count = max((int(x.max(initial=-1)) + 1 for x in labels), default=0)
+        spaces = [[vectors[:, x == c] for c in range(count)] for (_, vectors), x in zip(found, labels)]
+        drawn.append(_Spectrum(draw, spaces, gap))
+        # The least of K^2 / 2 distances is of the size of 1 / K^2: one draw in ten has none so small.
+        if gap * count**2 > 0.1:
+            break
+    yield from sorted(drawn, key=lambda s: -s.gap)
+
+
+def _split(spectrum: _Spectrum, sides: tuple[Side, ...], rng: np.random.Generator) -> tuple[Component, ...]:
+    if spectrum.gap <= 0:
+        raise NotSplitError("eigenvalues of a random element are too close to be told apart or taken for equal")
+    draw, spaces = spectrum.draw, spectrum.spaces
+    # The rest of the element links the eigenspaces of its symmetric part.
     transports = [_transports(draw, [[s[c] for c in members] for s in spaces]) for members in _classes(draw, spaces)]
     second = None
     out = []
@@ -137,29 +160,35 @@ def _split(sides: tuple[Side, ...], rng: np.random.Generator, digits_lost: float
 class _Draw:
     """One random element of the associative algebra, as a matrix on each side.
 
-    It is a product of combinations of 1, the generators and random group elements. A product of two
-    would not do: quadratic elements of so(3) confuse spins.
+    It is a sum of products of up to four combinations of 1, the generators and random group elements.
+    Products of two would not do: quadratic elements of so(3) confuse spins. High ones alone would
+    not do either: what a boost stretches by 1e6 would hide all that it does not.
     """
 
     def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator) -> None:
-        combinations = [_Combination(sides, rng) for _ in range(_DEGREE)]
-        elements = [np.eye(side.size) for side in sides]
-        for combination in combinations:
-            elements = [combination.apply(side, e) for side, e in zip(sides, elements)]
-            # One factor on all sides: eigenvalues are compared between them.
-            scale = max((float(np.linalg.norm(e)) / len(e) ** 0.5 for e in elements if e.size), default=1.0)
-            elements = [e / scale for e in elements]
+        elements, powers = [np.zeros((s.size, s.size)) for s in sides], [np.eye(s.size) for s in sides]
+        for _ in range(_DEGREE):
+            combination, weight = _Combination(sides, rng), rng.standard_normal()
+            powers = [combination.apply(side, p) for side, p in zip(sides, powers)]
+            # One scale on all sides: eigenvalues are compared between them.
+            scale = max((float(np.linalg.norm(p)) / len(p) ** 0.5 for p in powers if p.size), default=1.0)
+            powers = [p / scale for p in powers]
+            elements = [e + weight * p for e, p in zip(elements, powers)]
         self.elements = elements
 
 
 class _Combination:
-    """A random combination of 1, the generators and random words in the discrete elements."""
+    """A random combination of 1, the generators in units of their own, and random words in the discrete elements."""
 
     def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator) -> None:
-        factors = {id(f): f for side in sides for f in side.factors}.values()
-        p, m = next(((len(f.lie), len(f.discrete)) for f in factors), (0, 0))
-        self.shift, self.lie = rng.standard_normal(), rng.standard_normal(p)
-        words = [rng.integers(0, m, rng.integers(1, _LONGEST + 1)) for _ in range(_WORDS)] if m else []
+        factors = list({id(f): f for side in sides for f in side.factors}.values())
+        p, m = (len(factors[0].lie), len(factors[0].discrete)) if factors else (0, 0)
+        sizes = np.sqrt(sum((np.sum(f.lie**2, axis=(1, 2)) for f in factors), np.zeros(p)))
+        self.shift, self.lie = rng.standard_normal(), rng.standard_normal(p) / np.where(sizes > 0, sizes, 1.0)
+        # Words of orthogonal elements may be long; others would outgrow everything else.
+        bounded = all(np.abs(f.discrete).max(initial=0.0) <= 1 + _LOOSE for f in factors)
+        longest = _LONGEST if bounded else 1
+        words = [rng.integers(0, m, rng.integers(1, longest + 1)) for _ in range(_WORDS)] if m else []
         self.weights = rng.standard_normal(len(words))
         self.elements = [{id(f): reduce(np.matmul, f.discrete[word]) for f in factors} for word in words]
 
@@ -172,26 +201,23 @@ class _Combination:
         return out
 
 
-@dataclass(frozen=True)
-class _Clusters:
-    labels: list[NDArray]
-    count: int
+def _clusters(spectra: list[NDArray], digits_lost: float) -> tuple[list[NDArray], float]:
+    """Number the eigenvalues so that equal ones, on any side, share a number; and the least gap between others.
 
-
-def _clusters(spectra: list[NDArray], digits_lost: float) -> _Clusters:
-    """Number the eigenvalues so that equal ones, on any side, share a number."""
+    The gap is relative to the largest eigenvalue, and 0 where one is too small to be a gap and too large to
+    be rounding.
+    """
     values = np.concatenate(spectra)
     order = np.argsort(values)
     size = max((len(s) for s in spectra), default=1)
-    top = float(np.abs(values).max(initial=0.0))
-    # An eigenvalue is as exact as the generators, to a few digits that the products cost. Different ones
-    # that come as near are merged, seen not to be copies of each other, and drawn again.
-    tol = 1000 * digits_lost * rounding((size, size)) * max(top, 1e-300)
-    steps = np.diff(values[order]) > tol
+    top = float(np.abs(values).max(initial=0.0)) or 1.0
+    # An eigenvalue is as exact as the generators, to a digit or two that the products cost.
+    tol = 100 * digits_lost * rounding((size, size))
+    steps = np.diff(values[order]) / top
     labels = np.empty(len(values), dtype=int)
-    labels[order[:1]], labels[order[1:]] = 0, np.cumsum(steps)
-    parts = np.split(labels, np.cumsum([len(s) for s in spectra])[:-1])
-    return _Clusters(parts, int(labels.max(initial=-1)) + 1)
+    labels[order[:1]], labels[order[1:]] = 0, np.cumsum(steps > tol)
+    gap = float(steps[steps > tol].min(initial=2.0))
+    return np.split(labels, np.cumsum([len(s) for s in spectra])[:-1]), gap if gap > _CLEAR * tol else 0.0
 
 
 def _classes(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[int]]:

@@ -49,7 +49,7 @@ class EquivariantMaps(AbstractSubspace):
     @cached_property
     def contents(self) -> tuple[Content, ...]:
         """The irreducibles on both sides; empty where the group does not act completely reducibly."""
-        return contents(self.source, self.target)
+        return contents(self.source, self.target, self.dim)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from erlangen._errors import InputError, explain, nearest
+from erlangen._errors import InputError, UndecidedError, explain, nearest
 from erlangen.algebra.equivariant import store
 from erlangen.algebra.equivariant._sides import Factor, Side, sides_of
 from erlangen.algebra.equivariant.general import general_maps
@@ -15,12 +16,11 @@ from erlangen.algebra.equivariant.maps import EquivariantMaps
 from erlangen.algebra.equivariant.memory import check_memory
 from erlangen.algebra.equivariant.orbits import orbit_maps, permutes
 from erlangen.algebra.equivariant.split import Splitting, split
-from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation
-from erlangen.linalg.structured import IsotypicSubspace, OrbitSubspace
+from erlangen.linalg.structured import IsotypicSubspace
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
 
-_NEARLY = 0.1  # brackets of unit generators that generate in earnest leave their span by about 1
+_WORST = float(np.finfo(np.float64).eps ** 0.5)  # half of the digits: what satisfies less is no solution
 _MANY = 100_000  # entries of a map from which one probe says as much as three
 
 
@@ -51,6 +51,8 @@ def equivariant_maps(
     InputError
         Where the groups differ, the method is unknown or does not apply, generators close only
         nearly, or the result would not fit in memory.
+    UndecidedError
+        Where coordinates are so skew that float64 does not tell maps from others.
 
     Examples
     --------
@@ -74,17 +76,27 @@ def equivariant_maps(
         if cache is not None:
             store.write(cache, key, *found)
     subspace, name = found
-    if not isinstance(subspace, IsotypicSubspace | OrbitSubspace):
-        _check_closed(source.group)
-    left = subspace.residual if np.isfinite(subspace.residual) else residual(sides, subspace)
-    return EquivariantMaps(source, target, subspace, left, name)
+    return EquivariantMaps(source, target, subspace, residual(sides, subspace), name)
 
 
 def _solve(sides: tuple[Side, Side], method: str) -> tuple[AbstractSubspace, str] | None:
+    """Take the first answer that satisfies its equations; None where no method applies."""
+    worst = 0.0
     for solver in _AUTO if method == "auto" else (_METHODS[method],):
         found = solver(*sides)
         if found is not None:
-            return found
+            worst = residual(sides, found[0])
+            if worst <= _WORST:
+                return found
+    if worst:
+        raise UndecidedError(
+            explain(
+                "The equivariant maps could not be told from others in float64.",
+                given=f"generators whose maps satisfy their equations only to {worst:.1g}",
+                expected="coordinates in which the generators have comparable entries",
+                fix="change coordinates: group elements g to P g P^-1 with P that makes them nearly orthogonal",
+            )
+        )
     return None
 
 
@@ -133,55 +145,46 @@ def _maps_of(found: Splitting) -> AbstractSubspace:
 
 
 def residual(sides: tuple[Side, Side], subspace: AbstractSubspace) -> float:
-    """Largest relative residual ``rho W - W rho`` over the generators, for random maps W.
+    """Largest relative residual of ``rho W = W rho`` over the generators, for random maps W.
 
-    A random combination of all basis maps holds a share of every one of them: a draw or three show
+    Relative to the larger side of the equation, and to the generator where both sides vanish. A
+    random combination of all basis maps holds a share of every one of them: a draw or three show
     the typical residual of a map at the price of a product, where each map in turn would cost ``dim``.
     """
-    if not subspace.dim or not any(side.factors for side in sides):
+    if np.isfinite(subspace.residual):
+        return subspace.residual
+    factors = [f for side in sides for f in side.factors]
+    if not subspace.dim or not factors:
         return 0.0
     draws = 3 if subspace.ambient_dim < _MANY else 1
     c = np.random.default_rng(0).standard_normal((draws, subspace.dim))  # a probe: the maps do not depend on it
     maps = subspace.combine(c).reshape(draws, sides[0].size, sides[1].size)
-    first = next(f for side in sides for f in side.factors)
-    lie = [_lie_defect(sides, w, k) for w in maps for k in range(len(first.lie))]
-    return max(lie + [_discrete_defect(sides, w, k) for w in maps for k in range(len(first.discrete))], default=0.0)
+    sizes = np.sqrt(np.max([np.sum(f.lie**2, axis=(1, 2)) / f.size for f in factors], axis=0))
+    lie = [_lie_defect(sides, w, k, size) for w in maps for k, size in enumerate(sizes)]
+    return max(
+        lie + [_discrete_defect(sides, w, k) for w in maps for k in range(len(factors[0].discrete))], default=0.0
+    )
 
 
-def _lie_defect(sides: tuple[Side, Side], w: np.ndarray, k: int) -> float:
-    def turned(f: Factor) -> np.ndarray:
+def _lie_defect(sides: tuple[Side, Side], w: NDArray, k: int, size: float) -> float:
+    def turned(f: Factor) -> NDArray:
         return f.lie[k].T
 
-    return _defect(sides[0].leibniz(lambda f: f.lie[k], w), sides[1].leibniz(turned, w.T).T, w)
+    return _defect(
+        sides[0].leibniz(lambda f: f.lie[k], w), sides[1].leibniz(turned, w.T).T, size * float(np.linalg.norm(w))
+    )
 
 
-def _discrete_defect(sides: tuple[Side, Side], w: np.ndarray, k: int) -> float:
-    def turned(f: Factor) -> np.ndarray:
+def _discrete_defect(sides: tuple[Side, Side], w: NDArray, k: int) -> float:
+    def turned(f: Factor) -> NDArray:
         return f.discrete[k].T
 
-    return _defect(sides[0].kronecker(lambda f: f.discrete[k], w), sides[1].kronecker(turned, w.T).T, w)
+    return _defect(sides[0].kronecker(lambda f: f.discrete[k], w), sides[1].kronecker(turned, w.T).T, 0.0)
 
 
-def _defect(left: np.ndarray, right: np.ndarray, w: np.ndarray) -> float:
-    size = max(np.linalg.norm(left), np.linalg.norm(right), np.linalg.norm(w))
-    return float(np.linalg.norm(left - right) / size)
-
-
-def _check_closed(group: Group) -> None:
-    """Refuse generators that look like a closed algebra with noise: exactly, they generate a far larger one."""
-    closure = group.closure()
-    if closure.is_closed or closure.defect > _NEARLY:
-        return
-    raise InputError(
-        explain(
-            "These generators close under brackets only nearly, and what they generate is far larger.",
-            given=f"{closure.spanned} generators of {group.name} with a closure defect of {closure.defect:.1g}; "
-            f"they generate {closure.dim} dimensions",
-            expected="generators closed to rounding, or brackets that leave the span in earnest",
-            fix="group.nearest_closed() where they come from data; from_matrices(lie_algebra=group.closure().basis) "
-            "where they are meant as they are",
-        )
-    )
+def _defect(left: NDArray, right: NDArray, least: float) -> float:
+    size = max(float(np.linalg.norm(left)), float(np.linalg.norm(right)), float(least))
+    return float(np.linalg.norm(left - right)) / size if size else 0.0
 
 
 def _unknown(method: str) -> InputError:

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from erlangen.algebra.equivariant._sides import Side, sides_of
 from erlangen.algebra.equivariant.balance import balanced
+from erlangen.algebra.equivariant.closure import check_closed
 from erlangen.algebra.equivariant.isotypic import Component, NotSplitError, components
 from erlangen.algebra.equivariant.reducible import may_be_reductive, reductive_part
 from erlangen.algebra.equivariant.weights import weight_components
 from erlangen.algebra.representation import Representation
 
 _SMALL = 150  # size of all words together up to which two random elements are faster than weights
-_BALANCING = 1e3  # digits lost by tens of steps, each with its rounding, and an inverse
+_GIVEN = 1.0, 100.0  # generators are written down exactly, or computed in some steps
+_BALANCING = 10.0  # digits lost by tens of steps, each with its rounding, beside those of S and its inverse
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,15 @@ def split(sides: tuple[Side, ...], method: str = "auto") -> Splitting | None:
     method : str
         ``"weights"``, ``"isotypic"``, or ``"auto"``: the faster one.
     """
-    changes, digits_lost = None, 1.0
-    if not _holds_transposes(sides):
+    changes, digits_lost = None, next((lost for lost in _GIVEN if _holds_transposes(sides, lost)), 0.0)
+    if not digits_lost:
         if not may_be_reductive(sides):
             return None
         sides, changes = balanced(sides)
-        digits_lost = _BALANCING
+        digits_lost = _BALANCING * max(np.linalg.cond(s) for s in changes.values()) ** 2
         if not _holds_transposes(sides, digits_lost):
             return None
+    check_closed(sides, digits_lost)
     words = {tuple(id(f) for f in word): word for side in sides for word, _ in side.words}
     single = tuple(Side(((word, 1),)) for word in words.values())
     chosen = _method(single, method, digits_lost)
@@ -103,14 +106,18 @@ def split(sides: tuple[Side, ...], method: str = "auto") -> Splitting | None:
     return Splitting(parts, sides, changes, name)
 
 
-def contents(source: Representation, target: Representation) -> tuple[Content, ...]:
-    """Name the irreducibles of two representations; empty where they are not completely reducible."""
+def contents(source: Representation, target: Representation, dim: int) -> tuple[Content, ...]:
+    """Name the irreducibles of two representations; empty where they do not account for ``dim`` maps."""
     sides = sides_of(target, source)
-    found = split(sides, "weights") or split(sides, "isotypic")
-    return tuple(Content(c.label, c.size, c.units, *c.copies) for c in found.parts) if found else ()
+    for method in ("weights", "isotypic"):
+        found = split(sides, method)
+        listed = tuple(Content(c.label, c.size, c.units, *c.copies) for c in found.parts) if found else ()
+        if listed and sum(c.maps for c in listed) == dim:
+            return listed
+    return ()
 
 
-def _holds_transposes(sides: tuple[Side, ...], digits_lost: float = 1.0) -> bool:
+def _holds_transposes(sides: tuple[Side, ...], digits_lost: float) -> bool:
     _, _, (lie, discrete) = reductive_part(sides, digits_lost)
     return not len(lie) and not len(discrete)
 

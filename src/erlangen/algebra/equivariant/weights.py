@@ -128,9 +128,9 @@ def _weight_spaces(weighted: list[_Weighted]) -> list[_Space]:
     table = np.vstack([w.weights for w in weighted])
     rank = len(weighted[0].raising)
     size = max(1.0, float(np.abs(table).max(initial=0.0)))
-    # Weights differ by whole numbers on coroots; charges of the centre are told apart at half of the digits.
+    # Weights differ by whole numbers on coroots; charges of the centre by whatever is more than rounding.
     step = np.sqrt(np.finfo(np.float64).eps) * size
-    keys = np.column_stack([np.round(table[:, :rank]), _merged(table[:, rank:], step)])
+    keys = np.column_stack([np.round(table[:, :rank]), _merged(table[:, rank:], 1e3 * rounding(table.shape) * size)])
     if np.abs(table[:, :rank] - np.round(table[:, :rank])).max(initial=0.0) > step:
         raise NotSplitError("weights are not whole numbers: the group does not act completely reducibly")
     kinds, inverse = np.unique(keys, axis=0, return_inverse=True)
