@@ -14,6 +14,7 @@ from math import factorial, sqrt
 import numpy as np
 from numpy.polynomial import Polynomial, hermite_e, legendre
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.stats import norm, qmc
 
 
@@ -137,6 +138,13 @@ def orthonormal_coefficients(measure: AbstractMeasure, table: NDArray, coefficie
     ndarray (K, ...)
         Coefficients over orthonormal polynomials: sums of squares are integrals of squares.
     """
+    flat = coefficients.reshape(len(table), -1)
+    change = orthonormal_change(measure, table)
+    return np.asarray(change @ flat).reshape(change.shape[0], *coefficients.shape[1:])
+
+
+def orthonormal_change(measure: AbstractMeasure, table: NDArray) -> sparse.csr_array:
+    """Matrix ``(K, r)`` from coefficients over the monomials of a ``table (r, d)`` to orthonormal polynomials."""
     rows, columns, values = np.arange(len(table)), table.copy(), np.ones(len(table))
     for axis in range(table.shape[1]):
         expansion = measure.expansion(axis, int(table[:, axis].max(initial=0)))
@@ -150,8 +158,4 @@ def orthonormal_coefficients(measure: AbstractMeasure, table: NDArray, coefficie
         keep = values != 0.0
         rows, columns, values = rows[keep], columns[keep], values[keep]
     distinct, target = np.unique(columns, axis=0, return_inverse=True)
-    from scipy import sparse
-
-    change = sparse.csr_array((values, (np.ravel(target), rows)), shape=(len(distinct), len(table)))
-    flat = coefficients.reshape(len(table), -1)
-    return np.asarray(change @ flat).reshape(len(distinct), *coefficients.shape[1:])
+    return sparse.csr_array((values, (np.ravel(target), rows)), shape=(len(distinct), len(table)))

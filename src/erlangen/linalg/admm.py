@@ -1,0 +1,463 @@
+"""Convex problems with a nuclear norm: fit data, and keep ``|A(c)|_*`` small.
+
+    minimise  fit(c) + lam * sum_i norm_i(A_i c)
+
+by the alternating direction method of multipliers with Z = A c. The quadratic step has one factorisation, which
+serves every iteration and every lam; the other step shrinks singular values. Each solution states a duality gap: how
+far its objective can be above the minimum, whatever the iteration did.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+from erlangen._errors import InputError, UndecidedError, explain
+from erlangen.linalg.shrinkage import shrink
+
+RELAXATION = 1.6
+"""Over-relaxation of the constraint Z = A c; between 1.5 and 1.8 in Boyd et al., section 3.4.3."""
+
+BALANCE_EVERY = 10
+"""Iterations between changes of the step size rho: the residuals of a new one need some to show."""
+
+BALANCE = 3.0
+"""Ratio of the two residuals beyond which rho changes, by a factor of two."""
+
+CHECK_EVERY = 50
+"""Iterations between looks at the duality gap, which takes all singular values."""
+
+
+class AbstractNorm(ABC):
+    """A norm of a linear image of the unknowns."""
+
+    map: Any
+    """Matrix ``(m, q)``, dense or sparse."""
+
+    @abstractmethod
+    def value(self, v: NDArray) -> float:
+        """The norm of the image ``v (m,)``."""
+
+    @abstractmethod
+    def dual(self, v: NDArray) -> float:
+        """The dual norm of ``v (m,)``: the largest inner product with an image of norm one."""
+
+    @abstractmethod
+    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
+        """Minimiser of ``t norm(z) + |z - v|^2 / 2``, and with what to start the next time."""
+
+
+@dataclass(frozen=True, eq=False)
+class NuclearNorm(AbstractNorm):
+    """Sum of the singular values of ``map @ c``, read as a matrix ``shape (a, b)``, row by row."""
+
+    map: Any
+    shape: tuple[int, int]
+
+    def value(self, v: NDArray) -> float:
+        """Sum of the singular values."""
+        return float(np.linalg.svd(v.reshape(self.shape), compute_uv=False).sum())
+
+    def dual(self, v: NDArray) -> float:
+        """Largest singular value."""
+        return float(np.linalg.norm(v.reshape(self.shape), 2))
+
+    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
+        """Singular values, lowered by t."""
+        shrunk = shrink(v.reshape(self.shape), t, start=start, error=error)
+        return shrunk.matrix.ravel(), shrunk.basis
+
+
+@dataclass(frozen=True, eq=False)
+class L1Norm(AbstractNorm):
+    """Sum of absolute values of ``map @ c``."""
+
+    map: Any
+
+    def value(self, v: NDArray) -> float:
+        """Sum of the absolute values."""
+        return float(np.abs(v).sum())
+
+    def dual(self, v: NDArray) -> float:
+        """Largest absolute value."""
+        return float(np.abs(v).max(initial=0.0))
+
+    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
+        """Entries, lowered by t in absolute value."""
+        return np.sign(v) * np.maximum(np.abs(v) - t, 0.0), None
+
+
+@dataclass(frozen=True, eq=False)
+class SumOfNorms:
+    """A weighted sum of norms of linear images, ``sum_i weights[i] norms[i](map_i c)``.
+
+    Parameters
+    ----------
+    norms : tuple of AbstractNorm
+    weights : tuple of float
+        Positive.
+    """
+
+    norms: tuple[AbstractNorm, ...]
+    weights: tuple[float, ...]
+
+    @cached_property
+    def map(self) -> Any:
+        """All images, one under the other: ``(m, q)``."""
+        maps = [norm.map for norm in self.norms]
+        if all(sparse.issparse(m) for m in maps):
+            return sparse.csr_array(sparse.vstack(maps))
+        return np.vstack([m.toarray() if sparse.issparse(m) else m for m in maps])
+
+    @cached_property
+    def adjoint(self) -> Any:
+        """The transposed map ``(q, m)``."""
+        return sparse.csr_array(self.map.T) if sparse.issparse(self.map) else np.ascontiguousarray(self.map.T)
+
+    @cached_property
+    def gram(self) -> NDArray:
+        """``map^T map``, (q, q)."""
+        product = self.adjoint @ self.map
+        return product.toarray() if sparse.issparse(product) else product
+
+    def split(self, v: NDArray) -> list[NDArray]:
+        """The parts ``(m_i,)`` of an image ``v (m,)``."""
+        return np.split(v, np.cumsum([norm.map.shape[0] for norm in self.norms])[:-1])
+
+    def value(self, v: NDArray) -> float:
+        """Value at an image ``v (m,)``."""
+        return sum(w * norm.value(p) for norm, w, p in zip(self.norms, self.weights, self.split(v), strict=True))
+
+    def dual(self, v: NDArray) -> float:
+        """Least s with ``v / s`` in the subdifferential of the penalty at zero."""
+        return max(norm.dual(p) / w for norm, w, p in zip(self.norms, self.weights, self.split(v), strict=True))
+
+    def prox(self, v: NDArray, t: float, starts: Sequence[NDArray | None], error: float) -> tuple[NDArray, list]:
+        """Minimiser of ``t value(z) + |z - v|^2 / 2``, and with what each norm starts the next time."""
+        parts = zip(self.norms, self.weights, self.split(v), starts, strict=True)
+        done = [norm.prox(p, t * w, start, error) for norm, w, p, start in parts]
+        return np.concatenate([z for z, _ in done]), [basis for _, basis in done]
+
+
+class AbstractFit(ABC):
+    """How well the unknowns fit data ``design (n, q) c = y (n,)``, ready for one penalty."""
+
+    @abstractmethod
+    def step(self, pull: NDArray, rho: float) -> NDArray:
+        """Minimiser ``(q,)`` of ``fit(c) + rho / 2 |map c - w|^2``, where ``pull = map^T w``."""
+
+    @abstractmethod
+    def value(self, c: NDArray) -> float:
+        """The fit at c."""
+
+    @abstractmethod
+    def bound(self, c: NDArray, inner: float, limit: float) -> float:
+        """Lower bound of the minimum of ``fit + penalty``.
+
+        There is an M with ``map^T M`` equal to the downward slope of the fit at c (up to multipliers of constraints),
+        ``<map c, M> = inner`` and dual norm ``limit``; M divided by ``max(limit, 1)`` is dual feasible.
+        """
+
+
+class Interpolation(AbstractFit):
+    """Unknowns that satisfy ``design c = y`` exactly.
+
+    Parameters
+    ----------
+    design : ndarray (n, q)
+        Rows may depend on each other where y agrees.
+    y : ndarray (n,)
+        The values.
+    gram : ndarray (q, q)
+        Gram matrix of the map of the penalty.
+
+    Raises
+    ------
+    InputError
+        Where rows contradict each other; the message names them.
+    UndecidedError
+        Where data and penalty leave some unknowns open.
+    """
+
+    def __init__(self, design: NDArray, y: NDArray, gram: NDArray):
+        n, q = design.shape
+        full, r, order = linalg.qr(design.T, pivoting=True)
+        size = np.abs(np.diagonal(r)) if min(r.shape) else np.zeros(0)
+        rank = int(np.sum(size > np.finfo(np.float64).eps * max(n, q) * size[:1].max(initial=0.0)))
+        lead = linalg.solve_triangular(r[:rank, :rank], y[order[:rank]], trans="T")
+        at = full[:, :rank] @ lead
+        _check_agreement(design, y, at, order[:rank])
+        free = full[:, rank:]
+        inverse = _inverse(free.T @ gram @ free)
+        self._solve = free @ inverse @ free.T
+        self._at = at - self._solve @ (gram @ at)
+
+    def step(self, pull: NDArray, rho: float) -> NDArray:
+        """See :class:`AbstractFit`; rho does not matter."""
+        return self._at + self._solve @ pull
+
+    def value(self, c: NDArray) -> float:
+        """Zero: all that is looked at fits."""
+        return 0.0
+
+    def bound(self, c: NDArray, inner: float, limit: float) -> float:
+        """The dual is ``max y . nu`` over ``design^T nu = map^T M``, and ``y . nu = <map c, M>``."""
+        return inner / max(limit, 1.0)
+
+
+class LeastSquares(AbstractFit):
+    """Half of the mean squared residual, ``|design c - y|^2 / (2 n)``.
+
+    Parameters
+    ----------
+    design : ndarray (n, q)
+    y : ndarray (n,)
+    gram : ndarray (q, q)
+        Gram matrix of the map of the penalty.
+
+    Raises
+    ------
+    UndecidedError
+        Where data and penalty leave some unknowns open.
+    """
+
+    def __init__(self, design: NDArray, y: NDArray, gram: NDArray):
+        self._design, self._y, n = design, y, len(y)
+        normal = design.T @ design / n
+        balance = np.trace(normal) / np.trace(gram) if np.trace(gram) > 0 and np.trace(normal) > 0 else 1.0
+        # W^T (normal + balance gram) W = 1 and W^T gram W diagonal: one factorisation for every rho.
+        inverse = linalg.solve_triangular(_cholesky(normal + balance * gram), np.eye(len(gram)), lower=True).T
+        self._gram, turn = np.linalg.eigh(inverse.T @ gram @ inverse)
+        self._fit = np.maximum(1.0 - balance * self._gram, 0.0)
+        self._turn = inverse @ turn
+        self._pull = design.T @ y / n
+
+    def step(self, pull: NDArray, rho: float) -> NDArray:
+        """See :class:`AbstractFit`."""
+        return self._turn @ ((self._turn.T @ (self._pull + rho * pull)) / (self._fit + rho * self._gram))
+
+    def value(self, c: NDArray) -> float:
+        """Half of the mean squared residual."""
+        r = self._design @ c - self._y
+        return float(r @ r) / (2 * len(r))
+
+    def bound(self, c: NDArray, inner: float, limit: float) -> float:
+        """The dual is ``max_s s y . r - s^2 |r|^2 / 2``, over n, along the residual r of c, for s within the limit."""
+        r = self._y - self._design @ c
+        along, square = float(self._y @ r) / len(r), float(r @ r) / len(r)
+        s = 1.0 / limit if limit > 0 else np.inf
+        s = min(s, along / square) if square > 0 else 0.0
+        return s * along - s * s * square / 2
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where an iteration stands; the next problem of a path starts from it.
+
+    Attributes
+    ----------
+    image : ndarray (m,)
+        Z, the shrunk copy of the image.
+    scaled : ndarray (m,)
+        Multipliers of Z = map c, divided by rho.
+    rho : float
+        Step size.
+    starts : tuple
+        What the norms start from.
+    """
+
+    image: NDArray
+    scaled: NDArray
+    rho: float
+    starts: tuple[NDArray | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A minimiser, and how well it is known.
+
+    Attributes
+    ----------
+    c : ndarray (q,)
+        The unknowns.
+    image : ndarray (m,)
+        Z, the copy of ``map c`` that has exactly the rank, or the zeros, that the norms ask for.
+    objective : float
+        ``fit + lam * penalty`` at c.
+    gap : float
+        Upper bound of how far that is above the minimum.
+    iterations : int
+        How many were made.
+    converged : bool
+        Whether residuals and gap are within the tolerance.
+    state : State
+        To start from.
+    """
+
+    c: NDArray
+    image: NDArray
+    objective: float
+    gap: float
+    iterations: int
+    converged: bool
+    state: State
+
+
+def minimise(
+    fit: AbstractFit,
+    penalty: SumOfNorms,
+    lam: float = 1.0,
+    *,
+    start: State | None = None,
+    tolerance: float = 1e-4,
+    most: int = 5000,
+) -> Solution:
+    """Minimise ``fit(c) + lam * penalty(map c)``.
+
+    Parameters
+    ----------
+    fit : Interpolation or LeastSquares
+    penalty : SumOfNorms
+    lam : float
+        Weight of the penalty, positive; any value is the same for `Interpolation`.
+    start : State, optional
+        Of a problem nearby.
+    tolerance : float
+        Relative size of both residuals, and the square root of that for the gap, at which the iteration ends.
+    most : int
+        Most iterations.
+
+    References
+    ----------
+    Boyd, Parikh, Chu, Peleato, Eckstein, Distributed optimization and statistical learning via the alternating
+    direction method of multipliers, 2011, sections 3.3 and 3.4.
+
+    Examples
+    --------
+    The matrix of least nuclear norm with a given diagonal is that diagonal.
+
+    >>> import numpy as np
+    >>> norm = SumOfNorms((NuclearNorm(np.eye(4), (2, 2)),), (1.0,))
+    >>> rows = np.eye(4)[[0, 3]]
+    >>> found = minimise(Interpolation(rows, np.array([1.0, 2.0]), norm.gram), norm)
+    >>> np.round(found.c, 4) + 0.0
+    array([1., 0., 0., 2.])
+    """
+    return _Iteration(fit, penalty, lam, start).run(tolerance, most)
+
+
+class _Iteration:
+    """The iterates of one problem."""
+
+    def __init__(self, fit: AbstractFit, penalty: SumOfNorms, lam: float, start: State | None):
+        self.fit, self.penalty, self.lam = fit, penalty, lam
+        if start is None:
+            start = self._first()
+        self.z, self.u, self.rho, self.starts = start.image, start.scaled, start.rho, start.starts
+
+    def _first(self) -> State:
+        rho = 1.0
+        z = self.penalty.map @ self.fit.step(np.zeros(self.penalty.map.shape[1]), rho)
+        size = self.penalty.dual(z)
+        rho = 10.0 * self.lam / size if size > 0 else 1.0  # the first step shrinks by a tenth of the largest value
+        return State(z, np.zeros_like(z), rho, (None,) * len(self.penalty.norms))
+
+    def run(self, tolerance: float, most: int) -> Solution:
+        """Iterate until residuals and gap are small."""
+        self._quadratic()
+        error, ahead = 0.0, 0
+        for count in range(1, most + 1):
+            before = self.z
+            relaxed = RELAXATION * self.a + (1 - RELAXATION) * before
+            v = relaxed + self.u
+            self.z, starts = self.penalty.prox(v, self.lam / self.rho, self.starts, error)
+            self.starts = tuple(starts)
+            self.u = v - self.z
+            self._quadratic()
+            primal, dual = self._residuals(before)
+            error = 0.1 * min(primal, dual) * float(np.linalg.norm(self.z))
+            if max(primal, dual) <= tolerance and count >= ahead:
+                done = self._solution(count, tolerance)
+                if done.converged:
+                    return done
+                ahead = count + CHECK_EVERY
+            if count % BALANCE_EVERY == 0:
+                self._balance(primal, dual)
+        return self._solution(most, tolerance)
+
+    def _quadratic(self) -> None:
+        self.c = self.fit.step(self.penalty.adjoint @ (self.z - self.u), self.rho)
+        self.a = self.penalty.map @ self.c
+
+    def _residuals(self, before: NDArray) -> tuple[float, float]:
+        """How far Z is from the image, and how far it moved, relative to the image and to the multipliers."""
+        size, push = float(np.linalg.norm(self.a)), float(np.linalg.norm(self.u))
+        apart, moved = float(np.linalg.norm(self.a - self.z)), float(np.linalg.norm(self.z - before))
+        return apart / (size or 1.0), moved / (push or size or 1.0)
+
+    def _balance(self, primal: float, dual: float) -> None:
+        factor = 2.0 if primal > BALANCE * dual else 0.5 if dual > BALANCE * primal else 1.0
+        self.rho *= factor
+        self.u = self.u / factor
+
+    def _solution(self, count: int, tolerance: float) -> Solution:
+        multiplier = self.rho / self.lam * (self.a - self.z + self.u)  # the quadratic step makes it exactly the slope
+        limit = self.penalty.dual(multiplier)
+        inner = self.lam * float(self.a @ multiplier)
+        objective = self.fit.value(self.c) + self.lam * self.penalty.value(self.a)
+        gap = max(objective - self.fit.bound(self.c, inner, limit), 0.0)
+        state = State(self.z, self.u, self.rho, self.starts)
+        return Solution(self.c, self.z, objective, gap, count, bool(gap <= np.sqrt(tolerance) * abs(objective)), state)
+
+
+def _cholesky(a: NDArray) -> NDArray:
+    """Lower factor ``(q, q)``; where there is none, data and penalty leave some unknowns open."""
+    if len(a) == 0:
+        return a
+    try:
+        lower = linalg.cholesky(a, lower=True)
+    except linalg.LinAlgError:
+        lower = np.zeros_like(a)
+    pivots = np.diagonal(lower) ** 2
+    if pivots.min() <= np.finfo(np.float64).eps * len(a) * np.diagonal(a).max():
+        null = np.linalg.eigvalsh(a)
+        open_ = max(int(np.sum(null <= np.finfo(np.float64).eps * len(a) * null[-1])), 1)
+        raise UndecidedError(
+            explain(
+                "Neither the data nor the penalty decide some of the unknowns.",
+                given=f"{open_} independent combinations that are zero at all samples and cost nothing",
+                expected="at least as many independent samples as there are symmetric functions in the family",
+                fix="more samples, or a smaller family",
+            )
+        )
+    return lower
+
+
+def _inverse(a: NDArray) -> NDArray:
+    lower = _cholesky(a)
+    return linalg.cho_solve((lower, True), np.eye(len(a))) if len(a) else a
+
+
+def _check_agreement(design: NDArray, y: NDArray, at: NDArray, used: NDArray) -> None:
+    """Rows that follow from others must ask for the same values."""
+    apart = np.abs(design @ at - y)
+    rounding = np.sqrt(np.finfo(np.float64).eps) * (np.abs(design) @ np.abs(at) + np.abs(y).max(initial=0.0))
+    wrong = np.setdiff1d(np.flatnonzero(apart > rounding), used)
+    if wrong.size:
+        shown = ", ".join(str(i) for i in wrong[:5])
+        raise InputError(
+            explain(
+                "The values at the samples contradict each other: no function of this family has them all.",
+                given=f"{len(y)} equations; the others exclude equation {shown}"
+                + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""),
+                expected="values without noise, of a function in the family",
+                fix="penalty.fit(x, y, lam) for data with noise, or a larger family",
+            )
+        )

@@ -1,0 +1,210 @@
+"""The linear maps of promotion: theta to the Lie derivatives along orthonormal generators, in orthonormal values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from erlangen._errors import InputError, UndecidedError, explain, nearest
+from erlangen.actions import PolynomialAction
+from erlangen.derivative import LieDerivative
+from erlangen.derivative.coefficients import CoefficientMap
+from erlangen.derivative.measures import orthonormal_change
+from erlangen.linalg.polynomials import monomials
+from erlangen.linalg.qr import StreamedQR, rounding, triangular_factor
+
+INNER = ("speed", "coefficients")
+
+
+@dataclass(frozen=True, eq=False)
+class LieMap:
+    """theta -> L_xi f_theta for all generators of an orthonormal basis.
+
+    Attributes
+    ----------
+    matrix : ndarray or scipy.sparse.csr_array (r * m, q)
+        Row (generator, coordinate of the values in an orthonormal basis).
+    shape : tuple (r, m)
+        Number of generators and of coordinates.
+    """
+
+    matrix: Any
+    shape: tuple[int, int]
+
+
+def orthonormal_generators(lie: LieDerivative, inner: str | ArrayLike) -> NDArray:
+    """Columns ``(p, r)``: generators orthonormal in an inner product; combinations of length zero are left out."""
+    form = _form(lie, inner)
+    sizes = np.sqrt(np.diagonal(form))
+    if not np.any(sizes > 0):
+        raise InputError(
+            explain(
+                "All generators vanish at the samples: nothing moves, and every function is symmetric.",
+                given=f"{len(form)} generators on {len(lie.samples)} samples",
+                expected="a generator that moves the points somewhere",
+                fix="samples that spread, or another action",
+            )
+        )
+    unit = np.where(sizes > 0, sizes, 1.0)
+    if np.count_nonzero(form) == np.count_nonzero(sizes):
+        basis = np.diag(1.0 / unit)[:, sizes > 0]
+        null = np.eye(len(form))[:, sizes == 0]
+    else:
+        values, vectors = np.linalg.eigh(form / unit / unit[:, None])
+        zero = values <= (rounding(form.shape) * values[-1])
+        basis, null = (vectors[:, keep] / unit[:, None] for keep in (~zero, zero))
+        basis = basis / np.sqrt(values[~zero])
+    _check_junk(lie, null)
+    return basis
+
+
+def _form(lie: LieDerivative, inner: str | ArrayLike) -> NDArray:
+    """Gram matrix ``(p, p)`` of the generators."""
+    p = lie.lifted.n_generators
+    if not isinstance(inner, str):
+        form = np.asarray(inner, dtype=np.float64)
+        symmetric = form.shape == (p, p) and np.isfinite(form).all() and np.allclose(form, form.T)
+        if not symmetric or np.linalg.eigvalsh(form)[0] <= 0:
+            raise InputError(
+                explain(
+                    "This is no inner product of the generators.",
+                    given=f"an array of shape {form.shape}",
+                    expected=f"a symmetric positive definite matrix ({p}, {p})",
+                    fix='inner="speed"',
+                )
+            )
+        return form
+    if inner not in INNER:
+        raise InputError(
+            explain(
+                "There is no such inner product of the generators.",
+                given=f"inner={inner!r}",
+                expected=f"{', '.join(INNER)}, or a matrix ({p}, {p})",
+                fix=f"inner={nearest(inner, INNER) or 'speed'!r}",
+            )
+        )
+    action = None if lie.parts is None else lie.parts.action
+    if inner == "coefficients":
+        if not isinstance(action, PolynomialAction) or action.n_generators != p:
+            raise InputError(
+                explain(
+                    "Only polynomial generators have coefficients.",
+                    given=type(lie.action).__name__,
+                    expected="a polynomial action on the points",
+                    fix='inner="speed"',
+                )
+            )
+        return (action.matrix @ action.matrix.T).toarray()
+    if lie.samples.measure is None or not isinstance(action, PolynomialAction) or action.n_generators != p:
+        return _sampled_speed(lie)
+    return _exact_speed(lie, action)
+
+
+def _exact_speed(lie: LieDerivative, action: PolynomialAction) -> NDArray:
+    """Integrate xi_k . xi_l over the measure of the samples."""
+    assert lie.samples.measure is not None
+    change = orthonormal_change(lie.samples.measure, action.exponents)
+    r, form = len(action.exponents), sparse.csr_array((action.n_generators,) * 2)
+    for a in range(action.point_dim):
+        rows = action.matrix[:, a * r : (a + 1) * r] @ change.T
+        form = form + rows @ rows.T
+    return form.toarray()
+
+
+def _sampled_speed(lie: LieDerivative) -> NDArray:
+    """Weighted sum of xi_k . xi_l over the samples."""
+    stream = StreamedQR(lie.lifted.n_generators)
+    for start in range(0, len(lie.samples), lie.block_size):
+        block = slice(start, start + lie.block_size)
+        velocity = lie.lifted.on_points(lie.samples.points[block])
+        velocity = velocity * np.sqrt(lie.samples.weights[block])[:, None, None]
+        stream.update(velocity.transpose(0, 2, 1).reshape(-1, velocity.shape[1]))
+    factor = stream.factor()
+    return factor.T @ factor
+
+
+def _check_junk(lie: LieDerivative, null: NDArray) -> None:
+    """Generators that are left out must not move values either."""
+    if null.shape[1] == 0:
+        return
+    chosen, x = lie.lifted.restrict(null), lie.samples.subset(256).points
+    if any(np.any(chosen.on_values(x, np.tile(unit, (len(x), 1)))) for unit in np.eye(lie.field.value_dim)):
+        raise InputError(
+            explain(
+                "Some generators move values but not points: their speed is zero.",
+                given=f"{null.shape[1]} independent combinations of generators",
+                expected="an inner product in which no generator has length zero",
+                fix=f"er.promote(field, action, samples, inner=numpy.eye({lie.lifted.n_generators}))",
+            )
+        )
+
+
+def lie_map(lie: LieDerivative) -> LieMap:
+    """The map of all generators of an action: exact coefficients where field and action are polynomial, else rows."""
+    maps = [lie.in_coefficients(xi) for xi in np.eye(lie.lifted.n_generators)]
+    known = [m for m in maps if m is not None]
+    return _in_coefficients(lie, known) if len(known) == len(maps) else _at_samples(lie)
+
+
+def _in_coefficients(lie: LieDerivative, maps: list[CoefficientMap]) -> LieMap:
+    """Coefficients over the monomials of all results, turned into coordinates that are orthonormal for the samples."""
+    r, c, q = len(maps), lie.field.value_dim, maps[0].matrix.shape[1]
+    table, where = np.unique(np.vstack([m.table for m in maps]), axis=0, return_inverse=True)
+    ends = np.cumsum([0, *(len(m.table) for m in maps)])
+    rows, columns, values = [], [], []
+    for k, m in enumerate(maps):
+        entries = m.matrix.tocoo()
+        channel, monomial = np.divmod(entries.row, len(m.table))
+        rows.append((k * c + channel) * len(table) + np.ravel(where)[ends[k] + monomial])
+        columns.append(entries.col)
+        values.append(entries.data)
+    shape = (r * c * len(table), q)
+    stacked = sparse.csr_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
+    if lie.samples.measure is not None:
+        change = orthonormal_change(lie.samples.measure, table)
+        matrix = sparse.csr_array(sparse.kron(sparse.identity(r * c), change) @ stacked)
+        matrix.eliminate_zeros()
+        return LieMap(matrix, (r, c * change.shape[0]))
+    change = _factor(lie, table)
+    blocks = [change @ stacked[k * len(table) : (k + 1) * len(table)].toarray() for k in range(r * c)]
+    return LieMap(np.vstack(blocks), (r, c * len(table)))
+
+
+def _factor(lie: LieDerivative, table: NDArray) -> NDArray:
+    """Triangular R ``(K, K)`` with |R c|^2 = weighted sum of the squares of the polynomial c over the samples."""
+    samples = lie.samples
+    factor = triangular_factor([monomials(samples.points, table) * np.sqrt(samples.weights)[:, None]], len(table))
+    sizes = np.linalg.norm(factor, axis=0)
+    s = np.linalg.svd(factor / np.where(sizes > 0, sizes, 1.0), compute_uv=False)
+    if len(samples) < len(table) or s[-1] <= rounding(factor.shape) * s[0]:
+        raise _too_few(f"{len(samples)} samples that do not tell {len(table)} monomials apart", len(table))
+    return factor
+
+
+def _at_samples(lie: LieDerivative) -> LieMap:
+    """Weighted rows at the samples; no more of them than the map has columns."""
+    r, c, q = lie.lifted.n_generators, lie.field.value_dim, lie.field.n_params  # type: ignore[attr-defined]
+    n = len(lie.samples)
+    if c * lie.samples.count_distinct(-(-q // c)) < q:
+        raise _too_few(f"{n} samples with {c} value channels for {q} parameters", -(-q // c))
+    blocks = np.concatenate([ahead - behind for ahead, behind in lie.terms_in_theta(np.eye(r))], axis=1)
+    rows = blocks.reshape(r, -1, q)
+    if rows.shape[1] > r * q:  # rotating the rows changes no singular value
+        factor = triangular_factor([rows.transpose(1, 0, 2).reshape(-1, r * q)], r * q)
+        rows = factor.reshape(-1, r, q).transpose(1, 0, 2)
+    return LieMap(np.ascontiguousarray(rows).reshape(-1, q), (r, rows.shape[1]))
+
+
+def _too_few(given: str, needed: int) -> UndecidedError:
+    return UndecidedError(
+        explain(
+            "There are too few samples to know where the Lie derivative is zero.",
+            given=given,
+            expected=f"at least {needed} points in general position",
+            fix="er.Samples.box(-1, 1, dim=...) for polynomials, which are then integrated exactly; or more samples",
+        )
+    )
