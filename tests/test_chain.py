@@ -96,7 +96,7 @@ def test_a_trained_network_commutes_with_the_group_that_was_found_when_exported(
     target = er.rep(chain.rep_out, chain.symmetry.group)
     network = er.nn.EquivariantMLP(source, target, hidden=24, layers=1, dtype=torch.float64)
     x, y = torch.from_numpy(chain.x[:150]), torch.from_numpy(chain.y[:150])
-    losses = train(network, x, y, steps=12)
+    losses = train(network, x, y, steps=24)
     assert losses[-1] < 0.8 * losses[0]
     graph = exported(network, x)
     assert error(graph, source, target, x) <= LARGEST_ERROR
