@@ -312,3 +312,25 @@ def test_a_group_is_final_in_use():
     assert isinstance(groups.SO(2), Group)
     with pytest.raises(AttributeError):
         groups.SO(2).name = "x"  # type: ignore[misc]
+
+
+PAULI = np.array([[[0, 1j], [1j, 0]], [[0, 1], [-1, 0]], [[1j, 0], [0, -1j]]]) / 2
+
+
+def test_complex_generators_become_real_ones():
+    group = from_matrices(lie_algebra=PAULI, discrete=np.diag([1j, 1.0]), name="U")
+    assert group.size == 4
+    assert group.closure().dim == 3
+    assert np.array_equal(group.discrete[0], [[0, 0, -1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+    mixed = from_matrices(lie_algebra=np.diag([1.0, 0.0]), discrete=np.diag([1j, 1.0]))
+    assert np.array_equal(mixed.lie_algebra[0], np.diag([1.0, 0.0, 1.0, 0.0]))
+    z = np.array([1 + 2j, 3 - 1j])
+    moved = PAULI[0] @ z
+    assert np.allclose(group.lie_algebra[0] @ [*z.real, *z.imag], [*moved.real, *moved.imag])
+
+
+def test_a_group_holds_no_complex_matrices():
+    with pytest.raises(InputError, match="complex matrices"):
+        Group("U", PAULI, np.zeros((0, 2, 2)))
+    with pytest.raises(InputError, match="complex128"):
+        rep("V", groups.SO(2)).matrix(PAULI[0])

@@ -156,3 +156,8 @@ def test_elements_that_do_not_follow_are_refused():
     with pytest.raises(InputError, match="not found as exp"):
         given.group_matrix(np.diag([1.0, 1.0, -2.0]))
     assert er.rep_from_matrices is rep_from_matrices
+
+
+def test_complex_images_become_real_ones():
+    charge = rep_from_matrices(groups.SO(2), lie=[[[2j]]], name="charge2")
+    assert np.array_equal(charge.lie_images[0].toarray(), [[0.0, -2.0], [2.0, 0.0]])

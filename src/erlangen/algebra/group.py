@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra._elements import Elements, as_permutations, enumerate_elements, permutation_order
 from erlangen.algebra._span import Closure, closure_of
+from erlangen.algebra.known import realify
 
 _MOST_ELEMENTS = 100_000
 
@@ -54,6 +55,8 @@ class Group:
 
     def __post_init__(self) -> None:
         for what in ("lie_algebra", "discrete"):
+            if np.iscomplexobj(getattr(self, what)):
+                raise _refused(what, "complex matrices", "real ones, as from_matrices makes them of complex ones")
             # A copy: the group must not change when the caller's array does.
             matrices = np.array(getattr(self, what), dtype=np.float64)
             object.__setattr__(self, what, matrices)
@@ -209,6 +212,9 @@ def from_matrices(
 ) -> Group:
     """Build a group from matrices that generate it.
 
+    Complex matrices X are written as real ones of twice the size, ``[[Re X, -Im X], [Im X, Re X]]``, as in the
+    catalogue's U(n). Where generators or discrete elements have a complex type, both are written so.
+
     Parameters
     ----------
     lie_algebra : array_like (p, k, k), optional
@@ -226,8 +232,13 @@ def from_matrices(
     ------
     InputError
         As for `Group`, if nothing is given, and if the generators are not closed where they should be.
+
+    Examples
+    --------
+    >>> from_matrices(lie_algebra=[[[1j]]], name="U(1)").lie_algebra[0].tolist()
+    [[0.0, -1.0], [1.0, 0.0]]
     """
-    algebra, elements = stacked("lie_algebra", lie_algebra), stacked("discrete", discrete)
+    algebra, elements = real_stacks(("lie_algebra", lie_algebra), ("discrete", discrete))
     if algebra is None and elements is None:
         raise _refused("lie_algebra", "no matrices at all", "generators, discrete elements or both")
     known = algebra if algebra is not None else elements
@@ -238,15 +249,22 @@ def from_matrices(
     return group
 
 
-def stacked(what: str, matrices: ArrayLike | None) -> NDArray | None:
-    """Matrices as an array ``(p, k, k)``, or an error that lists their shapes."""
-    if matrices is None:
-        return None
+def real_stacks(*given: tuple[str, ArrayLike | None]) -> tuple[NDArray | None, ...]:
+    """Named stacks of matrices as real arrays ``(p, k, k)``; where one is complex, all are written as real ones."""
+    stacks = [None if matrices is None else _stacked(what, matrices) for what, matrices in given]
+    if not any(np.iscomplexobj(stack) for stack in stacks if stack is not None):
+        return tuple(stacks)
+    return tuple(None if stack is None else realify(stack) for stack in stacks)
+
+
+def _stacked(what: str, matrices: ArrayLike) -> NDArray:
+    """Matrices as an array ``(p, k, k)`` of floats or complex floats, or an error that lists their shapes."""
     try:
-        array = np.array(matrices, dtype=np.float64)
+        array = np.array(matrices)
+        array = np.array(array, dtype=np.complex128 if np.iscomplexobj(array) else np.float64)
     except (ValueError, TypeError) as error:
         shapes = sorted({str(np.shape(m)) for m in matrices}) if isinstance(matrices, (list, tuple)) else [str(error)]
-        raise _refused(what, "matrices of shapes " + ", ".join(shapes), "real matrices of one size") from None
+        raise _refused(what, "matrices of shapes " + ", ".join(shapes), "numeric matrices of one size") from None
     return array[None] if array.ndim == 2 else array
 
 

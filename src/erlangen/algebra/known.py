@@ -157,7 +157,7 @@ def _solutions(k: int, conditions: Callable[[NDArray], list[NDArray]]) -> NDArra
 
 
 def realify(x: NDArray) -> NDArray:
-    """Complex matrices as real ones ``[[Re, -Im], [Im, Re]]``."""
+    """Complex matrices ``(..., k, k)`` as real ones ``(..., 2k, 2k)``: ``[[Re, -Im], [Im, Re]]``."""
     return np.block([[np.real(x), -np.imag(x)], [np.imag(x), np.real(x)]])
 
 

@@ -127,17 +127,17 @@ class Representation:
         return tuple(images)
 
     def _element(self, a: NDArray) -> NDArray:
-        a, k = np.asarray(a, dtype=np.float64), self.group.size
-        if a.shape != (k, k):
+        a, k = np.asarray(a), self.group.size
+        if a.shape != (k, k) or a.dtype.kind not in "fiub":
             raise InputError(
                 explain(
                     f"A representation of {self.group.name} acts through matrices of size {k}.",
-                    given=f"an array of shape {a.shape}",
-                    expected=f"shape ({k}, {k})",
+                    given=f"an array of shape {a.shape} and type {a.dtype}",
+                    expected=f"real numbers, shape ({k}, {k})",
                     fix="representation.matrix(group.lie_algebra[0])",
                 )
             )
-        return a
+        return np.asarray(a, dtype=np.float64)
 
     def __rshift__(self, target: Representation) -> LinearMaps:
         if not isinstance(target, Representation):

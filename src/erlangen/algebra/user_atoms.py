@@ -13,7 +13,7 @@ from erlangen._errors import InputError, explain
 from erlangen.algebra._elements import enumerate_elements
 from erlangen.algebra._extension import closed_pairs, half_of_the_digits, real_logarithm
 from erlangen.algebra.atoms import AbstractAtom
-from erlangen.algebra.group import Group, first_singular, stacked
+from erlangen.algebra.group import Group, first_singular, real_stacks
 from erlangen.algebra.permutation_groups import permutation_matrices
 from erlangen.algebra.representation import Representation
 from erlangen.algebra.representation_text import check_name
@@ -154,6 +154,8 @@ def rep_from_matrices(
 ) -> Representation:
     """Build a representation from the images of a group's generators.
 
+    Complex images of size s are written as real ones of size 2s, ``[[Re, -Im], [Im, Re]]``, as `from_matrices` does.
+
     Parameters
     ----------
     group : Group
@@ -188,7 +190,7 @@ def rep_from_matrices(
     sign**2 1
     """
     check_name(name)
-    images = _checked_images(group, stacked("lie", lie), stacked("discrete", discrete))
+    images = _checked_images(group, *real_stacks(("lie", lie), ("discrete", discrete)))
     allowed = float(np.sqrt(rounding(images[0].shape[1:]))) if tolerance is None else tolerance
     _check_homomorphism(group, *images, allowed)
     return Representation(group, (((Given(name, group, *images),), 1),))
