@@ -555,3 +555,16 @@ def test_networks_are_pointed_to_their_layers():
     torch = pytest.importorskip("torch")
     with pytest.raises(er.InputError, match="er.nn.symmetrize"):
         er.enforce(torch.nn.Linear(2, 1), act.rotation(2))
+
+
+@pytest.mark.parametrize("method", ["auto", "floating", "sampled"])
+@pytest.mark.parametrize("ratio", [1.0, np.sqrt(2.0)])
+def test_units_of_generators_do_not_matter(method, ratio):
+    turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    apart = np.zeros((2, 4, 4))
+    apart[0, :2, :2], apart[1, 2:, 2:] = 1e8 * ratio * turn, 1e-8 * ratio * turn
+    reflection = np.diag([1.0, -1.0, 1.0, 1.0])
+    for acting in (act.linear(apart), er.groups.from_matrices(lie_algebra=apart, discrete=reflection)):
+        space = er.enforce(scalars(4, 2), acting, method=method)
+        assert space.dim == 3  # 1, x^2 + y^2, z^2 + w^2
+        assert space.residual < 1e-14

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
@@ -51,21 +54,23 @@ def solve_exactly(lie: LieDerivative, xi: NDArray, elements: tuple[Element, ...]
 
 
 def solve_floating(maps: list[CoefficientMap], q: int, tolerance: float) -> DenseSubspace:
-    """Common null space of the equations in floating point, each restricted to the solutions of those before it."""
-    scale = max((max(m.size, _norm_bound(m.matrix)) for m in maps), default=1.0) or 1.0
+    """Common null space of the equations in floating point, each restricted to the solutions of those before it.
+
+    The equations of a generator are compared with the size of its own terms, so that units of generators do not matter.
+    """
+    sized = [(m.matrix, max(m.size, _norm_bound(m.matrix)) or 1.0) for m in maps]
     basis, dropped = sparse.csr_array(sparse.identity(q, format="csr")), [np.zeros(0)]
-    for m in sorted(maps, key=lambda m: m.matrix.nnz):
-        null, values = _stage(sparse.csr_array(m.matrix @ basis), tolerance * scale)
+    for matrix, scale in sorted(sized, key=lambda item: item[0].nnz):
+        null, values = _stage(sparse.csr_array(matrix @ basis), tolerance * scale)
         basis = sparse.csr_array(basis @ null)
-        dropped.append(values)
+        dropped.append(values / scale)
     dense = np.linalg.qr(basis.toarray())[0]
-    kept = np.sqrt(
-        np.sum([np.linalg.norm(m.matrix @ dense, axis=0) ** 2 for m in maps] or [np.zeros(dense.shape[1])], axis=0)
-    )
-    ascending = np.concatenate([np.sort(kept), np.sort(np.concatenate(dropped))]) / scale
+    squares = [(np.linalg.norm(matrix @ dense, axis=0) / scale) ** 2 for matrix, scale in sized]
+    kept = np.sqrt(np.sum(squares or [np.zeros(dense.shape[1])], axis=0))
+    ascending = np.concatenate([np.sort(kept), np.sort(np.concatenate(dropped))])
     dim = dense.shape[1]
     reason = f"{dim} of {q} singular values at most {tolerance:.2g} of the norm"
-    residual = float(kept.max(initial=0.0)) / scale
+    residual = float(kept.max(initial=0.0))
     return DenseSubspace(dense, ascending, margin(ascending, dim, tolerance), reason, residual, "floating")
 
 
@@ -110,13 +115,13 @@ def _decomposed(component: Component) -> tuple[NDArray, NDArray]:
 def solve_sampled(request: Request, xi: NDArray) -> DenseSubspace:
     """Null space of the rows at the samples; only triangular factors ``(q, q)`` are kept.
 
-    Columns are measured by how much their functions move before terms cancel, so units of theta do not matter.
+    Columns are measured by how much their functions move before terms cancel, so units of theta do not matter; nor
+    do those of generators, which are brought to one size first.
     """
     q, tolerance = request.field.n_params, request.tolerance
     _enough(request, len(xi))
     rows, moves = StreamedQR(q), StreamedQR(q)
-    streams = [request.lie.terms_in_theta(xi)] if len(xi) else []
-    for stream in [*streams, moved_values(request)]:
+    for stream in _alike(request, xi):
         for ahead, behind in stream:
             rows.update((ahead - behind).reshape(-1, q))
             for part in (ahead, behind):
@@ -146,6 +151,25 @@ def solve_sampled(request: Request, xi: NDArray) -> DenseSubspace:
         residual,
         "sampled",
     )
+
+
+def _alike(request: Request, xi: NDArray) -> Iterator[Iterator[tuple[NDArray, NDArray]]]:
+    """Streams of the two terms of generators ``xi (r, p)`` and elements, each of norm about 1 over the samples."""
+    field, lie = request.field, request.lie
+    few = LieDerivative(field, lie.action, lie.samples.subset(POINTS_PER_PARAMETER * field.n_params))
+    if len(xi):
+        # One at a time: together, the terms of small generators would be rounding of large ones.
+        sizes = np.array([_size(few.terms_in_theta(row)) for row in xi])
+        yield lie.terms_in_theta(xi / sizes[:, None])
+    for element in request.elements:
+        size = _size(moved_values(replace(request, lie=few, elements=(element,))))
+        moved = moved_values(replace(request, elements=(element,)))
+        yield ((ahead / size, behind / size) for ahead, behind in moved)
+
+
+def _size(terms: Iterator[tuple[NDArray, NDArray]]) -> float:
+    """Norm of both terms together; 1 where they vanish."""
+    return float(np.linalg.norm([np.linalg.norm(part) for pair in terms for part in pair])) or 1.0
 
 
 def _resolved(right: NDArray, left: NDArray, null: NDArray, tolerance: float) -> tuple[NDArray, int]:
