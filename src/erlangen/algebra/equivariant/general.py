@@ -49,6 +49,8 @@ def general_maps(target: Side, source: Side) -> AbstractSubspace:
     check_closed((target, source))
     lie, discrete, rest = reductive_part((target, source))
     whole = _split_maps(target, source, lie, discrete)
+    if not isinstance(whole, IsotypicSubspace):
+        rest = np.vstack([lie, rest[0]]), np.concatenate([discrete, rest[1]])
     equations = _equations(target, source, rest)
     if not equations:
         return whole

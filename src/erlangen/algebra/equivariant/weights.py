@@ -1,9 +1,10 @@
 """Isotypic components from weight spaces and highest-weight vectors.
 
 In a basis of weight vectors of every factor, all basis vectors of a tensor product have weights,
-which add. A highest-weight vector is one that every simple root vector E_i sends to zero: a null
-space within each weight space, which is small. Lowering it by F_i = E_i^H, along a path of words
-that is the same for all copies, gives bases in which the copies are moved by the same matrices.
+which add. From the highest weight down: what the irreducibles above do not fill of a weight space
+are highest-weight vectors, so that multiplicities are counted and no rank is decided. Lowering them
+by F_i = E_i^H, along words that are the same for all copies, gives bases in which the copies are
+moved by the same matrices. Each step is cleaned of the irreducibles above, which it would amplify.
 """
 
 from __future__ import annotations
@@ -58,41 +59,50 @@ def weight_components(sides: tuple[Side, ...], rng: int | np.random.Generator = 
     factors = tuple({id(f): f for side in sides for f in side.factors}.values())
     roots = find_roots(factors, rng)
     frames = {id(f): _Frame(roots, i) for i, f in enumerate(factors)}
-    width = len(roots.raising) + len(roots.cartan)
-    weighted = [_Weighted(side, frames, len(roots.raising), width) for side in sides]
-    spaces = _weight_spaces(weighted)
+    weighted = [_Weighted(side, frames, roots) for side in sides]
+    spaces = _WeightSpaces(weighted, len(roots.raising))
     out = []
-    for space in spaces:
-        highest = [_highest(side, rows) for side, rows in zip(weighted, space.rows)]
-        if not any(h.shape[1] for h in highest):
-            continue
-        bases = _lowered(weighted, highest)
-        label = _label(roots, space.weight)
-        out.append(ComplexComponent(tuple(s.to_standard(b) for s, b in zip(weighted, bases)), label))
+    for space in spaces.dominant:
+        highest = [_complement(side.filled[space]) for side in spaces.sides]
+        if any(h.shape[1] for h in highest):
+            found = _lowered(spaces, space, highest)
+            bases = (w.to_standard(s.collect(found, i)) for i, (w, s) in enumerate(zip(weighted, spaces.sides)))
+            out.append(ComplexComponent(tuple(bases), _label(roots, spaces.weights[space])))
+    if any(f.shape[0] != f.shape[1] for side in spaces.sides for f in side.filled):
+        raise NotSplitError("irreducibles do not fill the weight spaces: the group does not act completely reducibly")
     return tuple(sorted(real_components(out), key=lambda c: c.size))
 
 
 class _Frame:
-    """Weight vectors of one factor (columns of ``vectors``), their weights, and E_i between them."""
+    """Weight vectors of one factor (columns of ``vectors``), their weights, and F_i between them.
+
+    Weights are the values on the regular element, on the coroots, and on a basis of the Cartan subalgebra.
+    """
 
     def __init__(self, roots: Roots, index: int) -> None:
         _, self.vectors = scipy.linalg.eigh(roots.image(index, roots.regular))
         turned = self.vectors.conj().T
-        diagonal = [
-            np.real(np.diag(turned @ roots.image(index, h) @ self.vectors)) for h in (*roots.coroots, *roots.cartan)
-        ]
-        self.weights = np.stack(diagonal, axis=1)
-        images = [turned @ roots.image(index, e) @ self.vectors for e in roots.raising]
-        self.raising = [
-            csr_array(np.where(np.abs(e) > rounding(e.shape) * np.abs(e).max(initial=0.0), e, 0)) for e in images
-        ]
+        elements = roots.regular, *roots.coroots, *roots.cartan
+        self.weights = np.stack(
+            [np.real(np.diag(turned @ roots.image(index, h) @ self.vectors)) for h in elements], axis=1
+        )
+        images = [(turned @ roots.image(index, e) @ self.vectors).conj().T for e in roots.raising]
+        self.lowering = [csr_array(self._between_weights(f)) for f in images]
+
+    def _between_weights(self, f: NDArray) -> NDArray:
+        """Keep the entries between weights that differ by the root; others are rounding."""
+        row, column = np.unravel_index(int(np.argmax(np.abs(f))), f.shape)
+        root = self.weights[row] - self.weights[column]
+        distance = np.abs(self.weights[:, None] - self.weights[None, :] - root).max(axis=2)
+        return np.where(distance <= np.sqrt(np.finfo(np.float64).eps) * (1 + np.abs(self.weights).max()), f, 0)
 
 
 class _Weighted:
     """One side in a basis of weight vectors."""
 
-    def __init__(self, side: Side, frames: dict[int, _Frame], rank: int, width: int) -> None:
+    def __init__(self, side: Side, frames: dict[int, _Frame], roots: Roots) -> None:
         self.side, self.frames = side, frames
+        width = 1 + len(roots.raising) + len(roots.cartan)
         tables = [np.zeros((0, width))]
         for word, count, _ in side.blocks():
             total = np.zeros((1, width))
@@ -100,14 +110,13 @@ class _Weighted:
                 total = (total[:, None] + frames[id(factor)].weights[None, :]).reshape(-1, width)
             tables.append(np.tile(total, (count, 1)))
         self.weights = np.vstack(tables)
-        self.raising = [self._image(i) for i in range(rank)]
-        self.lowering = [csr_array(e.conj().T) for e in self.raising]
+        self.lowering = [self._image(i) for i in range(len(roots.raising))]
 
     def _image(self, i: int) -> csr_array:
-        blocks = [
-            (leibniz([self.frames[id(f)].raising[i] for f in word]), count) for word, count, _ in self.side.blocks()
+        words = [
+            (leibniz([self.frames[id(f)].lowering[i] for f in word]), count) for word, count, _ in self.side.blocks()
         ]
-        return block_diagonal(blocks)
+        return block_diagonal(words)
 
     def to_standard(self, basis: NDArray) -> NDArray:
         """From weight coordinates to those of the user, for columns ``(N, m, k)``."""
@@ -117,36 +126,61 @@ class _Weighted:
         return self.side.kronecker(lambda f: self.frames[id(f)].vectors, basis.reshape(n, m * k)).reshape(n, m, k)
 
 
-@dataclass(frozen=True, eq=False)
-class _Space:
-    weight: NDArray
-    rows: list[NDArray]
+class _Filling:
+    """The weight spaces of one side, and how far irreducibles fill them."""
+
+    def __init__(self, weighted: _Weighted, numbers: NDArray, count: int) -> None:
+        self.numbers, self.lowering = numbers, weighted.lowering
+        self.rows = [np.flatnonzero(numbers == c) for c in range(count)]
+        self.filled = [np.zeros((len(rows), 0), dtype=complex) for rows in self.rows]
+
+    def lowered(self, i: int, space: int, to: int, vectors: NDArray) -> NDArray:
+        """F_i applied to vectors ``(d, m)`` of one weight space, cleaned of what fills the next one."""
+        moved = self.lowering[i][self.rows[to]][:, self.rows[space]] @ vectors
+        q = self.filled[to]
+        return moved - q @ (q.conj().T @ moved)
+
+    def collect(self, found: list[tuple[int, list[NDArray]]], which: int) -> NDArray:
+        """Vectors found, as columns ``(N, m, k)``; they fill their weight spaces."""
+        out = np.zeros((len(self.numbers), found[0][1][which].shape[1], len(found)), dtype=complex)
+        for j, (space, parts) in enumerate(found):
+            out[self.rows[space], :, j] = parts[which]
+            self.filled[space] = np.hstack([self.filled[space], parts[which]])
+        return out
 
 
-def _weight_spaces(weighted: list[_Weighted]) -> list[_Space]:
-    """Rows of equal weight on each side, for weights that can be highest ones."""
-    table = np.vstack([w.weights for w in weighted])
-    rank = len(weighted[0].raising)
-    size = max(1.0, float(np.abs(table).max(initial=0.0)))
-    # Weights differ by whole numbers on coroots; charges of the centre by whatever is more than rounding.
-    step = np.sqrt(np.finfo(np.float64).eps) * size
-    keys = np.column_stack([np.round(table[:, :rank]), _merged(table[:, rank:], 1e3 * rounding(table.shape) * size)])
-    if np.abs(table[:, :rank] - np.round(table[:, :rank])).max(initial=0.0) > step:
-        raise NotSplitError("weights are not whole numbers: the group does not act completely reducibly")
-    kinds, inverse = np.unique(keys, axis=0, return_inverse=True)
-    inverse = inverse.ravel()
-    ends = np.cumsum([len(w.weights) for w in weighted])
-    out = []
-    for number, kind in enumerate(kinds):
-        if rank and kind[:rank].min() < 0:
-            continue
-        rows = np.flatnonzero(inverse == number)
-        parts = [
-            rows[(rows >= end - len(w.weights)) & (rows < end)] - (end - len(w.weights))
-            for w, end in zip(weighted, ends)
-        ]
-        out.append(_Space(table[rows[0]], parts))
-    return out
+class _WeightSpaces:
+    """The weights of all sides, numbered, and which of them can be highest ones."""
+
+    def __init__(self, weighted: list[_Weighted], rank: int) -> None:
+        table = np.vstack([w.weights for w in weighted])
+        size = max(1.0, float(np.abs(table).max(initial=0.0)))
+        coroots = table[:, 1 : rank + 1]
+        if np.abs(coroots - np.round(coroots)).max(initial=0.0) > np.sqrt(np.finfo(np.float64).eps) * size:
+            raise NotSplitError("weights are not whole numbers: the group does not act completely reducibly")
+        # Weights differ by whole numbers on coroots; charges of the centre by whatever is more than rounding.
+        charges = _merged(table[:, rank + 1 :], 1e3 * rounding(table.shape) * size)
+        _, first, numbers = np.unique(
+            np.column_stack([np.round(coroots), charges]), axis=0, return_index=True, return_inverse=True
+        )
+        ends = np.cumsum([len(w.weights) for w in weighted])[:-1]
+        self.rank, self.weights = rank, table[first]
+        parts = np.split(numbers.ravel(), ends)
+        self.sides = [_Filling(w, part, len(first)) for w, part in zip(weighted, parts)]
+        highest = np.flatnonzero((np.round(coroots[first]) >= 0).all(axis=1))
+        # An irreducible reaches only weights below its own, and simple roots are positive on the regular element.
+        self.dominant = highest[np.argsort(-self.weights[highest, 0])]
+        self._below: dict[tuple[int, int], int | None] = {}
+
+    def below(self, space: int, i: int) -> int | None:
+        """The weight space that F_i maps to."""
+        if (space, i) not in self._below:
+            reached = [side.numbers[side.lowering[i][:, side.rows[space]].nonzero()[0]] for side in self.sides]
+            found = np.unique(np.concatenate(reached))
+            if len(found) > 1:
+                raise NotSplitError("weights do not separate")
+            self._below[space, i] = int(found[0]) if len(found) else None
+        return self._below[space, i]
 
 
 def _merged(values: NDArray, step: float) -> NDArray:
@@ -158,52 +192,55 @@ def _merged(values: NDArray, step: float) -> NDArray:
     return out
 
 
-def _highest(side: _Weighted, rows: NDArray) -> NDArray:
-    """Orthonormal highest-weight vectors ``(N, m)`` within a weight space."""
-    n = len(side.weights)
-    if not len(rows):
-        return np.zeros((n, 0), dtype=complex)
-    parts = [np.zeros((0, len(rows)))]
-    for e in side.raising:
-        part = e[:, rows]
-        parts.append(part[np.unique(part.nonzero()[0])].toarray())
-    stacked = np.vstack(parts)
-    _, s, vh = scipy.linalg.svd(stacked, full_matrices=True) if len(stacked) else (0, np.zeros(0), np.eye(len(rows)))
-    rank = int(np.sum(s > np.sqrt(np.finfo(np.float64).eps)))  # E_i has norms of whole numbers: 0 or about 1
-    out = np.zeros((n, len(rows) - rank), dtype=complex)
-    out[rows] = vh[rank:].conj().T
-    return out
+def _complement(filled: NDArray) -> NDArray:
+    """Orthonormal basis ``(d, d - f)`` of what orthonormal columns ``(d, f)`` leave."""
+    d, f = filled.shape
+    if not d or f >= d:
+        return np.zeros((d, 0), dtype=complex)
+    return scipy.linalg.qr(filled, mode="full")[0][:, f:] if f else np.eye(d, dtype=complex)
 
 
-def _lowered(weighted: list[_Weighted], highest: list[NDArray]) -> list[NDArray]:
-    """Bases ``(N, m, k)`` of all copies, by the words that the first copy of all needs."""
+def _lowered(spaces: _WeightSpaces, space: int, highest: list[NDArray]) -> list[tuple[int, list[NDArray]]]:
+    """Bases of all copies, by the words that the first copy of all needs: weight space and vectors on each side."""
     guide = next(i for i, h in enumerate(highest) if h.shape[1])
-    found = [[h] for h in highest]
-    done = 0
-    while done < len(found[guide]):
-        for i in range(len(weighted[guide].lowering)):
-            moved = [side.lowering[i] @ f[done] for side, f in zip(weighted, found)]
-            one, known = moved[guide][:, 0], np.stack([f[:, 0] for f in found[guide]], axis=1)
-            along = known.conj().T @ one
-            rest = one - known @ along
-            along, rest = along + known.conj().T @ rest, rest - known @ (known.conj().T @ rest)
-            norm = float(np.linalg.norm(rest))
-            if norm <= np.sqrt(np.finfo(np.float64).eps) * max(1.0, float(np.linalg.norm(one))):
-                continue
-            near = np.flatnonzero(np.abs(along) > np.finfo(np.float64).eps * norm)
-            for m, f in zip(moved, found):
-                f.append((m - sum(along[j] * f[j] for j in near)) / norm)
+    found, done = [(space, highest)], 0
+    while done < len(found):
+        here, vectors = found[done]
         done += 1
-    return [np.stack(f, axis=2) for f in found]
+        for i in range(spaces.rank):
+            to = spaces.below(here, i)
+            if to is None:
+                continue
+            moved = [side.lowered(i, here, to, v) for side, v in zip(spaces.sides, vectors)]
+            known = [parts for number, parts in found if number == to]
+            new = _new_vectors(moved, known, guide)
+            if new is not None:
+                found.append((to, new))
+    return found
+
+
+def _new_vectors(moved: list[NDArray], known: list[list[NDArray]], guide: int) -> list[NDArray] | None:
+    """What is new in the first copy, normalised, and the same combination of all copies; None where nothing is."""
+    one = moved[guide][:, 0]
+    basis = np.stack([parts[guide][:, 0] for parts in known], axis=1) if known else np.zeros((len(one), 0))
+    along = basis.conj().T @ one
+    rest = one - basis @ along
+    again = basis.conj().T @ rest
+    along, rest = along + again, rest - basis @ again
+    norm = float(np.linalg.norm(rest))
+    # E_i and F_i are scaled to whole numbers: what is new has a norm of about 1.
+    if norm <= np.sqrt(np.finfo(np.float64).eps) * max(1.0, float(np.linalg.norm(one))):
+        return None
+    return [(m - sum(a * parts[k] for a, parts in zip(along, known))) / norm for k, m in enumerate(moved)]
 
 
 def _label(roots: Roots, weight: NDArray) -> str:
     rank = len(roots.raising)
     if not rank:
-        charge = float(np.linalg.norm(weight))
+        charge = float(np.linalg.norm(weight[1:]))
         return "trivial" if charge < 1e-8 else f"charge {charge:.3g}"
-    whole = np.round(weight[:rank]).astype(int)
-    simple_part = float(np.linalg.norm(weight[rank:]))
+    whole = np.round(weight[1 : rank + 1]).astype(int)
+    simple_part = float(np.linalg.norm(weight[rank + 1 :]))
     if not whole.any() and simple_part < 1e-8:
         return "trivial"
     if len(roots.cartan) == 1:
