@@ -28,6 +28,9 @@ RELAXATION = 1.6
 BALANCE_EVERY = 10
 """Iterations between changes of the step size rho: the residuals of a new one need some to show."""
 
+BALANCE_LESS = 0.2
+"""Later, the share of the iterations made so far: a step size that never rests need not converge."""
+
 BALANCE = 3.0
 """Ratio of the two residuals beyond which rho changes, by a factor of two."""
 
@@ -269,6 +272,8 @@ class State:
         Multipliers of Z = map c, divided by rho.
     rho : float
         Step size.
+    size : float
+        Largest norm of an image so far: residuals are relative to it, so that an image of zero can be reached.
     starts : tuple
         What the norms start from.
     """
@@ -276,6 +281,7 @@ class State:
     image: NDArray
     scaled: NDArray
     rho: float
+    size: float
     starts: tuple[NDArray | None, ...]
 
 
@@ -330,7 +336,8 @@ def minimise(
     start : State, optional
         Of a problem nearby.
     tolerance : float
-        Relative size of both residuals, and the square root of that for the gap, at which the iteration ends.
+        Size of both residuals, relative to the images and multipliers, at which the iteration ends; the gap must be
+        within its square root of the objective.
     most : int
         Most iterations.
 
@@ -361,18 +368,19 @@ class _Iteration:
         if start is None:
             start = self._first()
         self.z, self.u, self.rho, self.starts = start.image, start.scaled, start.rho, start.starts
+        self.size = start.size
 
     def _first(self) -> State:
         rho = 1.0
         z = self.penalty.map @ self.fit.step(np.zeros(self.penalty.map.shape[1]), rho)
         size = self.penalty.dual(z)
         rho = 10.0 * self.lam / size if size > 0 else 1.0  # the first step shrinks by a tenth of the largest value
-        return State(z, np.zeros_like(z), rho, (None,) * len(self.penalty.norms))
+        return State(z, np.zeros_like(z), rho, float(np.linalg.norm(z)), (None,) * len(self.penalty.norms))
 
     def run(self, tolerance: float, most: int) -> Solution:
         """Iterate until residuals and gap are small."""
         self._quadratic()
-        error, ahead = 0.0, 0
+        error, ahead, turn = 0.0, 0, BALANCE_EVERY
         for count in range(1, most + 1):
             before = self.z
             relaxed = RELAXATION * self.a + (1 - RELAXATION) * before
@@ -388,8 +396,9 @@ class _Iteration:
                 if done.converged:
                     return done
                 ahead = count + CHECK_EVERY
-            if count % BALANCE_EVERY == 0:
+            if turn <= count < most:  # the last quadratic step and rho belong together: the gap rests on it
                 self._balance(primal, dual)
+                turn = count + max(BALANCE_EVERY, int(BALANCE_LESS * count))
         return self._solution(most, tolerance)
 
     def _quadratic(self) -> None:
@@ -397,10 +406,11 @@ class _Iteration:
         self.a = self.penalty.map @ self.c
 
     def _residuals(self, before: NDArray) -> tuple[float, float]:
-        """How far Z is from the image, and how far it moved, relative to the image and to the multipliers."""
-        size, push = float(np.linalg.norm(self.a)), float(np.linalg.norm(self.u))
+        """How far Z is from the image, and how far it moved, relative to the largest image and to the multipliers."""
+        self.size = max(self.size, float(np.linalg.norm(self.a)))
+        push = float(np.linalg.norm(self.u))
         apart, moved = float(np.linalg.norm(self.a - self.z)), float(np.linalg.norm(self.z - before))
-        return apart / (size or 1.0), moved / (push or size or 1.0)
+        return apart / (self.size or 1.0), moved / (push or self.size or 1.0)
 
     def _balance(self, primal: float, dual: float) -> None:
         factor = 2.0 if primal > BALANCE * dual else 0.5 if dual > BALANCE * primal else 1.0
@@ -413,7 +423,7 @@ class _Iteration:
         inner = self.lam * float(self.a @ multiplier)
         objective = self.fit.value(self.c) + self.lam * self.penalty.value(self.a)
         gap = max(objective - self.fit.bound(self.c, inner, limit), 0.0)
-        state = State(self.z, self.u, self.rho, self.starts)
+        state = State(self.z, self.u, self.rho, self.size, self.starts)
         return Solution(self.c, self.z, objective, gap, count, bool(gap <= np.sqrt(tolerance) * abs(objective)), state)
 
 

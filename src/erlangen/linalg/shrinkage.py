@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-SMALL_SIDE = 64
+SMALL_SIDE = 32
 """Smaller side up to which a plain singular value decomposition is as fast as anything else."""
 
 SPARE = 10
