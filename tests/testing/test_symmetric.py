@@ -34,6 +34,10 @@ SYMMETRIC = {
     "outer product": (lambda x: np.einsum("na,nb->nab", x, x).reshape(-1, 4), groups.D(5), {"rep_out": "V*V"}),
     "permutations": (lambda x: np.sort(x, axis=1).cumsum(axis=1), groups.S(4), {"rep_out": "4S"}),
     "action": (lambda x: (x**2).sum(1), er.actions.rotation(3), {}),
+    "squares beyond the largest number": (lambda x: 1e200 * (x**2).sum(1), groups.SO(3), {}),
+    "many orders of magnitude": (lambda x: np.exp(5 * (x**2).sum(1)), groups.SO(3), {}),
+    "mostly flat": (lambda x: 1 - np.tanh((x**2).sum(1)), groups.SO(3), {}),
+    "mostly zero": (lambda x: np.maximum(1 - (x**2).sum(1), 0.0), groups.SO(3), {}),
     "action with output": (
         lambda x: x,
         er.actions.rotation(2).with_output(er.actions.matrices_of(er.actions.rotation(2))),
@@ -54,7 +58,9 @@ BROKEN = {
     "one axis": (lambda x: x[:, 0] ** 2, groups.SO(2), {}, "generator 1 of SO(2)"),
     "reflection only": (cross, groups.O(3), {"rep_in": "2V", "rep_out": "V"}, "discrete element 1 of O(3)"),
     "one generator of three": (lambda x: x[:, 0] ** 2 + x[:, 1] ** 2, groups.SO(3), {}, "generator [23] of SO(3)"),
-    "small": (lambda x: (x**2).sum(1) + 1e-6 * x[:, 0], groups.SO(2), {}, "relative error of 3.9e-07"),
+    "small": (lambda x: (x**2).sum(1) + 1e-6 * x[:, 0], groups.SO(2), {}, "relative error of 4.3e-07"),
+    "squares below the smallest number": (lambda x: 1e-170 * x[:, 0], groups.SO(3), {}, "generator"),
+    "beside huge values": (lambda x: np.exp(5 * (x**2).sum(1)) + 10 * x[:, 0], groups.SO(3), {}, "generator"),
     "permutation": (lambda x: x[:, 0], groups.S(3), {}, "discrete element . of S(3)"),
     "action": (lambda x: x[:, 0], er.actions.rotation(2), {}, "x d/dy - y d/dx gives"),
 }
@@ -99,6 +105,56 @@ def test_an_equivariant_stack_is_proved_in_float64_and_measured_in_its_own_type(
         assert "times its rounding" in str(report)
     else:
         assert report.own_error is None and report.tol <= 1e-12
+
+
+def linear(dtype, *sizes):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(*(torch.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))).to(dtype)
+
+
+def stretched(by):
+    """The identity of R^3, but for one axis."""
+    layer = torch.nn.Linear(3, 3, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.diag(torch.tensor([1.0, 1.0, 1.0 + by])))
+    return layer
+
+
+COARSE = {
+    "shallow bfloat16": lambda: linear(torch.bfloat16, 3, 3),
+    "deep bfloat16": lambda: linear(torch.bfloat16, 3, *[64] * 9, 3),
+    "float16": lambda: linear(torch.float16, 3, 16, 3),
+    "float32 broken by little": lambda: stretched(5e-6),
+}
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_coarse_numbers_do_not_hide_what_is_broken(name):
+    report = equivariance_error(COARSE[name](), groups.SO(3), rep_in="V", rep_out="V")
+    assert not report.passed and report.tol <= 0.1 and report.own_error is not None
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
+def test_rounded_weights_are_allowed_what_rounding_does_to_them(dtype, most):
+    torch.manual_seed(0)
+    net = er.nn.EquivariantMLP("2V", "V", groups.SO(3), hidden=16, layers=2).to(dtype)
+    assert assert_symmetric(net, groups.SO(3)).tol <= 1e-11
+    plain = er.nn.to_linear(net)
+    report = assert_symmetric(plain, groups.SO(3), rep_in="2V", rep_out="V")
+    assert report.error <= report.tol <= most and "rounding the weights" in report.reason
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_reflection_in_slanted_coordinates_commutes_up_to_rounding(dtype):
+    turn, other = (np.linalg.qr(np.random.default_rng(i).normal(size=(6, 6)))[0] for i in range(2))
+    mirror = turn @ np.diag([-1.0, 1, 1, 1, 1, 1]) @ turn.T
+    group = er.algebra.from_matrices(discrete=[mirror])
+    layer = torch.nn.Linear(6, 6, bias=False)
+    for weight, symmetric in ((mirror, True), (other, False)):
+        with torch.no_grad():
+            layer.weight.copy_(torch.from_numpy(weight))
+        report = equivariance_error(copy.deepcopy(layer).to(dtype), group, rep_out="V")
+        assert report.passed == symmetric and report.error >= 1e-9
 
 
 class Planted(torch.nn.Module):

@@ -116,6 +116,11 @@ class AbstractAssembled(AbstractInBasis):
             weight = self.arranged(self.weight_map(self.coefficients))
             return weight, None if self.bias_map is None else self.bias_map(self.bias).view(-1)
 
+    def rounded_once(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Dense weight and bias, computed in float64 and rounded once to the type of the parameters."""
+        dense = [_dense(getattr(self, space.parameter).detach(), space) for space in self._spaces()]
+        return dense[0], dense[1] if len(dense) > 1 else None
+
     def current(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """What a call uses: assembled in training; in evaluation kept, unless gradients of it are recorded."""
         return self.assemble() if self.training else self._evaluated()

@@ -91,9 +91,8 @@ class EquivariantLinear(AbstractAssembled):
         return weight
 
     def to_linear(self) -> torch.nn.Linear:
-        """An ordinary layer with the same function and no memory of the group."""
-        with torch.no_grad():
-            weight, bias = self.assemble()
+        """An ordinary layer with the same function and no memory of the group: weights computed in float64."""
+        weight, bias = self.rounded_once()
         out = torch.nn.Linear(
             self.in_features, self.out_features, bias is not None, device=weight.device, dtype=weight.dtype
         )

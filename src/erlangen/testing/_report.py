@@ -23,7 +23,7 @@ class Row:
     infinitesimal : bool
         Whether the derivative along the generator was compared, or moved points.
     error : float
-        Largest deviation over the points, relative to the size of the values and of their variation.
+        Largest deviation over the points, relative to the size of values and variation there.
     point : int
         Index of the point where it is largest.
     """

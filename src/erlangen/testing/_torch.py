@@ -12,6 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen.testing._evaluate import norms
+
+SHAKE = 2.0**-40
+"""Relative change at which sensitivities are measured: thousands of times rounding, and still small."""
 
 _TYPES = {torch.float16: "float16", torch.bfloat16: "bfloat16", torch.float32: "float32", torch.float64: "float64"}
 
@@ -45,6 +49,10 @@ class ModuleUnderTest:
         except (RuntimeError, NotImplementedError):  # operations without a forward derivative: twice backwards
             out = torch.autograd.functional.jvp(call, (point,), (along,))[1]
         return _tensor(out).detach().to(torch.float64).numpy()
+
+    def doubt(self, x: NDArray, v: NDArray) -> NDArray:
+        """None: derivatives are exact."""
+        return np.zeros(len(x))
 
     def _input(self, x: NDArray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(x)).to(self.dtype)
@@ -94,6 +102,57 @@ def widths(module: torch.nn.Module) -> list[int]:
         summed = max((int(np.prod(p.shape[1:])) for p in own), default=1)
         out.append(max(stated if isinstance(stated, int) else 1, summed, 1))
     return out
+
+
+def rounded(tested: ModuleUnderTest, own: torch.dtype, rng: np.random.Generator, count: int) -> Iterator[None]:
+    """Change the numbers of a float64 copy by up to a unit in the last place of ``own``; undone at the end.
+
+    Rounding alone changes half a unit; a weight that was computed in that type is seldom known to more than one.
+    Numbers that say more than the type can (constants kept in float64) and numbers of half of its digits at most
+    (zeros, ones, whole numbers) were not rounded.
+    """
+    yield from _shaken(tested, lambda values: _rounding_unit(values, own), rng, count)
+
+
+def sensitivity(tested: ModuleUnderTest, x: NDArray, size: NDArray, rng: np.random.Generator) -> float:
+    """Relative change of the values where every number, also of the points, changes by at most 1 in the last place.
+
+    In units of that place; measured with larger changes, which rounding does not blur.
+    """
+    before = tested.value(x)
+    change = 0.0
+    for _ in _shaken(tested, lambda values: values.abs() * SHAKE, rng, 2):
+        y = x * (1 + SHAKE * rng.uniform(-1.0, 1.0, x.shape))
+        change = max(change, float((norms(tested.value(y) - before) / np.where(size > 0, size, np.inf)).max()))
+    return change / SHAKE if np.isfinite(change) else 0.0
+
+
+Unit = Callable[[torch.Tensor], torch.Tensor]
+
+
+def _shaken(tested: ModuleUnderTest, unit: Unit, rng: np.random.Generator, count: int) -> Iterator[None]:
+    tensors = [t for t in (*tested.module.parameters(), *tested.module.buffers()) if t.dtype == torch.float64]
+    kept = [(t.clone(), unit(t)) for t in tensors]
+    try:
+        for _ in range(count):
+            with torch.no_grad():
+                for tensor, (before, reach) in zip(tensors, kept, strict=True):
+                    noise = torch.from_numpy(rng.uniform(-1.0, 1.0, tuple(before.shape)))
+                    tensor.copy_(before + noise * reach)
+            yield
+    finally:
+        with torch.no_grad():
+            for tensor, (before, _) in zip(tensors, kept, strict=True):
+                tensor.copy_(before)
+
+
+def _rounding_unit(values: torch.Tensor, own: torch.dtype) -> torch.Tensor:
+    """Distance of neighbouring numbers of a type; zero where a number was not rounded to it."""
+    eps = eps_of(own)
+    fraction, exponent = torch.frexp(values)
+    few = fraction * 2.0 ** (1 + round(-np.log2(eps)) // 2)
+    exact = (values.to(own).to(values.dtype) != values) | (few == few.round()) | ~torch.isfinite(values)
+    return torch.where(exact, 0.0, torch.ldexp(torch.full_like(values, eps), exponent - 1))
 
 
 @dataclass(frozen=True, eq=False)

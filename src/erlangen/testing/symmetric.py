@@ -14,7 +14,7 @@ from erlangen._lazy import comes_from
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group, Representation
 from erlangen.fields import EXACT, AbstractField, as_field, carry
-from erlangen.testing._evaluate import Evaluated, FieldUnderTest, measure, norms, rms
+from erlangen.testing._evaluate import Evaluated, FieldUnderTest, measure, norms, rms, sizes
 from erlangen.testing._moves import Move, action_moves, group_moves, representation
 from erlangen.testing._report import SymmetryReport
 from erlangen.verbs import Symmetry
@@ -24,6 +24,12 @@ POINTS = 64
 
 SURE = 6.0
 """Standard deviations of accumulated rounding: beyond six, chance has less than one in 10^8."""
+
+DRAWS = 8
+"""Times that weights are rounded at random: with twice the largest change, one error in 2^8 would be missed."""
+
+MOST = 0.1
+"""Error beyond which nothing counts as symmetric, however coarse the numbers of a module."""
 
 OPERATIONS = 1000
 """Operations allowed for in a function that cannot be looked into."""
@@ -43,8 +49,8 @@ def equivariance_error(
 
     Every generator is compared infinitesimally (the derivative along it) and for a finite time, every discrete
     element finitely. A torch module is copied, and the copy evaluated in float64 and evaluation mode. An error is
-    the largest deviation over the points, relative to the root mean square of the values plus that of their
-    variation when the points are moved by their own size.
+    the largest deviation over the points, relative to the size of the function at that point: its value there and
+    its change when the point moves by its own length, or half of the points' size if that is larger.
 
     Returns
     -------
@@ -65,9 +71,12 @@ def equivariance_error(
     moves = list(_moves(action, rep_in, rep_out, points, rng))
     if not moves:
         raise _nothing_moves(action)
-    rows = tuple(measure(tested, moves, points, rng))
+    size = sizes(tested, points, rng)
+    rows = tuple(measure(tested, moves, points, rng, size))
     if tol is not None:
         allowance = Allowance(float(tol), "as asked for")
+    elif comes_from(function, "torch") and hasattr(function, "named_modules"):
+        allowance = _of_module(function, dtype, moves, points, size, rng)
     report = SymmetryReport(rows, allowance.tol, allowance.reason, points, dtype)
     return _looked_into(function, report, moves, rep_in, rng) if comes_from(function, "torch") else report
 
@@ -94,9 +103,10 @@ def assert_symmetric(
     x : array (n, ...), optional
         Points; 64 standard normal ones by default.
     tol : float, optional
-        Largest relative error. By default derived from the type of the parameters and the depth: each layer
-        that sums w numbers adds rounding of ``sqrt(w) eps``, and six standard deviations are allowed
-        (Higham and Mary 2019).
+        Largest relative error of the float64 copy. By default derived from its depth: each layer that sums w
+        numbers adds rounding of ``sqrt(w) eps``, and six standard deviations are allowed (Higham and Mary 2019).
+        Where weights have fewer digits, what rounding them may have broken is measured and allowed too: layers
+        of `erlangen.nn` stay equivariant, ordinary layers that copy them do not.
     rep_in, rep_out : Representation or str, optional
         By default those that the module names itself (``module.rep_in``); else ``"V"``, and invariant outputs.
     rng : int or Generator
@@ -163,7 +173,7 @@ def _resolved(function: Any, action: Any, rep_in: Any, rep_out: Any) -> tuple[An
             )
         )
     says = [getattr(function, side, None) for side in ("rep_in", "rep_out")]
-    if rep_in is None and rep_out is None and isinstance(says[0], Representation):
+    if rep_in is None and rep_out is None and (isinstance(says[0], Representation) or hasattr(says[0], "act")):
         return action, says[0], says[1]
     return action, representation("V" if rep_in is None else rep_in, action), representation(rep_out, action)
 
@@ -205,21 +215,67 @@ def _under_test(function: Any, action: Any, x: NDArray) -> tuple[Evaluated, str,
         from erlangen.testing import _torch
 
         own = _torch.own_dtype(function)
-        allowance = _of_layers(_torch.widths(function), _torch.eps_of(own), _torch.type_name(own))
+        undecided = Allowance(0.0, "")
         if kind == "invariant":
-            return _torch.under_test(function, torch.float64), _torch.type_name(own), allowance
-        return FieldUnderTest(as_field(function, kind)), _torch.type_name(own), allowance
+            return _torch.under_test(function, torch.float64), _torch.type_name(own), undecided
+        return FieldUnderTest(as_field(function, kind)), _torch.type_name(own), undecided
     field = function if isinstance(function, AbstractField) else as_field(function, kind, dim=x.shape[1])
-    tol = SURE * np.sqrt(OPERATIONS) * EXACT + SURE * field.accuracy
-    reason = f"rounding of {OPERATIONS} operations, and a derivative known to {field.accuracy:.1g}"
+    # Where the numbers are so large or small that its accuracy could not be measured: what differences reach.
+    accuracy = field.accuracy if np.isfinite(field.accuracy) else EXACT**0.8
+    tol = SURE * np.sqrt(OPERATIONS) * EXACT + SURE * accuracy
+    reason = f"rounding of {OPERATIONS} operations, and a derivative known to {accuracy:.1g}"
     return FieldUnderTest(field), "float64", Allowance(float(tol), reason)
 
 
-def _of_layers(widths: Iterable[int], eps: float, dtype: str) -> Allowance:
-    widths = list(widths)
-    tol = SURE * eps * float(np.sum(np.sqrt(widths)))
-    what = f"{len(widths)} layer{'' if len(widths) == 1 else 's'} of width up to {max(widths, default=1)}"
-    return Allowance(tol, f"six times the rounding of {what} with {dtype} numbers")
+def _of_module(
+    module: Any, dtype: str, moves: Iterable[Move], x: NDArray, size: NDArray, rng: np.random.Generator
+) -> Allowance:
+    """Rounding in float64 as the module carries it on, and what rounding its weights may have broken."""
+    from erlangen.testing import _torch
+
+    tested = _torch.under_test(module, _torch.torch.float64)
+    widths = _torch.widths(module)
+    wide = max(widths, default=1)
+    # A sum of w numbers adds sqrt(w) roundings, and later layers carry each on as they do changes of its weights.
+    carried = np.sqrt(wide) * _torch.sensitivity(tested, x, size, rng)
+    tol = min(SURE * EXACT * max(float(np.sum(np.sqrt(widths))), float(carried)), MOST)
+    what = f"{len(widths)} layer{'' if len(widths) == 1 else 's'} of width up to {wide}"
+    least = Allowance(tol, f"six times the rounding of {what} in float64")
+    return least if dtype == "float64" else _of_weights(tested, _torch.own_dtype(module), least, moves, x, size, rng)
+
+
+def _of_weights(
+    tested: Any,
+    own: Any,
+    least: Allowance,
+    moves: Iterable[Move],
+    x: NDArray,
+    size: NDArray,
+    rng: np.random.Generator,
+) -> Allowance:
+    """Add what rounding the weights to their type does to the error: nothing, where layers are equivariant."""
+    from erlangen.testing import _torch
+
+    finite = [m for m in moves if not m.infinitesimal]
+    moved = [m.inputs(x) for m in finite]
+
+    def defects() -> list[NDArray]:
+        f = tested.value(x)
+        return [tested.value(y) - m.outputs(x, f) for m, y in zip(finite, moved, strict=True)]
+
+    before, effect = defects(), 0.0
+    for _ in _torch.rounded(tested, own, rng, DRAWS):
+        changes = [
+            norms(new - old) / np.where(size > 0, size, np.inf) for new, old in zip(defects(), before, strict=True)
+        ]
+        effect = max(effect, *(float(change.max()) for change in changes))
+    # Where nothing but rounding changed, the weights have no part in it.
+    if not 2 * effect > least.tol:
+        return least
+    tol, most = min(2 * effect + least.tol, MOST), f", and never more than {MOST:g}" if 2 * effect > MOST else ""
+    return Allowance(
+        tol, f"twice what rounding the weights to {_torch.type_name(own)} changes, as tried {DRAWS} times{most}"
+    )
 
 
 def _moves(action: Any, rep_in: Any, rep_out: Any, x: NDArray, rng: np.random.Generator) -> Iterable[Move]:
