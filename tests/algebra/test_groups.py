@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from erlangen._errors import InputError
+from erlangen._errors import InputError, UndecidedError
 from erlangen.algebra import catalogue, groups
+from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.groups import Group, from_matrices
 from erlangen.algebra.representation import Representation
 from erlangen.algebra.representation_text import rep
@@ -334,3 +335,37 @@ def test_a_group_holds_no_complex_matrices():
         Group("U", PAULI, np.zeros((0, 2, 2)))
     with pytest.raises(InputError, match="complex128"):
         rep("V", groups.SO(2)).matrix(PAULI[0])
+
+
+@pytest.mark.parametrize("noise", [1e-12, 1e-6, 1e-3])
+@pytest.mark.parametrize(("group", "maps"), [(groups.SE(2), 4), (groups.SE(3), 4), (groups.SO(3, 1), 4)])
+def test_noisy_generators_move_to_an_algebra_that_leaves_as_much_alone(group, maps, noise):
+    learned = group.lie_algebra + noise * np.random.default_rng(0).normal(size=group.lie_algebra.shape)
+    near = from_matrices(lie_algebra=learned).nearest_closed()
+    assert np.abs(near.lie_algebra - learned).max() < 10 * noise
+    assert near.closure().is_closed
+    word = rep("V*V", near)
+    assert equivariant_maps(word, word).dim == maps
+
+
+def test_no_algebra_is_made_of_a_generating_set():
+    with pytest.raises(UndecidedError, match="not closed: 2 dimensions generate 9"):
+        from_matrices(
+            lie_algebra=np.random.default_rng(0).normal(size=(2, 3, 3)), discrete=np.eye(3)[::-1]
+        ).nearest_closed()
+    noisy = groups.SO(3).lie_algebra + 1e-3 * np.random.default_rng(0).normal(size=(3, 3, 3))
+    with pytest.raises(UndecidedError, match="without the discrete elements"):
+        from_matrices(lie_algebra=noisy, discrete=np.diag([1.0, 1.0, -1.0])).nearest_closed()
+
+
+@pytest.mark.parametrize("shift", [10.0, 100.0, 1e4])
+@pytest.mark.parametrize(("pair", "dim", "maps"), [("chain", 3, 2), ("transposes", 4, 1)])
+def test_short_brackets_of_generators_count(shift, pair, dim, maps):
+    e = np.eye(3)
+    first, second = np.outer(e[0], e[1]), np.outer(e[1], e[2])
+    plain = (first, second) if pair == "chain" else (first + second, (first + second).T)
+    closure = from_matrices(lie_algebra=[shift * e + a for a in plain]).closure()
+    assert closure.dim == dim
+    assert closure.basis.shape == (dim, 3, 3)
+    full = rep("V", from_matrices(lie_algebra=closure.basis))
+    assert equivariant_maps(full, full).dim == maps

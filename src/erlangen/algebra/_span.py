@@ -51,35 +51,42 @@ def closure_of(generators: NDArray, discrete: NDArray, tolerance: float | None =
     k = generators.shape[1]
     # A bracket of unit matrices in exact arithmetic is off by the rounding of two products of size k.
     tolerance = 10 * rounding((k * k, k)) if tolerance is None else tolerance
-    basis = _orthonormal(generators.reshape(-1, k * k), np.zeros((0, k * k)), tolerance)
-    spanned, defect, old = len(basis), 0.0, 0
+    basis, _ = _orthonormal(generators.reshape(-1, k * k), np.zeros((0, k * k)), tolerance)
+    spanned, defect, old, accuracy = len(basis), 0.0, 0, tolerance
     while old < len(basis):
         moved = _moved(basis.reshape(-1, k, k), old, discrete)
         outside = moved - (moved @ basis.T) @ basis
         if len(basis) == spanned and not old:
             defect = float(np.linalg.norm(outside, axis=1).max(initial=0.0))
-        old, basis = len(basis), _orthonormal(moved, basis, tolerance)
+        old, (basis, smallest) = len(basis), _orthonormal(moved, basis, accuracy)
+        accuracy /= smallest  # a direction that is left of a short bracket is known that much less exactly
     return Closure(spanned, len(basis), defect, tolerance, basis.reshape(-1, k, k))
 
 
 def _moved(basis: NDArray, old: int, discrete: NDArray) -> NDArray:
     """Brackets with, and conjugates of, the basis elements from ``old`` on, flattened; at most of norm 2 and 1."""
     new = basis[old:]
-    brackets = (np.matmul(basis[:, None], new) - np.matmul(new, basis[:, None])).reshape(-1, basis[0].size)
+    # Multiples of the identity add nothing to a bracket but the rounding of products that cancel.
+    scalars = np.trace(basis, axis1=1, axis2=2) / basis.shape[1]
+    plain = basis - scalars[:, None, None] * np.eye(basis.shape[1])
+    a, b = plain[:, None], plain[old:]
+    brackets = (np.matmul(a, b) - np.matmul(b, a)).reshape(-1, basis[0].size)
     conjugates = [(g @ new @ np.linalg.inv(g)).reshape(len(new), -1) for g in discrete]
     conjugates = [c / np.maximum(np.linalg.norm(c, axis=1, keepdims=True), 1.0) for c in conjugates]
     return np.concatenate([brackets, *conjugates])
 
 
-def _orthonormal(rows: NDArray, basis: NDArray, tolerance: float) -> NDArray:
-    """Extend an orthonormal basis by what rows add to it."""
+def _orthonormal(rows: NDArray, basis: NDArray, tolerance: float) -> tuple[NDArray, float]:
+    """Extend an orthonormal basis by what rows add to it; with the smallest size, at most 1, of what was added."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / np.maximum(norms, 1.0) if len(basis) else rows / np.where(norms > 0, norms, 1.0)
     for _ in range(2):  # twice is enough: what one projection leaves is rounding of the first
         rows = rows - (rows @ basis.T) @ basis
     if not rows.size:
-        return basis
+        return basis, 1.0
     _, s, vt = np.linalg.svd(rows, full_matrices=False)
     # Rounding of a nearly full basis would go on adding to it.
     room = basis.shape[1] - len(basis)
-    return np.concatenate([basis, vt[:room][s[:room] > tolerance * np.sqrt(len(rows))]])
+    s, vt = s[:room], vt[:room]
+    new = s > tolerance * np.sqrt(len(rows))
+    return np.concatenate([basis, vt[new]]), float(s[new].min(initial=1.0))

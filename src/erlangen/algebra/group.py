@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.algebra._elements import Elements, as_permutations, enumerate_elements, permutation_order
 from erlangen.algebra._span import Closure, closure_of
 from erlangen.algebra.known import realify
@@ -131,10 +131,17 @@ class Group:
         return closure_of(self.lie_algebra, self.discrete, tolerance)
 
     def nearest_closed(self) -> Group:
-        """Move a basis of noisy Lie generators to the nearest algebra that is closed under the bracket.
+        """Move a basis of noisy Lie generators to a near algebra that is closed under the bracket.
 
         Generators found in data nearly close; exactly, they generate a far larger group, under which little
-        is equivariant. Only for a basis: a set that merely generates its algebra would be moved away from it.
+        is equivariant. Where an algebra is recognised within their error, they move to a copy of it; else to
+        the nearest algebra of any kind, which may leave less alone. Only for a basis: a set that merely
+        generates its algebra would be moved away from it.
+
+        Raises
+        ------
+        UndecidedError
+            If no algebra of this dimension is near, or if discrete elements do not map it to itself.
 
         Examples
         --------
@@ -145,11 +152,24 @@ class Group:
         >>> learned.closure().dim, learned.nearest_closed().closure().dim
         (9, 3)
         """
-        from erlangen.algebra._liealgebra import LieAlgebra
-
-        if self.is_finite:
+        if self.is_finite or _closes(self.lie_algebra, self.discrete):
             return self
-        return replace(self, lie_algebra=LieAlgebra.from_matrices(self.lie_algebra).nearest_closed().basis)
+        for near in (_recognised, _nearest):
+            moved = near(self.lie_algebra)
+            if moved is not None and _closes(moved, self.discrete):
+                return replace(self, lie_algebra=moved)
+        raise UndecidedError(
+            explain(
+                "No closed algebra is near these generators.",
+                given=f"{self!r}; {self.closure()}",
+                expected="a basis of a Lie algebra, up to noise, that discrete elements map to itself",
+                fix="from_matrices(lie_algebra=group.lie_algebra).nearest_closed() without the discrete elements; "
+                "from_matrices(lie_algebra=group.closure().basis) where generators are meant as they are"
+                if len(self.discrete)
+                else "from_matrices(lie_algebra=group.closure().basis) where generators are meant as they are; less "
+                "noise, or fewer generators, where they come from data",
+            )
+        )
 
     def sample(self, n: int, rng: int | np.random.Generator = 0) -> NDArray:
         """Draw group elements ``(n, k, k)``: products of exponentials and discrete elements.
@@ -275,6 +295,32 @@ def first_singular(elements: NDArray) -> int | None:
     s = np.linalg.svd(elements, compute_uv=False)
     singular = s[:, -1] <= s.shape[1] * np.finfo(np.float64).eps * s[:, 0]
     return int(singular.argmax()) if singular.any() else None
+
+
+def _closes(generators: NDArray, discrete: NDArray) -> bool:
+    """Whether matrices ``(p, k, k)`` are a basis of a Lie algebra that discrete elements map to itself, to rounding."""
+    closure = closure_of(generators, discrete)
+    return closure.is_closed and closure.spanned == len(generators)
+
+
+def _recognised(generators: NDArray) -> NDArray | None:
+    """Projections of ``generators (p, k, k)`` onto the named algebra that they come from; None where none is found."""
+    from erlangen.algebra._liealgebra import LieAlgebra
+
+    try:
+        structure = LieAlgebra.from_matrices(generators).identify()
+    except UndecidedError:
+        return None
+    basis = np.asarray(structure.basis, dtype=np.float64).reshape(structure.dim, -1)
+    flat = generators.reshape(len(generators), -1)
+    q = np.linalg.qr(basis.T)[0]
+    return ((flat @ q) @ q.T).reshape(generators.shape) if len(basis) == len(flat) else None
+
+
+def _nearest(generators: NDArray) -> NDArray:
+    from erlangen.algebra._liealgebra import LieAlgebra
+
+    return LieAlgebra.from_matrices(generators).nearest_closed().basis
 
 
 def _check_basis(group: Group, tolerance: float) -> None:
