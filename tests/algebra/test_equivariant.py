@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 from scipy.spatial.transform import Rotation
 
-from erlangen import InputError
+from erlangen import InputError, UndecidedError
 from erlangen.algebra import rep
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.equivariant._sides import sides_of
@@ -97,6 +98,78 @@ def test_skewed_coordinates_are_balanced(group):
     maps = equivariant_maps(rep("V**2", hidden), rep("V + V*V.T", hidden))
     assert maps.method == "isotypic" and "balanced" in maps.reason
     assert agrees(maps, oracle(maps.source, maps.target))
+
+
+TURN = np.array([[0.0, -1.0], [1.0, 0.0]])
+
+
+def blocks(*frequencies: float) -> Group:
+    """A circle that turns planes at several speeds."""
+    return from_matrices(lie_algebra=[block_diag(*(f * TURN for f in frequencies))], name=f"speeds {frequencies}")
+
+
+# Groups whose elements or generators differ much in size; the number of maps is counted by weights or eigenvalues.
+WIDE = [
+    (from_matrices(discrete=[np.diag([10.0, 2.0, 1.0])]), "V", "V", 3),
+    (from_matrices(discrete=[np.diag([1.5, 1.0])]), "V**4", "V**4", 70),
+    (from_matrices(discrete=[[[2.0, 1.0], [1.0, 1.0]]]), "V*V", "V*V", 6),
+    (from_matrices(discrete=[[[1.25, 0.75], [0.75, 1.25]]]), "V*V", "V*V", 6),
+    (from_matrices(lie_algebra=[np.diag([1e6, 1.0, 2.0])]), "V", "V", 3),
+    (from_matrices(lie_algebra=SO(3).lie_algebra, discrete=[10 * np.eye(3)]), "V*V", "V*V", 3),
+    (from_matrices(lie_algebra=SO(3).lie_algebra * np.array([1e-6, 1e6, 1e-6])[:, None, None]), "V*V", "V", 1),
+    (from_matrices(lie_algebra=1e-12 * SO(3).lie_algebra), "V*V", "V", 1),
+    (blocks(1, 2, 300), "V*V", "V*V", 90),
+    (blocks(1, 2, 1e4), "V*V", "V*V", 90),
+    (blocks(1, 1 + 1e-8), "V", "V", 4),
+    (E(3), "V*V.T", "V*V.T", 3),
+    (SO(3), "spin(10)*spin(10)", "spin(5)", 1),
+    (O(3), "spin(10)e*spin(10)o", "spin(5)o", 1),
+    (SU(2), "spin(19/2)*spin(10)", "spin(1/2)", 4),
+]
+
+
+@pytest.mark.parametrize(
+    ("group", "source", "target", "dim"), WIDE, ids=lambda x: x.name if isinstance(x, Group) else None
+)
+def test_sizes_of_elements_do_not_count(group, source, target, dim):
+    maps = equivariant_maps(rep(source, group), rep(target, group))
+    assert maps.dim == dim and maps.residual < 1e-10
+    assert sum(c.maps for c in maps.contents) in (0, dim)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_skew_coordinates_are_right_or_refused(seed):
+    rng = np.random.default_rng(seed)
+    left, right = (np.linalg.qr(rng.standard_normal((2, 2)))[0] for _ in range(2))
+    p = left @ np.diag([1.0, 10 ** rng.uniform(0, 5)]) @ right
+    group = from_matrices(lie_algebra=p @ SL(2).lie_algebra @ np.linalg.inv(p), name="skewed SL(2)")
+    for source, target, dim in (("V*V", "V*V", 2), ("V", "V.T", 1), ("V**3", "V", 2)):
+        try:
+            maps = equivariant_maps(rep(source, group), rep(target, group))
+        except (InputError, UndecidedError):
+            assert np.linalg.cond(p) > 30
+        else:
+            assert maps.dim == dim and maps.residual < 1e-8
+
+
+def test_skew_finite_groups_are_right_or_refused():
+    i, j = np.kron(np.eye(2), TURN), np.kron(TURN, np.diag([1.0, -1.0]))
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2))
+    for condition in (1, 1e2, 1e4, 1e6):
+        p = left * np.geomspace(1, condition, 4) @ right
+        quaternions = from_matrices(discrete=p @ np.stack([i, j]) @ np.linalg.inv(p), name="quaternions")
+        try:
+            assert equivariant_maps(rep("V", quaternions), rep("V.T", quaternions)).dim == 4
+        except UndecidedError:
+            assert condition > 1e3
+
+
+def test_a_dense_basis_that_would_not_fit_is_refused(monkeypatch):
+    monkeypatch.setattr("erlangen.algebra.equivariant.memory.available", lambda: 2e6)
+    hidden = skewed(SO(3))
+    with pytest.raises(InputError, match="skew coordinates"):
+        equivariant_maps(rep("20V", hidden), rep("20V", hidden))
 
 
 def test_a_generating_set_is_enough():

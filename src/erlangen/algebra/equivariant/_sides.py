@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +105,7 @@ def sides_of(*representations: Representation) -> tuple[Side, ...]:
 
 
 def _word_size(word: tuple[Factor, ...]) -> int:
-    return int(np.prod([f.size for f in word], dtype=np.int64))
+    return prod(f.size for f in word)
 
 
 def _along(matrix: NDArray, word: tuple[Factor, ...], position: int, count: int, x: NDArray) -> NDArray:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
-from erlangen._errors import UndecidedError
+from erlangen._errors import UndecidedError, explain
 from erlangen.algebra.equivariant._sides import Factor, Side
 from erlangen.algebra.equivariant.closure import check_closed
 from erlangen.algebra.equivariant.isotypic import NotSplitError, components
@@ -26,6 +26,9 @@ from erlangen.linalg.structured import IsotypicSubspace, RestrictedSubspace
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
 
 _DENSE_NUMBERS = 5e7  # entries of the matrix of all equations up to which it is written out, in blocks
+_CLEAR = float(
+    np.finfo(np.float64).eps ** 0.5
+)  # residuals above half of the digits are no rounding, in any coordinates
 _STAGE = 1e4 * float(np.finfo(np.float64).eps)  # accuracy of isotypic factors: gaps between eigenvalues cost digits
 _FEW = 64  # unknowns up to which it always is
 _MOST_WORK = 1e12  # multiply-adds of the dense solver where the iterative one gives up: some minutes
@@ -171,6 +174,9 @@ def _dense(equations, scales, whole: AbstractSubspace, shape: tuple[int, int]) -
     # that the equations are applied to are themselves as exact as their factors.
     noise = rounding((len(equations) * shape[0] * shape[1], whole.dim)) + _STAGE * (whole.dim < shape[0] * shape[1])
     found = null_space(factor, noise * max(1.0, 1.0 / (size or 1.0)))
+    next_value = found.singular_values[found.dim :].min(initial=np.inf) / max(size, 1.0)
+    if next_value < _CLEAR:
+        raise _undecided(found.dim, next_value)
     residual = float(np.linalg.norm(factor @ found.basis, axis=0).max(initial=0.0)) / max(size, 1.0)
     return replace(found, residual=residual)
 
@@ -184,7 +190,22 @@ def _iterated(equations, scales, whole: AbstractSubspace, shape: tuple[int, int]
         if whole.dim**2 * len(equations) * shape[0] * shape[1] > _MOST_WORK:
             raise
         return _dense(equations, scales, whole, shape)  # slow, but a large null space is no obstacle to it
+    next_value = found.singular_values[found.dim :].min(initial=np.inf)
+    if next_value < 10 * _CLEAR:
+        raise _undecided(found.dim, next_value)
     return replace(found, residual=float(found.singular_values[: found.dim].max(initial=0.0)))
+
+
+def _undecided(dim: int, next_value: float) -> UndecidedError:
+    return UndecidedError(
+        explain(
+            "The generators do not decide how many equivariant maps there are.",
+            given=f"{dim} that satisfy the equations to rounding, and one more to {next_value:.1g}",
+            expected=f"a next one above {_CLEAR:.1g}, half of the digits",
+            fix="coordinates in which group elements are nearly orthogonal; more digits in generators from data, "
+            "or group.nearest_closed()",
+        )
+    )
 
 
 def _scales(equations: list[Equation], whole: AbstractSubspace, shape: tuple[int, int]) -> list[float]:

@@ -11,21 +11,23 @@ of the algebra at one eigenspace shows which, and gives the units i, j, k.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from erlangen._errors import ErlangenError
-from erlangen.algebra.equivariant._sides import Side
+from erlangen.algebra.equivariant._sides import Factor, Side
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.structured import IsotypicBlock
 
-_DRAWS = 4  # a draw fails only where two eigenvalues meet by chance
 _WORDS = 3  # random group elements in each of the combinations that are multiplied
 _LONGEST = 12
+_TURN = 5.0  # angle of a random rotation, where generators have norm 1
 _DEGREE = 4
 _CLEAR = 1e3  # a gap between eigenvalues is told from rounding by three digits
 
@@ -120,18 +122,19 @@ class _Spectrum:
     draw: _Draw
     spaces: list[list[NDArray]]
     gap: float
+    kind: type[_AbstractCombination]
 
 
 def _spectra(sides: tuple[Side, ...], rng: np.random.Generator, digits_lost: float) -> Iterator[_Spectrum]:
     """Draw elements until eigenvalues are well apart; then all that were drawn, the best one first."""
     drawn = []
-    for _ in range(_DRAWS):
-        draw = _Draw(sides, rng)
+    for kind in _KINDS:
+        draw = _Draw(sides, rng, kind)
         found = [np.linalg.eigh((e + e.T) / 2) for e in draw.elements]
         labels, gap = _clusters([values for values, _ in found], digits_lost)
         count = max((int(x.max(initial=-1)) + 1 for x in labels), default=0)
         spaces = [[vectors[:, x == c] for c in range(count)] for (_, vectors), x in zip(found, labels)]
-        drawn.append(_Spectrum(draw, spaces, gap))
+        drawn.append(_Spectrum(draw, spaces, gap, kind))
         # The least of K^2 / 2 distances is of the size of 1 / K^2: one draw in ten has none so small.
         if gap * count**2 > 0.1:
             break
@@ -143,14 +146,18 @@ def _split(spectrum: _Spectrum, sides: tuple[Side, ...], rng: np.random.Generato
         raise NotSplitError("eigenvalues of a random element are too close to be told apart or taken for equal")
     draw, spaces = spectrum.draw, spectrum.spaces
     # The rest of the element links the eigenspaces of its symmetric part.
-    transports = [_transports(draw, [[s[c] for c in members] for s in spaces]) for members in _classes(draw, spaces)]
+    strength = np.max([_links(e, s) for e, s in zip(draw.elements, spaces)], axis=0)
+    transports = [
+        _transports(draw, [[s[c] for c in members] for s in spaces], strength[np.ix_(members, members)])
+        for members in _classes(strength)
+    ]
     second = None
     out = []
     for along in transports:
         corners = _corners(draw, along)
         if _skew_size(corners) > _LOOSE:
             # Not real: a second element tells the complex type from the quaternionic one.
-            second = second or _Draw(sides, rng)
+            second = second or _Draw(sides, rng, spectrum.kind)
             out.append(_component(along, _units(corners, _corners(second, along))))
         else:
             out.append(_component(along, [[np.eye(len(c)) for c in corners]]))
@@ -160,16 +167,17 @@ def _split(spectrum: _Spectrum, sides: tuple[Side, ...], rng: np.random.Generato
 class _Draw:
     """One random element of the associative algebra, as a matrix on each side.
 
-    It is a sum of products of up to four combinations of 1, the generators and random group elements.
-    Products of two would not do: quadratic elements of so(3) confuse spins. High ones alone would
-    not do either: what a boost stretches by 1e6 would hide all that it does not.
+    It is a sum of products of up to four combinations. Products of two would not do: quadratic elements
+    of so(3) confuse spins. High ones alone would not do either: what a boost stretches by 1e6 would
+    hide all that it does not.
     """
 
-    def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator) -> None:
+    def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator, combination: type[_AbstractCombination]):
+        factors = list({id(f): f for side in sides for f in side.factors}.values())
         elements, powers = [np.zeros((s.size, s.size)) for s in sides], [np.eye(s.size) for s in sides]
         for _ in range(_DEGREE):
-            combination, weight = _Combination(sides, rng), rng.standard_normal()
-            powers = [combination.apply(side, p) for side, p in zip(sides, powers)]
+            drawn, weight = combination(factors, rng), rng.standard_normal()
+            powers = [drawn.apply(side, p) for side, p in zip(sides, powers)]
             # One scale on all sides: eigenvalues are compared between them.
             scale = max((float(np.linalg.norm(p)) / len(p) ** 0.5 for p in powers if p.size), default=1.0)
             powers = [p / scale for p in powers]
@@ -177,28 +185,69 @@ class _Draw:
         self.elements = elements
 
 
-class _Combination:
-    """A random combination of 1, the generators in units of their own, and random words in the discrete elements."""
+class _AbstractCombination(ABC):
+    """A random combination of 1, what stands for the Lie algebra, the discrete generators and words in them."""
 
-    def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator) -> None:
-        factors = list({id(f): f for side in sides for f in side.factors}.values())
-        p, m = (len(factors[0].lie), len(factors[0].discrete)) if factors else (0, 0)
-        sizes = np.sqrt(sum((np.sum(f.lie**2, axis=(1, 2)) for f in factors), np.zeros(p)))
-        self.shift, self.lie = rng.standard_normal(), rng.standard_normal(p) / np.where(sizes > 0, sizes, 1.0)
+    def __init__(self, factors: list[Factor], rng: np.random.Generator) -> None:
+        self.shift, self.images = rng.standard_normal(), self.lie(factors, rng)
+        m = len(factors[0].discrete) if factors else 0
         # Words of orthogonal elements may be long; others would outgrow everything else.
         bounded = all(np.abs(f.discrete).max(initial=0.0) <= 1 + _LOOSE for f in factors)
-        longest = _LONGEST if bounded else 1
-        words = [rng.integers(0, m, rng.integers(1, longest + 1)) for _ in range(_WORDS)] if m else []
+        words = [[k] for k in range(m)]  # each generator: words alone may miss one
+        words += [rng.integers(0, m, rng.integers(2, _LONGEST)) for _ in range(_WORDS if m and bounded else 0)]
         self.weights = rng.standard_normal(len(words))
         self.elements = [{id(f): reduce(np.matmul, f.discrete[word]) for f in factors} for word in words]
 
+    @abstractmethod
+    def lie(self, factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
+        """Image ``(s, s)`` on each factor; empty where there is no Lie algebra."""
+
+    @abstractmethod
+    def move(self, side: Side, x: NDArray) -> NDArray:
+        """Apply what stands for the Lie algebra."""
+
     def apply(self, side: Side, x: NDArray) -> NDArray:
         out = self.shift * x
-        if len(self.lie):
-            out += side.lie_apply(self.lie, x)
+        if self.images:
+            out += self.move(side, x)
         for weight, element in zip(self.weights, self.elements):
             out += weight * side.kronecker(lambda f, g=element: g[id(f)], x)
         return out
+
+
+class _Generators(_AbstractCombination):
+    """The Lie algebra by a random generator: cheap, and enough where no irreducible outweighs the others."""
+
+    def lie(self, factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
+        return _random_generator(factors, rng)
+
+    def move(self, side: Side, x: NDArray) -> NDArray:
+        return side.leibniz(lambda f: self.images[id(f)], x)
+
+
+class _Exponentials(_AbstractCombination):
+    """The Lie algebra by a random group element: for a compact group bounded, whatever the spin."""
+
+    def lie(self, factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
+        images = _random_generator(factors, rng)
+        stretch = max((float(np.abs(x + x.T).max()) for x in images.values()), default=0.0)
+        angle = _TURN if stretch <= _LOOSE else 1.0 / (1.0 + stretch)
+        return {key: scipy.linalg.expm(angle * x) for key, x in images.items()}
+
+    def move(self, side: Side, x: NDArray) -> NDArray:
+        return side.kronecker(lambda f: self.images[id(f)], x)
+
+
+def _random_generator(factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
+    """Images of a random combination of the generators, each in units of its own."""
+    if not factors or not len(factors[0].lie):
+        return {}
+    sizes = np.sqrt(sum((np.sum(f.lie**2, axis=(1, 2)) for f in factors), np.zeros(len(factors[0].lie))))
+    xi = rng.standard_normal(len(sizes)) / np.where(sizes > 0, sizes, 1.0)
+    return {id(f): np.tensordot(xi, f.lie, 1) for f in factors}
+
+
+_KINDS = _Generators, _Generators, _Exponentials, _Exponentials  # in the order of their price
 
 
 def _clusters(spectra: list[NDArray], digits_lost: float) -> tuple[list[NDArray], float]:
@@ -220,20 +269,18 @@ def _clusters(spectra: list[NDArray], digits_lost: float) -> tuple[list[NDArray]
     return np.split(labels, np.cumsum([len(s) for s in spectra])[:-1]), gap if gap > _CLEAR * tol else 0.0
 
 
-def _classes(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[int]]:
+def _classes(strength: NDArray) -> list[list[int]]:
     """Group the eigenspaces by irreducible type, each group along its strongest links from a first one."""
-    strength = np.zeros((len(spaces[0]), len(spaces[0])))
-    for element, side in zip(draw.elements, spaces):
-        strength = np.maximum(strength, _links(element, side))
     # Blocks between different types are rounding; between equal ones they are of the size of the element.
-    strong = (strength > _LOOSE) | (strength > _LOOSE).T
-    left, groups = set(range(len(strength))), []
-    while left:
-        group = [min(left)]
-        left.remove(group[0])
-        while reach := {c for c in left if strong[c, group].any()}:
-            group.append(max(reach, key=lambda c: strength[c, group].max()))
-            left.remove(group[-1])
+    left, groups = np.ones(len(strength), dtype=bool), []
+    while left.any():
+        group = [int(np.argmax(left))]
+        left[group] = False
+        reach = strength[group[0]].copy()
+        while (near := left & (reach > _LOOSE)).any():
+            group.append(int(np.argmax(np.where(near, reach, -1.0))))
+            left[group[-1]] = False
+            reach = np.maximum(reach, strength[group[-1]])
         groups.append(group)
     return groups
 
@@ -280,18 +327,25 @@ def _skew_size(corners: list[NDArray]) -> float:
     return float(np.sqrt(sum(np.sum((c - c.T) ** 2) for c in corners) / (4 * sum(len(c) for c in corners))))
 
 
-def _transports(draw: _Draw, spaces: list[list[NDArray]]) -> list[list[NDArray]]:
-    """Isometries of the first eigenspace onto the others, by the same element on every side."""
+def _transports(draw: _Draw, spaces: list[list[NDArray]], links: NDArray) -> list[list[NDArray]]:
+    """Isometries of the first eigenspace onto the others, by the same element on every side.
+
+    Parameters
+    ----------
+    draw : _Draw
+        The element.
+    spaces : list of list of ndarray (N, m)
+        Eigenspaces of one type on each side, in an order in which each is linked to an earlier one.
+    links : ndarray (K, K)
+        How strongly the element links them.
+    """
     out = [[side[0]] for side in spaces]
     for new in range(1, len(spaces[0])):
-        best, norms = [], -1.0
-        for old in range(new):
-            blocks = [side[new].T @ (e @ t[old]) for side, e, t in zip(spaces, draw.elements, out)]
-            size = np.sqrt(sum(np.sum(b**2) for b in blocks) / sum(b.shape[1] for b in blocks))
-            if size > norms:
-                best, norms = blocks, size
-        for side, block, t in zip(spaces, best, out):
-            unit = block / norms
+        old = int(np.argmax(links[new, :new]))
+        blocks = [side[new].T @ (e @ t[old]) for side, e, t in zip(spaces, draw.elements, out)]
+        size = float(np.sqrt(sum(np.sum(b**2) for b in blocks) / sum(b.shape[1] for b in blocks)))
+        for side, block, t in zip(spaces, blocks, out):
+            unit = block / size if size else block
             if unit.shape[0] != unit.shape[1] or np.abs(unit.T @ unit - np.eye(len(unit))).max(initial=0.0) > _LOOSE:
                 raise NotSplitError(
                     "two eigenvalues of a random element met, or the action is not completely reducible"

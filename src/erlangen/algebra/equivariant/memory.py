@@ -38,6 +38,26 @@ def check_memory(maps: LinearMaps, permutes: bool) -> None:
     )
 
 
+def check_dense(dim: int, cells: int) -> None:
+    """Refuse a dense basis of ``dim`` maps with ``cells`` entries that would not fit, as in skew coordinates.
+
+    Raises
+    ------
+    InputError
+        With the size and what to do instead.
+    """
+    needed, room = 8.0 * 4 * dim * cells, available()  # the basis, its orthonormal form and two working copies
+    if needed > room:
+        raise InputError(
+            explain(
+                "In skew coordinates the basis of the equivariant maps is dense, and would not fit in memory.",
+                given=f"{dim} maps of {cells} entries: about {_gib(needed)}",
+                expected=f"at most {_gib(room)}, what is free here",
+                fix="orthogonal coordinates, in which bases keep their factors; or single words, V >> V for 40V >> 40V",
+            )
+        )
+
+
 def available() -> float:
     """Bytes of memory that are free; a guess where the system does not say."""
     try:

@@ -76,7 +76,8 @@ def _closed_under_transposes(stack: NDArray, turned: NDArray, digits_lost: float
     span = vt[s > tol * s.max(initial=0.0)]
     moved = weights @ turned
     outside = moved - (moved @ span.T) @ span
-    u, s, _ = scipy.linalg.svd(outside, full_matrices=True)
+    # All left vectors, also where generators are more than entries; never all right ones.
+    u, s, _ = scipy.linalg.svd(outside, full_matrices=outside.shape[0] > outside.shape[1])
     rank = int(np.sum(s > tol))
     return u[:, rank:].T @ weights, u[:, :rank].T @ weights
 

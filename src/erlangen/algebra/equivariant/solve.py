@@ -13,7 +13,7 @@ from erlangen.algebra.equivariant import store
 from erlangen.algebra.equivariant._sides import Factor, Side, sides_of
 from erlangen.algebra.equivariant.general import general_maps
 from erlangen.algebra.equivariant.maps import EquivariantMaps
-from erlangen.algebra.equivariant.memory import check_memory
+from erlangen.algebra.equivariant.memory import check_dense, check_memory
 from erlangen.algebra.equivariant.orbits import orbit_maps, permutes
 from erlangen.algebra.equivariant.split import Splitting, split
 from erlangen.algebra.representation import Representation
@@ -67,37 +67,38 @@ def equivariant_maps(
     there, here = sides_of(target, source)
     sides = there, here
     key = store.key_of(sides, method) if cache is not None else ""
-    found = store.read(cache, key) if cache is not None else None
+    stored = store.read(cache, key) if cache is not None else None
+    if stored is not None:
+        return EquivariantMaps(source, target, stored[0], residual(sides, stored[0]), stored[1])
+    check_memory(maps, permutes(sides[0]) and permutes(sides[1]))
+    found = _solve(sides, method)
     if found is None:
-        check_memory(maps, permutes(sides[0]) and permutes(sides[1]))
-        found = _solve(sides, method)
-        if found is None:
-            raise _not_for(method, source)
-        if cache is not None:
-            store.write(cache, key, *found)
-    subspace, name = found
-    return EquivariantMaps(source, target, subspace, residual(sides, subspace), name)
+        raise _not_for(method, source)
+    subspace, name, left = found
+    if cache is not None:
+        store.write(cache, key, subspace, name)
+    return EquivariantMaps(source, target, subspace, left, name)
 
 
-def _solve(sides: tuple[Side, Side], method: str) -> tuple[AbstractSubspace, str] | None:
-    """Take the first answer that satisfies its equations; None where no method applies."""
+def _solve(sides: tuple[Side, Side], method: str) -> tuple[AbstractSubspace, str, float] | None:
+    """Take the first answer that satisfies its equations, with its residual; None where no method applies."""
     worst = 0.0
     for solver in _AUTO if method == "auto" else (_METHODS[method],):
         found = solver(*sides)
         if found is not None:
             worst = residual(sides, found[0])
             if worst <= _WORST:
-                return found
-    if worst:
-        raise UndecidedError(
-            explain(
-                "The equivariant maps could not be told from others in float64.",
-                given=f"generators whose maps satisfy their equations only to {worst:.1g}",
-                expected="coordinates in which the generators have comparable entries",
-                fix="change coordinates: group elements g to P g P^-1 with P that makes them nearly orthogonal",
-            )
+                return *found, worst
+    if not worst:
+        return None
+    raise UndecidedError(
+        explain(
+            "The equivariant maps could not be told from others in float64.",
+            given=f"generators whose maps satisfy their equations only to {worst:.1g}",
+            expected="coordinates in which the generators have comparable entries",
+            fix="change coordinates: group elements g to P g P^-1 with P that makes them nearly orthogonal",
         )
-    return None
+    )
 
 
 def _by_orbits(target: Side, source: Side) -> tuple[AbstractSubspace, str] | None:
@@ -134,6 +135,7 @@ def _maps_of(found: Splitting) -> AbstractSubspace:
     if found.changes is None:
         return maps
     # W = S_t^-1 W' S_s for a map W' in balanced coordinates: no longer orthonormal by factors.
+    check_dense(maps.dim, target.size * source.size)
     changes = found.changes
     back = {key: np.linalg.inv(s) for key, s in changes.items()}
     basis = maps.combine(np.eye(maps.dim)).reshape(maps.dim, target.size, source.size)
