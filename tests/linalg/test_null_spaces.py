@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from erlangen import UndecidedError
+from erlangen import InputError, UndecidedError
 from erlangen.linalg.null import iterative_null_space, null_space, rational_null_space, streamed_null_space, whiten
 from erlangen.linalg.qr import StreamedQR
-from erlangen.linalg.structured import IsotypicBlock, IsotypicSubspace
-from erlangen.linalg.subspace import DenseSubspace, echelon, span
+from erlangen.linalg.structured import IsotypicBlock, IsotypicSubspace, OrbitSubspace, RestrictedSubspace
+from erlangen.linalg.subspace import DenseSubspace, RationalSubspace, echelon, span
 
 
 def low_rank(m, p, rank, seed):
@@ -131,3 +131,40 @@ def test_isotypic_factors_are_the_commutant():
     assert np.allclose(maps.project(x), oracle.project(x))
     assert np.allclose(maps.coordinates(maps.combine(np.eye(5))), np.eye(5))
     assert span(maps.sparse_basis()).angles(maps).max() < 1e-10
+
+
+ROWS = ((Fraction(1, 3), Fraction(0), Fraction(0), Fraction(1)), (Fraction(0), Fraction(2), Fraction(0), Fraction(0)))
+COPY = np.eye(2)[:, None]
+TURN = np.array([[0.0, -1.0], [1.0, 0.0]])
+KINDS = {
+    "dense": DenseSubspace(np.eye(4)[:, :2]),
+    "rational": RationalSubspace(ROWS, 4),
+    "isotypic": IsotypicSubspace((2, 2), (IsotypicBlock(COPY, COPY, np.stack([np.eye(2), TURN])),)),
+    "orbits": OrbitSubspace(np.array([0, 1, 0, -1]), np.array([1, 1, -1, 1])),
+    "restricted": RestrictedSubspace(DenseSubspace(np.eye(4)[:, :3]), DenseSubspace(np.eye(3)[:, :2])),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [(np.ones(3), r"\(3,\)"), (np.ones(4) * 1j, "complex"), (np.full(4, np.nan), "NaN"), (1.0, r"shape \(\)")],
+)
+def test_what_is_no_vector_of_the_space_is_refused(kind, bad, says):
+    space = KINDS[kind]
+    for method in (space.project, space.coordinates):
+        with pytest.raises(InputError, match=says) as error:
+            method(bad)
+        assert "(..., 4)" in str(error.value)
+    with pytest.raises(InputError, match="coordinates"):
+        space.combine(np.resize(bad, space.dim + (np.ndim(bad) == 0 or len(bad) == 3)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_subspaces_print_as_a_line(kind):
+    text = repr(KINDS[kind])
+    assert text.startswith(f"<{type(KINDS[kind]).__name__}: 2 of 4 dimensions")
+    assert KINDS[kind].reason in text
+    assert "Fraction" not in text
+    assert "array" not in text
+    assert str(KINDS[kind]) == text

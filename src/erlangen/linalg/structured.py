@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.linalg.subspace import AbstractSubspace, echelon
+from erlangen.linalg.subspace import AbstractSubspace, checked, echelon
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class IsotypicBlock:
         return self.left.shape[1] * self.right.shape[1] * len(self.commutant)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class IsotypicSubspace(AbstractSubspace):
     """Matrices ``(a, b)``, flattened row by row, that are sums of U_i M_t V_j^T over isotypic blocks.
 
@@ -84,6 +84,7 @@ class IsotypicSubspace(AbstractSubspace):
 
     def coordinates(self, vectors: NDArray) -> NDArray:
         """Inner products ``(..., dim)`` with the maps U_i M_t V_j^T / sqrt(k)."""
+        vectors = checked(vectors, self.ambient_dim, "project")
         x = vectors.reshape(*vectors.shape[:-1], *self.shape)
         parts = []
         for block in self.blocks:
@@ -94,6 +95,7 @@ class IsotypicSubspace(AbstractSubspace):
 
     def combine(self, coordinates: NDArray) -> NDArray:
         """Flattened matrices ``(..., a * b)`` with given coordinates."""
+        coordinates = checked(coordinates, self.dim, "combine")
         out, start = np.zeros((*coordinates.shape[:-1], *self.shape)), 0
         for block in self.blocks:
             m, n, t = block.left.shape[1], block.right.shape[1], len(block.commutant)
@@ -108,7 +110,7 @@ class IsotypicSubspace(AbstractSubspace):
         return echelon(self.to_dense())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OrbitSubspace(AbstractSubspace):
     """Vectors that are constant, up to stated signs, on each orbit.
 
@@ -159,6 +161,7 @@ class OrbitSubspace(AbstractSubspace):
 
     def coordinates(self, vectors: NDArray) -> NDArray:
         """Inner products ``(..., dim)`` with the orbits' vectors of norm 1."""
+        vectors = checked(vectors, self.ambient_dim, "project")
         flat = (vectors * self.signs).reshape(-1, self.ambient_dim)
         kept = self.labels >= 0
         sums = np.array([np.bincount(self.labels[kept], row[kept], minlength=self.dim) for row in flat])
@@ -166,6 +169,7 @@ class OrbitSubspace(AbstractSubspace):
 
     def combine(self, coordinates: NDArray) -> NDArray:
         """Vectors ``(..., N)`` with given coordinates."""
+        coordinates = checked(coordinates, self.dim, "combine")
         padded = np.concatenate([coordinates / np.sqrt(self.counts), np.zeros((*coordinates.shape[:-1], 1))], axis=-1)
         return padded[..., self.labels] * self.signs
 
@@ -177,7 +181,7 @@ class OrbitSubspace(AbstractSubspace):
         return out
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RestrictedSubspace(AbstractSubspace):
     """A part of a subspace, given in its coordinates.
 

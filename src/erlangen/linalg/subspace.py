@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from erlangen._errors import InputError, explain
 from erlangen.linalg.qr import rounding
 
 
@@ -43,11 +44,23 @@ class AbstractSubspace(ABC):
 
     @abstractmethod
     def coordinates(self, vectors: NDArray) -> NDArray:
-        """Inner products ``(..., dim)`` of ``vectors (..., N)`` with an orthonormal basis."""
+        """Inner products ``(..., dim)`` of ``vectors (..., N)`` with an orthonormal basis.
+
+        Raises
+        ------
+        InputError
+            Where the last axis is not N long, or a number is complex, NaN or infinite.
+        """
 
     @abstractmethod
     def combine(self, coordinates: NDArray) -> NDArray:
-        """Vectors ``(..., N)`` with given coordinates ``(..., dim)`` in the same orthonormal basis."""
+        """Vectors ``(..., N)`` with given coordinates ``(..., dim)`` in the same orthonormal basis.
+
+        Raises
+        ------
+        InputError
+            Where the last axis is not dim long, or a number is complex, NaN or infinite.
+        """
 
     @abstractmethod
     def sparse_basis(self) -> NDArray:
@@ -59,7 +72,12 @@ class AbstractSubspace(ABC):
 
     def project(self, vectors: ArrayLike) -> NDArray:
         """Orthogonal projection of ``vectors (..., N)`` onto the subspace."""
-        return self.combine(self.coordinates(np.asarray(vectors, dtype=np.float64)))
+        return self.combine(self.coordinates(np.asarray(vectors)))
+
+    def __repr__(self) -> str:
+        residual = f", residual {self.residual:.1e}" if np.isfinite(self.residual) else ""
+        size = f"{self.dim} of {self.ambient_dim} dimensions"
+        return f"<{type(self).__name__}: {size}; {self.method}{residual}; {self.reason}>"
 
     def angles(self, other: AbstractSubspace) -> NDArray:
         """Principal angles in radians, ascending, to another subspace of the same space.
@@ -89,7 +107,31 @@ class AbstractSubspace(ABC):
         return span(np.hstack([self.to_dense(), other.to_dense()]))
 
 
-@dataclass(frozen=True, eq=False)
+def checked(values: ArrayLike, length: int, name: str) -> NDArray:
+    """Vectors or coordinates ``(..., length)`` as floats; ``name`` is the method that they were given to.
+
+    Raises
+    ------
+    InputError
+        Where the last axis has another length, or a number is complex, NaN or infinite.
+    """
+    a = np.asarray(values)
+    if a.shape[-1:] == (length,) and a.dtype.kind in "fiub" and np.isfinite(a).all():
+        return a.astype(np.float64, copy=False)
+    given = f"an array of shape {a.shape} and type {a.dtype}"
+    if a.dtype.kind == "f" and not np.isfinite(a).all():
+        given += f", {int((~np.isfinite(a)).sum())} entries NaN or infinite"
+    raise InputError(
+        explain(
+            "These numbers are no vectors of the space." if name != "combine" else "These numbers are no coordinates.",
+            given=given,
+            expected=f"finite real numbers, shape ({length},) or (..., {length})",
+            fix=f"subspace.{name}(a) with a.shape[-1] == {length}",
+        )
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class DenseSubspace(AbstractSubspace):
     """A subspace with an orthonormal basis.
 
@@ -128,18 +170,18 @@ class DenseSubspace(AbstractSubspace):
 
     def coordinates(self, vectors: NDArray) -> NDArray:
         """Inner products ``(..., dim)`` with the basis."""
-        return vectors @ self.basis
+        return checked(vectors, self.ambient_dim, "project") @ self.basis
 
     def combine(self, coordinates: NDArray) -> NDArray:
         """Vectors ``(..., N)`` with given coordinates."""
-        return coordinates @ self.basis.T
+        return checked(coordinates, self.dim, "combine") @ self.basis.T
 
     def sparse_basis(self) -> NDArray:
         """Reduced echelon basis as columns ``(N, dim)``, pivots by size."""
         return echelon(self.basis)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RationalSubspace(AbstractSubspace):
     """A subspace with an exact rational basis.
 
@@ -195,11 +237,11 @@ class RationalSubspace(AbstractSubspace):
 
     def coordinates(self, vectors: NDArray) -> NDArray:
         """Inner products ``(..., dim)`` with an orthonormal basis of the same space."""
-        return vectors @ self._orthonormal
+        return checked(vectors, self.ambient_dim, "project") @ self._orthonormal
 
     def combine(self, coordinates: NDArray) -> NDArray:
         """Vectors ``(..., N)`` with given coordinates."""
-        return coordinates @ self._orthonormal.T
+        return checked(coordinates, self.dim, "combine") @ self._orthonormal.T
 
     def sparse_basis(self) -> NDArray:
         """The exact basis as float columns ``(N, dim)``."""
