@@ -11,24 +11,18 @@ of the algebra at one eigenspace shows which, and gives the units i, j, k.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from erlangen._errors import ErlangenError
-from erlangen.algebra.equivariant._sides import Factor, Side
+from erlangen.algebra.equivariant._elements import HALF, AbstractCombination, Draw, Exponentials, Generators
+from erlangen.algebra.equivariant._sides import Side
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.structured import IsotypicBlock
 
-_WORDS = 3  # random group elements in each of the combinations that are multiplied
-_LONGEST = 12
-_TURN = 5.0  # angle of a random rotation, where generators have norm 1
-_DEGREE = 4
 _CLEAR = 1e3  # a gap between eigenvalues is told from rounding by three digits
 
 _TYPES = {1: "real", 2: "complex", 4: "quaternionic"}
@@ -40,8 +34,7 @@ _PRODUCTS = {
 }  # fmt: skip
 
 
-_LOOSE = float(np.finfo(np.float64).eps ** 0.5)
-"""Half of the digits: what separates an isometry up to rounding from a chance agreement."""
+_KINDS = Generators, Generators, Exponentials, Exponentials  # in the order of their price
 
 
 class NotSplitError(ErlangenError):
@@ -119,17 +112,17 @@ def components(
 class _Spectrum:
     """Eigenspaces of the symmetric part of a random element, numbered alike on every side."""
 
-    draw: _Draw
+    draw: Draw
     spaces: list[list[NDArray]]
     gap: float
-    kind: type[_AbstractCombination]
+    kind: type[AbstractCombination]
 
 
 def _spectra(sides: tuple[Side, ...], rng: np.random.Generator, digits_lost: float) -> Iterator[_Spectrum]:
     """Draw elements until eigenvalues are well apart; then all that were drawn, the best one first."""
     drawn = []
     for kind in _KINDS:
-        draw = _Draw(sides, rng, kind)
+        draw = Draw(sides, rng, kind)
         found = [np.linalg.eigh((e + e.T) / 2) for e in draw.elements]
         labels, gap = _clusters([values for values, _ in found], digits_lost)
         count = max((int(x.max(initial=-1)) + 1 for x in labels), default=0)
@@ -155,99 +148,13 @@ def _split(spectrum: _Spectrum, sides: tuple[Side, ...], rng: np.random.Generato
     out = []
     for along in transports:
         corners = _corners(draw, along)
-        if _skew_size(corners) > _LOOSE:
+        if _skew_size(corners) > HALF:
             # Not real: a second element tells the complex type from the quaternionic one.
-            second = second or _Draw(sides, rng, spectrum.kind)
+            second = second or Draw(sides, rng, spectrum.kind)
             out.append(_component(along, _units(corners, _corners(second, along))))
         else:
             out.append(_component(along, [[np.eye(len(c)) for c in corners]]))
     return tuple(sorted(out, key=lambda c: c.size))
-
-
-class _Draw:
-    """One random element of the associative algebra, as a matrix on each side.
-
-    It is a sum of products of up to four combinations. Products of two would not do: quadratic elements
-    of so(3) confuse spins. High ones alone would not do either: what a boost stretches by 1e6 would
-    hide all that it does not.
-    """
-
-    def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator, combination: type[_AbstractCombination]):
-        factors = list({id(f): f for side in sides for f in side.factors}.values())
-        elements, powers = [np.zeros((s.size, s.size)) for s in sides], [np.eye(s.size) for s in sides]
-        for _ in range(_DEGREE):
-            drawn, weight = combination(factors, rng), rng.standard_normal()
-            powers = [drawn.apply(side, p) for side, p in zip(sides, powers)]
-            # One scale on all sides: eigenvalues are compared between them.
-            scale = max((float(np.linalg.norm(p)) / len(p) ** 0.5 for p in powers if p.size), default=1.0)
-            powers = [p / scale for p in powers]
-            elements = [e + weight * p for e, p in zip(elements, powers)]
-        self.elements = elements
-
-
-class _AbstractCombination(ABC):
-    """A random combination of 1, what stands for the Lie algebra, the discrete generators and words in them."""
-
-    def __init__(self, factors: list[Factor], rng: np.random.Generator) -> None:
-        self.shift, self.images = rng.standard_normal(), self.lie(factors, rng)
-        m = len(factors[0].discrete) if factors else 0
-        # Words of orthogonal elements may be long; others would outgrow everything else.
-        bounded = all(np.abs(f.discrete).max(initial=0.0) <= 1 + _LOOSE for f in factors)
-        words = [[k] for k in range(m)]  # each generator: words alone may miss one
-        words += [rng.integers(0, m, rng.integers(2, _LONGEST)) for _ in range(_WORDS if m and bounded else 0)]
-        self.weights = rng.standard_normal(len(words))
-        self.elements = [{id(f): reduce(np.matmul, f.discrete[word]) for f in factors} for word in words]
-
-    @abstractmethod
-    def lie(self, factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
-        """Image ``(s, s)`` on each factor; empty where there is no Lie algebra."""
-
-    @abstractmethod
-    def move(self, side: Side, x: NDArray) -> NDArray:
-        """Apply what stands for the Lie algebra."""
-
-    def apply(self, side: Side, x: NDArray) -> NDArray:
-        out = self.shift * x
-        if self.images:
-            out += self.move(side, x)
-        for weight, element in zip(self.weights, self.elements):
-            out += weight * side.kronecker(lambda f, g=element: g[id(f)], x)
-        return out
-
-
-class _Generators(_AbstractCombination):
-    """The Lie algebra by a random generator: cheap, and enough where no irreducible outweighs the others."""
-
-    def lie(self, factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
-        return _random_generator(factors, rng)
-
-    def move(self, side: Side, x: NDArray) -> NDArray:
-        return side.leibniz(lambda f: self.images[id(f)], x)
-
-
-class _Exponentials(_AbstractCombination):
-    """The Lie algebra by a random group element: for a compact group bounded, whatever the spin."""
-
-    def lie(self, factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
-        images = _random_generator(factors, rng)
-        stretch = max((float(np.abs(x + x.T).max()) for x in images.values()), default=0.0)
-        angle = _TURN if stretch <= _LOOSE else 1.0 / (1.0 + stretch)
-        return {key: scipy.linalg.expm(angle * x) for key, x in images.items()}
-
-    def move(self, side: Side, x: NDArray) -> NDArray:
-        return side.kronecker(lambda f: self.images[id(f)], x)
-
-
-def _random_generator(factors: list[Factor], rng: np.random.Generator) -> dict[int, NDArray]:
-    """Images of a random combination of the generators, each in units of its own."""
-    if not factors or not len(factors[0].lie):
-        return {}
-    sizes = np.sqrt(sum((np.sum(f.lie**2, axis=(1, 2)) for f in factors), np.zeros(len(factors[0].lie))))
-    xi = rng.standard_normal(len(sizes)) / np.where(sizes > 0, sizes, 1.0)
-    return {id(f): np.tensordot(xi, f.lie, 1) for f in factors}
-
-
-_KINDS = _Generators, _Generators, _Exponentials, _Exponentials  # in the order of their price
 
 
 def _clusters(spectra: list[NDArray], digits_lost: float) -> tuple[list[NDArray], float]:
@@ -277,7 +184,7 @@ def _classes(strength: NDArray) -> list[list[int]]:
         group = [int(np.argmax(left))]
         left[group] = False
         reach = strength[group[0]].copy()
-        while (near := left & (reach > _LOOSE)).any():
+        while (near := left & (reach > HALF)).any():
             group.append(int(np.argmax(np.where(near, reach, -1.0))))
             left[group[-1]] = False
             reach = np.maximum(reach, strength[group[-1]])
@@ -317,7 +224,7 @@ def _component(transports: list[list[NDArray]], units: list[list[NDArray]]) -> C
     return Component(tuple(bases), commutant, f"{_TYPES[t]} of size {size}")
 
 
-def _corners(draw: _Draw, transports: list[list[NDArray]]) -> list[NDArray]:
+def _corners(draw: Draw, transports: list[list[NDArray]]) -> list[NDArray]:
     """The element within the first eigenspace, on every side."""
     return [along[0].T @ (element @ along[0]) for along, element in zip(transports, draw.elements)]
 
@@ -327,12 +234,12 @@ def _skew_size(corners: list[NDArray]) -> float:
     return float(np.sqrt(sum(np.sum((c - c.T) ** 2) for c in corners) / (4 * sum(len(c) for c in corners))))
 
 
-def _transports(draw: _Draw, spaces: list[list[NDArray]], links: NDArray) -> list[list[NDArray]]:
+def _transports(draw: Draw, spaces: list[list[NDArray]], links: NDArray) -> list[list[NDArray]]:
     """Isometries of the first eigenspace onto the others, by the same element on every side.
 
     Parameters
     ----------
-    draw : _Draw
+    draw : Draw
         The element.
     spaces : list of list of ndarray (N, m)
         Eigenspaces of one type on each side, in an order in which each is linked to an earlier one.
@@ -346,7 +253,7 @@ def _transports(draw: _Draw, spaces: list[list[NDArray]], links: NDArray) -> lis
         size = float(np.sqrt(sum(np.sum(b**2) for b in blocks) / sum(b.shape[1] for b in blocks)))
         for side, block, t in zip(spaces, blocks, out):
             unit = block / size if size else block
-            if unit.shape[0] != unit.shape[1] or np.abs(unit.T @ unit - np.eye(len(unit))).max(initial=0.0) > _LOOSE:
+            if unit.shape[0] != unit.shape[1] or np.abs(unit.T @ unit - np.eye(len(unit))).max(initial=0.0) > HALF:
                 raise NotSplitError(
                     "two eigenvalues of a random element met, or the action is not completely reducible"
                 )
@@ -362,11 +269,11 @@ def _units(corners: list[NDArray], others: list[NDArray]) -> list[list[NDArray]]
     inner = sum(np.sum(a * b) for a, b in zip(second, i)) / total
     j = [s - inner * a for s, a in zip(second, i)]
     units = [[np.eye(len(c)) for c in corners], i]
-    if _skew_size(j) > _LOOSE:
+    if _skew_size(j) > HALF:
         j = [b / _skew_size(j) for b in j]
         units += [j, [a @ b for a, b in zip(i, j)]]
     for blocks in units[1:]:
-        if any(np.abs(b @ b + np.eye(len(b))).max(initial=0.0) > _LOOSE for b in blocks):
+        if any(np.abs(b @ b + np.eye(len(b))).max(initial=0.0) > HALF for b in blocks):
             raise NotSplitError("the commutant of a component is not R, C or H: the action is not completely reducible")
     return units
 
