@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+import scipy.linalg
 import torch
 
 import erlangen as er
@@ -326,3 +329,46 @@ def test_the_result_says_its_representations():
     model = symmetrize(mlp(6, 3).double(), groups.D(4) * groups.trivial(1), "2V", "V")
     assert_symmetric(model, model.symmetry)
     assert "method='exact'" in repr(model)
+
+
+ABOUT_X, ABOUT_Z = groups.SO(3).lie_algebra[[2, 0]]
+
+
+@pytest.mark.parametrize(
+    ("discrete", "words"),
+    [
+        (scipy.linalg.expm(np.pi / 2 * ABOUT_X), "405 nodes on SO\\(3\\).*2 more generators"),
+        (scipy.linalg.expm(1.0 * ABOUT_X), "405 nodes on SO\\(3\\).*2 more generators"),
+        (scipy.linalg.expm(1.0 * ABOUT_Z), "64 angles on the circle"),
+        (np.diag([1.0, -1.0, -1.0]), "times 2 discrete elements"),
+    ],
+)
+def test_generators_and_elements_make_a_group_together(discrete, words):
+    """A circle of rotations and a turn about another axis make all rotations, which are averaged over."""
+    group = er.algebra.from_matrices([ABOUT_Z], discrete=[discrete])
+    torch.manual_seed(0)
+    model = symmetrize(torch.nn.Linear(3, 3).double(), group, "V", "V")
+    assert re.search(words, model.reason)
+    x = torch.randn(9, 3, dtype=torch.float64)
+    turned = torch.from_numpy(discrete)
+    assert torch.allclose(model(x @ turned.T), model(x) @ turned.T, atol=1e-12)
+    assert model.error(x) <= 1e-11
+
+
+def test_an_element_that_makes_a_conjugate_unbounded_is_refused():
+    group = er.algebra.from_matrices([ABOUT_Z[:2, :2]], discrete=[np.diag([2.0, 0.5])])
+    with pytest.raises(InputError, match="not compact"):
+        symmetrize(lambda x: x, group)
+
+
+def test_the_error_is_relative_to_the_outputs_that_are_symmetrised():
+    """500 random elements leave of a linear map a mean that is mostly noise."""
+    torch.manual_seed(0)
+    net = torch.nn.Linear(4, 4, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        net.weight -= torch.eye(4) * torch.trace(net.weight) / 4  # the average over SO(4) vanishes
+    model = symmetrize(net, groups.SO(4), "V", "V", method="samples", samples=100)
+    x = torch.randn(50, 4, dtype=torch.float64)
+    assert 0.5 < model.error(x) < 50
+    vanishing = symmetrize(lambda x: x, groups.O(3), "V", None)
+    assert vanishing.error(np.ones((4, 3))) <= 1e-4  # rounding of 810 terms, over half of the digits

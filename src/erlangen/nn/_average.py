@@ -29,6 +29,9 @@ SAMPLES = 500
 MIXED = 34
 """Random steps until a walk is uniform: each shrinks what is left to a third or less, and 3^-34 is rounding."""
 
+_CLOSE = 1e-8
+"""Half of the digits: what is nearer counts as equal."""
+
 
 @dataclass(frozen=True, eq=False)
 class Nodes:
@@ -58,8 +61,60 @@ class Nodes:
         return len(self.elements)
 
 
-def cosets(group: Group, most: int = MOST_ELEMENTS) -> Elements:
-    """Elements of the finite group that the discrete elements generate.
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A group as its identity component and discrete elements that map it to itself.
+
+    Attributes
+    ----------
+    algebra : ndarray (p, k, k)
+        Independent generators, closed under brackets and under conjugation by the discrete elements.
+    discrete : ndarray (m, k, k)
+        The discrete elements that are not seen to lie in the identity component.
+    grown : int
+        How many dimensions the discrete elements and brackets add to the generators given.
+    """
+
+    algebra: NDArray
+    discrete: NDArray
+    grown: int
+
+
+def parts_of(group: Group) -> Parts:
+    """Identity component and other elements of the group that generators and discrete elements make together.
+
+    A rotation about one axis and a quarter turn about another make all rotations: the conjugates of a generator
+    by a discrete element are generators too.
+    """
+    given = independent(group.lie_algebra)
+    algebra = given
+    if not len(given):
+        return Parts(given, group.discrete, 0)
+    inverses = np.linalg.inv(group.discrete) if len(group.discrete) else group.discrete
+    while True:
+        moved = [h @ algebra @ inverse for h, inverse in zip(group.discrete, inverses, strict=True)]
+        brackets = algebra[:, None] @ algebra[None] - algebra[None] @ algebra[:, None]
+        more = independent(np.concatenate([algebra, *moved, brackets.reshape(-1, *algebra.shape[1:])]))
+        if len(more) == len(algebra):
+            break
+        algebra = more
+    outside = [h for h in group.discrete if not _connected(h, algebra)]
+    return Parts(algebra, np.array(outside).reshape(-1, *algebra.shape[1:]), len(algebra) - len(given))
+
+
+def _connected(h: NDArray, algebra: NDArray) -> bool:
+    """Whether the principal logarithm of an element lies in the algebra."""
+    values, vectors = np.linalg.eig(h)
+    if min(np.abs(values + 1).min(), np.abs(values).min()) <= _CLOSE or np.linalg.cond(vectors) * _CLOSE > 1:
+        return False
+    log = ((vectors * np.log(values.astype(complex))) @ np.linalg.inv(vectors)).real
+    flat = np.linalg.qr(algebra.reshape(len(algebra), -1).T)[0]
+    left = log.ravel() - flat @ (flat.T @ log.ravel())
+    return bool(np.linalg.norm(left) <= _CLOSE * max(1.0, np.linalg.norm(log)))
+
+
+def cosets(group: Group, discrete: NDArray, most: int = MOST_ELEMENTS) -> Elements:
+    """Elements of the finite group that discrete elements of a group generate.
 
     Raises
     ------
@@ -67,7 +122,7 @@ def cosets(group: Group, most: int = MOST_ELEMENTS) -> Elements:
         Where there are more than ``most``: it is infinite, or too large to be enumerated.
     """
     try:
-        return from_matrices(discrete=group.discrete, name=group.name).elements(most)
+        return from_matrices(discrete=discrete, name=group.name).elements(most)
     except InputError as error:
         raise InputError(
             explain(
@@ -79,19 +134,23 @@ def cosets(group: Group, most: int = MOST_ELEMENTS) -> Elements:
         ) from None
 
 
-def has_average(group: Group) -> bool:
-    """Whether the identity component is compact, or has a compact closure."""
-    return not np.any(group.lie_algebra) or is_compact(group.lie_algebra)
+def has_average(algebra: NDArray) -> bool:
+    """Whether a Lie algebra is compact, or generates a group with a compact closure."""
+    return not np.any(algebra) or is_compact(algebra)
 
 
 def require_compact(group: Group) -> None:
     """Explain what to do where the group has no invariant average."""
-    if not has_average(group):
-        affine = bool(not np.any(group.lie_algebra[:, -1]))
+    _require_compact(group, parts_of(group).algebra)
+
+
+def _require_compact(group: Group, algebra: NDArray) -> None:
+    if not has_average(algebra):
+        affine = bool(not np.any(algebra[:, -1]))
         raise InputError(
             explain(
                 f"{group.name} is not compact: it has no average.",
-                given=f"{len(group.lie_algebra)} generators"
+                given=f"{len(algebra)} generators"
                 + (
                     ", among them translations or others without a fixed point"
                     if affine
@@ -123,12 +182,13 @@ def average_nodes(group: Group, *, band: int | None = None, samples: int | None 
     InputError
         Where the group is not compact, or its discrete elements generate too many.
     """
-    require_compact(group)
+    whole = parts_of(group)
+    algebra = whole.algebra
+    _require_compact(group, algebra)
     # Uniform elements of the finite group times uniform ones of the identity component are uniform in the group,
     # whether or not the two meet outside the identity.
-    listed = cosets(group) if len(group.discrete) else None
+    listed = cosets(group, whole.discrete) if len(whole.discrete) else None
     finite = np.eye(group.size)[None] if listed is None else listed.matrices
-    algebra = independent(group.lie_algebra)
     if not len(algebra):
         reason = f"all {len(finite)} elements of {group.name}: exact up to rounding"
         return Nodes(finite, np.full(len(finite), 1 / len(finite)), "exact", reason, listed)
@@ -140,6 +200,8 @@ def average_nodes(group: Group, *, band: int | None = None, samples: int | None 
     elements = np.einsum("jab,hbc->jhac", parts.elements, finite).reshape(-1, group.size, group.size)
     weights = np.repeat(parts.weights / len(finite), len(finite))
     words = f", times {len(finite)} discrete elements" if len(finite) > 1 else ""
+    if whole.grown:
+        words += f"; with {whole.grown} more generators, which those given make together"
     return Nodes(elements, weights, parts.method, parts.reason + words)
 
 
@@ -184,13 +246,14 @@ def haar(algebra: NDArray, n: int, rng: int | np.random.Generator = 0) -> NDArra
 def uniform(group: Group, n: int, rng: int | np.random.Generator = 0) -> NDArray:
     """Uniform random elements ``(n, k, k)`` of a compact group."""
     rng = np.random.default_rng(rng)
-    algebra = independent(group.lie_algebra)
+    whole = parts_of(group)
+    algebra = whole.algebra
     connected = haar(algebra, n, rng) if len(algebra) else np.tile(np.eye(group.size), (n, 1, 1))
-    if not len(group.discrete):
+    if not len(whole.discrete):
         return connected
     if algebra.size == 0 and group.permutations is not None:
         return _shuffled(group.discrete, n, rng)
-    finite = cosets(group).matrices
+    finite = cosets(group, whole.discrete).matrices
     return connected @ finite[rng.integers(len(finite), size=n)]
 
 

@@ -30,6 +30,9 @@ NUMBERS = 2**22
 ELEMENTS = 8
 """Random elements at which the remaining error is measured."""
 
+NOTHING = 1e-8
+"""Half of the digits: the part of a model's outputs below which an average counts as zero."""
+
 
 class AbstractSymmetrized(torch.nn.Module, ABC):
     """A model made equivariant; its state is that of the model alone.
@@ -70,10 +73,11 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
         """Mean of the model over the group, or over the frames."""
 
     def error(self, X: Any, rng: int | np.random.Generator = 0) -> float:
-        """Measure the equivariance error that remains on inputs ``X (n, ...)``, relative, in float64.
+        """Measure the equivariance error that remains on inputs ``X (n, ...)``, in float64.
 
         Inputs are moved by eight uniform elements of the group; the largest deviation is divided by the root mean
-        square of the outputs, of their variation, or of the outputs before, whichever is largest.
+        square of the symmetrised outputs. An average that vanishes is symmetric: outputs smaller than those of the
+        model by half of the digits count as that large.
         """
         if any(isinstance(r, tuple) for r in (self.rep_in, self.rep_out)):
             raise UndecidedError("The error is measured for one input and one output: pass the others in a closure.")
@@ -91,7 +95,7 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
         points = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
         points = np.asarray(points, np.float64)
         rng = np.random.default_rng(rng)
-        return finite_error(value, self._moves(points, rng), points, rng, self._size(points))
+        return finite_error(value, self._moves(points, rng), points, rng, NOTHING * self._size(points))
 
     def _moves(self, points: NDArray, rng: np.random.Generator) -> list[Move]:
         if isinstance(self.symmetry, Symmetry):
@@ -101,7 +105,7 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
         return [element_move("element", g, self.rep_in, self.rep_out) for g in elements]
 
     def _size(self, points: NDArray) -> float:
-        """Root mean square of the outputs before: an average that vanishes is still symmetric."""
+        """Root mean square of the outputs before."""
         model = copy.deepcopy(self.model)
         if isinstance(model, torch.nn.Module):
             with torch.no_grad():

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Group
 from erlangen.nn._acting import AbstractActing, acting
-from erlangen.nn._average import has_average, uniform
+from erlangen.nn._average import has_average, parts_of, uniform
 from erlangen.testing._moves import representation
 from erlangen.verbs import Symmetry
 
@@ -85,7 +85,7 @@ def _one_copy(
         if not follows:
             return np.concatenate(pairs), y
         return np.concatenate([p for p, _ in pairs]), np.concatenate([v for _, v in pairs]).reshape(y.shape)
-    elements = uniform(group, len(x), rng) if has_average(group) else group.sample(len(x), rng)
+    elements = uniform(group, len(x), rng) if has_average(parts_of(group).algebra) else group.sample(len(x), rng)
     inputs = acting(representation("V" if rep_in is None else rep_in, group), elements)
     moved = _own(inputs, torch.from_numpy(x))
     if rep_out is None:
