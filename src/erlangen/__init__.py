@@ -1,7 +1,8 @@
 """Find, enforce and promote continuous symmetry in models, data and dynamical systems.
 
 The Lie derivative L_xi f = Df . xi - tau_xi f is linear in the generator xi and, for linear models,
-in the parameters theta. ``discover`` is its null space in xi, ``enforce`` its null space in theta.
+in the parameters theta. ``discover`` is its null space in xi, ``enforce`` its null space in theta, ``promote`` a
+convex penalty on its rank.
 """
 
 from importlib import import_module as _import_module
@@ -39,12 +40,13 @@ if _TYPE_CHECKING:
     from erlangen.verbs import closure as closure
     from erlangen.verbs import discover as discover
     from erlangen.verbs import enforce as enforce
+    from erlangen.verbs import promote as promote
 
 __version__ = "0.1.0"
 
 # Each public name is imported when it is first used, so that `import erlangen` stays light.
 _HOMES = {
-    "verbs": ("discover", "enforce", "closure", "Symmetry"),
+    "verbs": ("discover", "enforce", "promote", "closure", "Symmetry"),
     "fields": ("as_field",),
     "derivative": ("Samples", "LieDerivative"),
     "algebra": ("LieAlgebra", "Group", "groups", "identify", "rep", "rep_from_matrices"),

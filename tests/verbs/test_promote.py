@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import erlangen as er
-from erlangen import InputError, UndecidedError
+from erlangen import InputError, UndecidedError, promote
 from erlangen.actions import PolynomialAction
 from erlangen.derivative import LieDerivative
 from erlangen.fields.bases import Fourier
-from erlangen.verbs.promote import Penalty, promote
+from erlangen.verbs import Penalty
 
 FOURIER = Fourier([2.0, 2.0], order=2, tensor=True)
 
@@ -94,6 +94,7 @@ def test_fields_that_are_no_polynomials_are_sampled():
     theta = np.random.default_rng(3).normal(size=family.n_params)
     rows = LieDerivative(family.with_theta(theta), action, er.Samples.from_data(x)).in_xi()
     assert np.isclose(penalty.value(theta), np.linalg.svd(rows, compute_uv=False).sum())
+    assert penalty.map.shape == (2, 2 * family.n_params)  # 400 rows, turned into as many as there are columns
 
 
 @pytest.mark.parametrize("inner", ["speed", "coefficients"])
@@ -174,6 +175,27 @@ def test_known_ranks(m, r, group):
     assert penalty.broken_rank(np.random.default_rng(10).normal(size=len(theta))) == min(
         action.n_generators, m if group == "T" else action.n_generators
     )
+
+
+def test_rounding_does_not_break_a_generator():
+    """Of (u.x)^2 all translations but one are kept; terms cancel to rounding, and that is not taken for a rank."""
+    penalty = promote(scalar(2, 4), er.actions.translation(4), er.Samples.box(-1, 1, dim=4, n=8))
+    u = np.random.default_rng(19).normal(size=4)
+    table = penalty.field.table[5:]
+    square = [np.prod(u**e) * (2 if e.max() == 1 else 1) for e in table]
+    theta = np.concatenate([np.zeros(5), square])
+    s = np.linalg.svd(penalty.matrix(theta), compute_uv=False)
+    assert np.any(s[1:] > 0) and penalty.broken_rank(theta) == 1
+
+
+def test_what_is_kept_is_in_the_generators_of_the_action():
+    """Of |x - c|^2 the rotation about c is kept: one rotation and a translation, of different lengths."""
+    c, penalty = np.array([0.5, -0.3]), promote(scalar(2, 2), er.actions.euclidean(2), er.Samples.box(-1, 1, dim=2))
+    x = np.random.default_rng(20).uniform(-1, 1, (6, 2))
+    found = penalty.interpolate(x, ((x - c) ** 2).sum(axis=1))
+    assert found.broken_rank == 2
+    # x d/dy - y d/dx, moved to c
+    assert np.allclose(found.kept[:, 0] / found.kept[0, 0], [1.0, c[1], -c[0]], atol=1e-6)
 
 
 @pytest.mark.parametrize(("m", "r", "n", "group"), [(6, 1, 18, "T"), (6, 1, 22, "SE"), (8, 2, 33, "T")])

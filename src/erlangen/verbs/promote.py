@@ -80,9 +80,8 @@ def promote(
 
     >>> import numpy as np
     >>> import erlangen as er
-    >>> from erlangen.verbs.promote import promote
     >>> family = er.fields.Polynomial(degree=2, dim=5).as_field()
-    >>> penalty = promote(family, er.actions.translation(5), er.Samples.box(-1, 1, dim=5))
+    >>> penalty = er.promote(family, er.actions.translation(5), er.Samples.box(-1, 1, dim=5))
     >>> x = np.random.default_rng(0).uniform(-1, 1, (13, 5))
     >>> found = penalty.interpolate(x, (1 + x.sum(axis=1) / 2) ** 2)
     >>> found.broken_rank
@@ -90,7 +89,16 @@ def promote(
     >>> bool(abs(found.field.value(np.ones((1, 5))) - 3.5**2) < 1e-2)
     True
     """
-    if samples is None and isinstance(field, AbstractLinearField) and isinstance(field, PolynomialField):
+    if not isinstance(field, AbstractLinearField):
+        raise InputError(
+            explain(
+                "Promoting takes a family linear in its parameters: only there is the penalty convex.",
+                given=type(field).__name__,
+                expected="a polynomial field, a basis with coefficients, or your own AbstractLinearField",
+                fix="er.fields.Polynomial(degree=2, dim=3).as_field() for a family of functions",
+            )
+        )
+    if samples is None and isinstance(field, PolynomialField):
         samples = Samples.box(-1, 1, dim=field.point_dim, n=64)
     request = read(field, action, samples, None)
     if request.elements:
