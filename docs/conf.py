@@ -56,5 +56,11 @@ def _escape(app, what, name, obj, options, lines) -> None:
             lines[i] = _escape_line(line)
 
 
+def _skip(app, what, name, obj, skip, options) -> bool | None:
+    # What scikit-learn adds to every estimator links to scikit-learn's own pages, which are not built here.
+    return True if name in ("set_fit_request", "set_score_request") else None
+
+
 def setup(app) -> None:
+    app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _escape, priority=100)  # before numpydoc adds markup of its own
