@@ -10,7 +10,7 @@ import scipy.sparse
 import scipy.sparse.csgraph
 
 from erlangen._errors import InputError
-from erlangen.algebra import from_matrices, from_permutations, groups
+from erlangen.algebra import from_matrices, from_permutations, groups, rep, rep_from_matrices
 
 ORDERS = [
     (groups.C(7), 7),
@@ -226,3 +226,36 @@ def test_dimension_of_the_commuting_matrices(dimension, group):
     matrices = np.concatenate([group.lie_algebra, group.discrete])
     equations = [np.kron(a, np.eye(k)) - np.kron(np.eye(k), a.T) for a in matrices]
     assert k * k - np.linalg.matrix_rank(np.concatenate(equations), tol=1e-9) == dimension
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: groups.S(100_000),
+        lambda: groups.Z(100_000),
+        lambda: groups.Scaling(100_000),
+        lambda: groups.SO(100_000),
+        lambda: groups.GL(200),
+        lambda: groups.wreath(groups.SO(3), groups.S(1000)),
+        lambda: groups.GL(30) * groups.trivial(1000),
+    ],
+)
+def test_what_would_not_fit_is_not_begun(build):
+    with pytest.raises(InputError, match="fit in memory|too many generators") as error:
+        build()
+    assert "fix:" in str(error.value)
+
+
+def test_a_symmetry_is_asked_for_its_group():
+    class Symmetry:
+        group = property(lambda self: groups.SO(2))
+
+    for call in (
+        lambda s: rep("V", s),
+        lambda s: rep("V", groups.SO(2)).restrict(s),
+        lambda s: rep_from_matrices(s, [[1]]),
+    ):
+        with pytest.raises(InputError, match="symmetry.group in place of symmetry"):
+            call(Symmetry())
+    with pytest.raises(InputError, match="'SO\\(2\\)'"):
+        rep("V", groups.SO(3)).restrict("SO(2)")

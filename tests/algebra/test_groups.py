@@ -253,7 +253,7 @@ def test_errors_point_at_the_character(text, character):
 def test_not_a_text_or_not_a_group():
     with pytest.raises(InputError, match="a str and a Group"):
         rep(3, groups.SO(3))  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="a str and a Group"):
+    with pytest.raises(InputError, match="rep needs a group"):
         rep("V", "SO(3)")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="different groups"):
         rep("V", groups.SO(3)) + rep("V", groups.O(3))

@@ -11,12 +11,14 @@ tau'_xi(y) k - k tau_xi(x) - k div xi(x). The divergence is the density that dx 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.actions._base import AbstractAction, check_basis, check_points
+from erlangen.algebra import Group
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +111,7 @@ def kernel(target: AbstractAction, source: AbstractAction | None = None) -> Kern
     Raises
     ------
     InputError
-        When the two do not have the same number of generators.
+        When one is no action, or the two do not have the same number of generators.
 
     References
     ----------
@@ -122,6 +124,9 @@ def kernel(target: AbstractAction, source: AbstractAction | None = None) -> Kern
     ('d/dy + d/dx',)
     """
     source = target if source is None else source
+    for given in (target, source):
+        if not isinstance(given, AbstractAction):
+            raise _no_action(given)
     if target.n_generators != source.n_generators:
         raise InputError(
             explain(
@@ -132,6 +137,21 @@ def kernel(target: AbstractAction, source: AbstractAction | None = None) -> Kern
             )
         )
     return KernelAction(target, source)
+
+
+def _no_action(given: Any) -> InputError:
+    group = isinstance(given, Group)
+    return InputError(
+        explain(
+            "A kernel moves under an action.",
+            given=f"the group {given.name}" if group else f"an object of type {type(given).__name__}",
+            expected="an action for y, and one for x where it differs",
+            fix="er.actions.kernel(er.actions.linear(group.lie_algebra)), and for discrete elements h "
+            "er.enforce(..., discrete=[numpy.kron(numpy.eye(2), h)])"
+            if group
+            else "er.actions.kernel(er.actions.rotation(2))",
+        )
+    )
 
 
 def fibre_matrices(action: AbstractAction, x: NDArray) -> NDArray:

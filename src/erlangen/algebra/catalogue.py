@@ -16,7 +16,7 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
-from erlangen.algebra._arguments import whole
+from erlangen.algebra._arguments import check_room, whole
 
 Entry = tuple[int, int, int]
 """Row, column and integer value of one matrix entry."""
@@ -49,6 +49,7 @@ class MatrixGenerators:
     @property
     def matrices(self) -> NDArray:
         """The generators ``(p, k, k)`` as a dense float64 array."""
+        check_room(self.name, len(self), self.size)
         return self.sparse().toarray().reshape(len(self), self.size, self.size)
 
     def sparse(self) -> scipy.sparse.csr_array:
@@ -61,14 +62,14 @@ class MatrixGenerators:
 
 def gl(n: int) -> MatrixGenerators:
     """All n x n matrices: the matrix units E(i, j), row by row."""
-    n = whole("gl", n, 1)
+    n = _size("gl", n, 1)
     pairs = [(i, j) for i in range(n) for j in range(n)]
     return _build(f"gl({n})", n, [(_label("E", i, j), [(i, j, 1)]) for i, j in pairs])
 
 
 def sl(n: int) -> MatrixGenerators:
     """All n x n matrices of trace zero: E(i, j) for i != j, then E(i, i) - E(i+1, i+1)."""
-    n = whole("sl", n, 2)
+    n = _size("sl", n, 2)
     units = [(_label("E", i, j), [(i, j, 1)]) for i in range(n) for j in range(n) if i != j]
     return _build(f"sl({n},R)", n, units + [(f"H_{i + 1}", [(i, i, 1), (i + 1, i + 1, -1)]) for i in range(n - 1)])
 
@@ -101,7 +102,7 @@ def sp(size: int) -> MatrixGenerators:
 
     The blocks are [[a, b], [c, -a^T]] with b and c symmetric.
     """
-    size = whole("sp", size, 2)
+    size = _size("sp", size, 2)
     if size % 2:
         raise InputError(
             explain(
@@ -123,25 +124,25 @@ def sp(size: int) -> MatrixGenerators:
 
 def translations(n: int) -> MatrixGenerators:
     """Return the n shifts of R^n; matrix size n + 1."""
-    n = whole("translations", n, 1)
+    n = _size("translations", n, 1)
     return _build("R" if n == 1 else f"R^{n}", n + 1, _shifts(n))
 
 
 def scalings(n: int) -> MatrixGenerators:
     """Return the scalings of each of n coordinates, ``x_i d_i``; matrix size n."""
-    n = whole("scalings", n, 1)
+    n = _size("scalings", n, 1)
     return _build("R" if n == 1 else f"R^{n}", n, [(f"D_{i + 1}", [(i, i, 1)]) for i in range(n)])
 
 
 def aff(n: int) -> MatrixGenerators:
     """All affine fields A x + b; matrix size n + 1."""
-    n = whole("aff", n, 1)
+    n = _size("aff", n, 1)
     return _build(f"aff({n})", n + 1, _rows(gl(n)) + _shifts(n))
 
 
 def saff(n: int) -> MatrixGenerators:
     """Affine fields of divergence zero; matrix size n + 1."""
-    n = whole("saff", n, 2)
+    n = _size("saff", n, 2)
     return _build(f"saff({n})", n + 1, _rows(sl(n)) + _shifts(n))
 
 
@@ -166,14 +167,14 @@ def poincare(p: int = 3, q: int = 1) -> MatrixGenerators:
 
 def sim(n: int) -> MatrixGenerators:
     """Rotations, translations and the dilation of R^n; matrix size n + 1."""
-    n = whole("sim", n, 1)
+    n = _size("sim", n, 1)
     dilation = ("D", [(i, i, 1) for i in range(n)])
     return _build(f"sim({n})", n + 1, [*_rotations(n, 0), *_shifts(n), dilation])
 
 
 def heisenberg(n: int = 1) -> MatrixGenerators:
     """Positions, momenta and their central bracket, dimension 2n + 1; matrix size n + 2."""
-    n = whole("heisenberg", n, 1)
+    n = _size("heisenberg", n, 1)
     rows = [(f"Q_{i}", [(0, i, 1)]) for i in range(1, n + 1)]
     rows += [(f"P_{i}", [(i, n + 1, 1)]) for i in range(1, n + 1)]
     return _build(f"h({2 * n + 1})", n + 2, [*rows, ("Z", [(0, n + 1, 1)])])
@@ -181,10 +182,27 @@ def heisenberg(n: int = 1) -> MatrixGenerators:
 
 def galilei(n: int) -> MatrixGenerators:
     """Rotations, boosts ``t d_i`` and translations of (t, x_1 .. x_n); matrix size n + 2."""
-    n = whole("galilei", n, 1)
+    n = _size("galilei", n, 1)
     rotations = [(name, [(i + 1, j + 1, v) for i, j, v in cells]) for name, cells in _rotations(n, 0)]
     boosts = [(f"B_{i}", [(i, 0, 1)]) for i in range(1, n + 1)]
     return _build(f"galilei({n})", n + 2, [*rotations, *boosts, *_shifts(n + 1)])
+
+
+_LARGEST = 1_000
+"""Size of the families: half a million generators are listed in seconds, and no larger ones are of use as a list."""
+
+
+def _size(name: str, n: int, lowest: int) -> int:
+    if whole(name, n, lowest) <= _LARGEST:
+        return int(n)
+    raise InputError(
+        explain(
+            f"{name}({n}) has too many generators to list.",
+            given=f"n = {n}",
+            expected=f"an integer of at most {_LARGEST}",
+            fix=f"{name}(3), and as many copies as are needed: rep('1000V', groups.SO(3))",
+        )
+    )
 
 
 _Rows = list[tuple[str, list[Entry]]]
@@ -235,4 +253,4 @@ def _unitary_pairs(p: int, q: int) -> _Rows:
 
 
 def _signature(name: str, p: int, q: int) -> int:
-    return whole(name, p, 0) + whole(name, q, 0) if p or q else whole(name, p, 1)
+    return _size(name, p, 0) + _size(name, q, 0) if p or q else _size(name, p, 1)

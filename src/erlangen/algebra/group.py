@@ -10,6 +10,7 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen.algebra._arguments import check_room
 from erlangen.algebra._elements import Elements, as_permutations, enumerate_elements, permutation_order
 from erlangen.algebra._span import Closure, closure_of
 from erlangen.algebra.known import realify
@@ -193,6 +194,8 @@ class Group:
     def __mul__(self, other: Group) -> Group:
         if not isinstance(other, Group):
             return NotImplemented
+        count = max(len(g.lie_algebra) + len(g.discrete) for g in (self, other))
+        check_room(f"{self.name} * {other.name}", count, self.size + other.size)
         factors = (*(self.factors or (self,)), *(other.factors or (other,)))
         algebra = np.concatenate(
             [_corner(self.lie_algebra, other.size, 0.0), _corner(other.lie_algebra, -self.size, 0.0)]
@@ -321,6 +324,22 @@ def _nearest(generators: NDArray) -> NDArray:
     from erlangen.algebra._liealgebra import LieAlgebra
 
     return LieAlgebra.from_matrices(generators).nearest_closed().basis
+
+
+def check_group(given: object, what: str) -> None:
+    """Raise an error unless something is a group; what has one, such as a symmetry that was found, is asked for it."""
+    if isinstance(given, Group):
+        return
+    own = isinstance(getattr(type(given), "group", None), (property, cached_property))
+    kind = type(given).__name__
+    raise InputError(
+        explain(
+            f"{what} needs a group.",
+            given=f"{kind} {given!r}" if isinstance(given, (str, int, float)) else f"an object of type {kind}",
+            expected="a Group",
+            fix=f"{kind.lower()}.group in place of {kind.lower()}" if own else "groups.SO(3)",
+        )
+    )
 
 
 def _check_basis(group: Group, tolerance: float) -> None:

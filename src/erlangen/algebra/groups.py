@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen.algebra import catalogue
-from erlangen.algebra._arguments import whole
+from erlangen.algebra._arguments import check_room, whole
 from erlangen.algebra.catalogue import MatrixGenerators
 from erlangen.algebra.group import Group, from_matrices
 from erlangen.algebra.permutation_groups import (
@@ -117,7 +117,8 @@ def Sp(size: int) -> Group:
 
 def Scaling(n: int) -> Group:
     """Multiples of the identity by positive numbers."""
-    return _group(f"Scaling({whole('Scaling', n, 1)})", np.eye(n)[None])
+    check_room(f"Scaling({n})", 1, whole("Scaling", n, 1))
+    return _group(f"Scaling({n})", np.eye(n)[None])
 
 
 def SE(n: int) -> Group:

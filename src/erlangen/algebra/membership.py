@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.algebra._elements import as_permutations, permutations_contain
-from erlangen.algebra.group import Group
+from erlangen.algebra.group import Group, check_group
 from erlangen.linalg.null import streamed_null_space
 from erlangen.linalg.qr import rounding
 
@@ -17,6 +17,7 @@ _FORMS_UP_TO = 20  # matrix size up to which preserved forms are computed: k^2 u
 
 def check_subgroup(subgroup: Group, group: Group) -> None:
     """Raise an error that names the first generator that is not in the group."""
+    check_group(subgroup, "Restricting a representation")
     if subgroup.size != group.size:
         given = f"{subgroup.name} of matrices of size {subgroup.size}, and {group.name} of size {group.size}"
         room = group.size - subgroup.size

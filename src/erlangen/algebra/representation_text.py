@@ -10,7 +10,7 @@ from typing import Any
 from erlangen._errors import InputError, explain
 from erlangen.algebra.atoms import Defining
 from erlangen.algebra.finite_atoms import regular
-from erlangen.algebra.group import Group
+from erlangen.algebra.group import Group, check_group
 from erlangen.algebra.powers import alternating_power, symmetric_power
 from erlangen.algebra.product_atoms import on_factor
 from erlangen.algebra.representation import Representation
@@ -55,7 +55,8 @@ def rep(text: str, group: Group, *, names: Mapping[str, Representation] | None =
     >>> rep("V1*(V2 + spin(2)@2)", S(5) * SO(3)).size
     40
     """
-    if not isinstance(text, str) or not isinstance(group, Group):
+    check_group(group, "rep")
+    if not isinstance(text, str):
         raise InputError(
             explain(
                 "rep reads a text and a group.",

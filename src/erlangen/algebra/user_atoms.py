@@ -13,7 +13,7 @@ from erlangen._errors import InputError, explain
 from erlangen.algebra._elements import enumerate_elements
 from erlangen.algebra._extension import closed_pairs, half_of_the_digits, real_logarithm
 from erlangen.algebra.atoms import AbstractAtom
-from erlangen.algebra.group import Group, first_singular, real_stacks
+from erlangen.algebra.group import Group, check_group, first_singular, real_stacks
 from erlangen.algebra.permutation_groups import permutation_matrices
 from erlangen.algebra.representation import Representation
 from erlangen.algebra.representation_text import check_name
@@ -190,6 +190,7 @@ def rep_from_matrices(
     sign**2 1
     """
     check_name(name)
+    check_group(group, "A representation")
     images = _checked_images(group, *real_stacks(("lie", lie), ("discrete", discrete)))
     allowed = float(np.sqrt(rounding(images[0].shape[1:]))) if tolerance is None else tolerance
     _check_homomorphism(group, *images, allowed)

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,9 @@ from erlangen._render import polynomial_latex, polynomial_text
 from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials
 from erlangen.fields.polynomial import PolynomialField
 from erlangen.linalg.polynomials import exponents
+
+_MOST_COEFFICIENTS = 2_000_000
+"""Coefficients of one family: seconds to list. Of more than some thousands, none are found from data."""
 
 __all__ = ["AbstractLibrary", "Expressions", "Features", "FormulaBasis", "Polynomial"]
 
@@ -94,7 +99,7 @@ class Features:
 
     def as_field(self, channels: int = 1) -> BasisField:
         """The family of fields with ``channels`` values over these functions, at theta = 0."""
-        return self.basis.as_field(channels)
+        return self.basis.as_field(_channels(channels))
 
     def as_vector_field(self) -> BasisField:
         """The family of vector fields over these functions, at theta = 0."""
@@ -149,15 +154,16 @@ class Polynomial(AbstractLibrary):
     dim: int | None = None
 
     def __post_init__(self) -> None:
-        if self.degree < 1 or (self.dim is not None and self.dim < 1):
-            raise InputError(
-                explain(
-                    "The degree, or the number of coordinates, of a library is too low.",
-                    given=f"degree={self.degree}, dim={self.dim}",
-                    expected="1 or more",
-                    fix="Polynomial(degree=2)",
-                )
+        if _is_count(self.degree) and (self.dim is None or _is_count(self.dim)):
+            return
+        raise InputError(
+            explain(
+                "The degree, or the number of coordinates, of a library is no whole number, or too low.",
+                given=f"degree={self.degree!r}, dim={self.dim!r}",
+                expected="1, 2, 3, ...",
+                fix="Polynomial(degree=2)",
             )
+        )
 
     def as_field(self, channels: int = 1) -> PolynomialField:
         """The family of polynomial fields with ``channels`` values, at theta = 0; all monomials, the constant first.
@@ -189,8 +195,22 @@ class Polynomial(AbstractLibrary):
                     fix=f"Polynomial(degree={self.degree}, dim=2)",
                 )
             )
-        table = exponents(self.dim, self.degree)
+        table = self._table(self.dim, _channels(channels), 0)
         return PolynomialField(table, np.zeros((channels, len(table))), kind)
+
+    def _table(self, d: int, channels: int, lowest: int) -> NDArray:
+        """Exponents ``(r, d)`` from a lowest degree on, unless channels * r are too many."""
+        count = channels * comb(d + self.degree, d)
+        if count <= _MOST_COEFFICIENTS:
+            return exponents(d, self.degree, lowest=lowest)
+        raise InputError(
+            explain(
+                "A family of polynomials has too many coefficients.",
+                given=f"degree {self.degree} in {d} coordinates, {channels} value channels: {count:.3g} coefficients",
+                expected=f"at most {_MOST_COEFFICIENTS:,}",
+                fix="Polynomial(degree=2), fewer coordinates or fewer channels",
+            )
+        )
 
     def bind(self, names: Sequence[str]) -> Features:
         if self.dim not in (None, len(names)):
@@ -202,7 +222,7 @@ class Polynomial(AbstractLibrary):
                     fix=f"Polynomial(degree={self.degree})",
                 )
             )
-        table = exponents(len(names), self.degree, lowest=1)
+        table = self._table(len(names), 1, 1)
         texts = tuple(polynomial_text([row], [1], names) for row in table)
         latex = tuple(polynomial_latex([row], [1], names) for row in table)
         return Features(Monomials(table), tuple(names), texts, latex, tuple(int(s) for s in table.sum(axis=1)))
@@ -216,6 +236,11 @@ class Expressions(AbstractLibrary):
     ----------
     *formulas : str
         Formulas in the names of the columns.
+
+    Raises
+    ------
+    InputError
+        Where a text is no formula.
 
     Examples
     --------
@@ -236,6 +261,17 @@ class Expressions(AbstractLibrary):
                     fix='Expressions("1/sqrt(x**2 + y**2)")',
                 )
             )
+        for text in formulas:
+            if not isinstance(text, str):
+                raise InputError(
+                    explain(
+                        "A formula is a text.",
+                        given=f"an object of type {type(text).__name__}",
+                        expected="str",
+                        fix='Expressions("x**2 + y**2")',
+                    )
+                )
+            Formula(text)  # any names will do until the columns are known
         object.__setattr__(self, "formulas", tuple(formulas))
 
     def bind(self, names: Sequence[str]) -> Features:
@@ -260,6 +296,23 @@ class Sum(AbstractLibrary):
             tuple(text for part in bound for text in part.latex),
             tuple(order for part in bound for order in part.orders),
         )
+
+
+def _is_count(n: Any) -> bool:
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1
+
+
+def _channels(channels: int) -> int:
+    if _is_count(channels):
+        return int(channels)
+    raise InputError(
+        explain(
+            "A field has a whole number of value channels.",
+            given=f"as_field({channels!r})",
+            expected="1, 2, 3, ...",
+            fix="as_field(1) for a scalar, as_vector_field() for one value a coordinate",
+        )
+    )
 
 
 def _bracketed(formula: Formula, text: str, brackets: str) -> str:

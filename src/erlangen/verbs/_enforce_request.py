@@ -82,16 +82,47 @@ def read(family: Any, acting: Any, samples: Samples | ArrayLike | None, discrete
     action, of_group = _generators(acting, field)
     tolerance = max(acting.noise if isinstance(acting, Symmetry) else 0.0, DIFFERENCES if _differenced(action) else 0.0)
     if samples is not None and not isinstance(samples, Samples):
-        samples = Samples.from_data(samples)
+        samples = _points(samples, field.point_dim)
     chosen = _where(field, action) if samples is None else samples
     lie = LieDerivative(field, action, chosen)
     _check_linear_in_values(lie)
-    elements = tuple(_element(item, lie) for item in [*of_group, *(discrete if discrete is not None else [])])
+    elements = tuple(_element(item, lie) for item in [*of_group, *_listed(discrete, field.point_dim)])
     q = field.n_params
     least = rounding((q,)) * np.sqrt(q)  # q eps, as is usual for a rank: generators are rounded, and powers multiply it
     # The accuracy of these two is that of their coefficients, which do not matter here: their features are exact.
     own = EXACT if isinstance(field, (PolynomialField, BasisField)) else field.accuracy
     return Request(lie, elements, max(tolerance, own, least), chosen.measure is not None)
+
+
+def _points(samples: Any, d: int) -> Samples:
+    try:
+        points = np.asarray(samples, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            explain(
+                "Samples are points, or a measure over them.",
+                given=f"samples={samples!r}" if isinstance(samples, str) else f"samples of {type(samples).__name__}",
+                expected=f"a Samples, or numbers of shape (n, {d})",
+                fix=f"samples=er.Samples.box(-1, 1, dim={d})",
+            )
+        ) from None
+    return Samples.from_data(points)
+
+
+def _listed(discrete: Any, d: int) -> list[Any]:
+    """Discrete elements as a list; one matrix alone is not a list of its rows."""
+    if discrete is None:
+        return []
+    if isinstance(discrete, Sequence) or (isinstance(discrete, np.ndarray) and discrete.ndim == 3):
+        return list(discrete)
+    raise InputError(
+        explain(
+            "Discrete elements come in a list.",
+            given=f"discrete of type {type(discrete).__name__}, shape {np.shape(discrete)}",
+            expected="a list of matrices, or of pairs of matrices for points and values",
+            fix=f"discrete=[-numpy.eye({d})]",
+        )
+    )
 
 
 def _linear_family(family: Any) -> AbstractLinearField:

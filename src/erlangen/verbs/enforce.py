@@ -89,7 +89,8 @@ def enforce(
     """
     if isinstance(field, LinearMaps):
         _alone(field, action, samples, discrete)
-        return equivariant_maps(field.source, field.target, method=method, cache=cache)
+        folder = None if cache is None else _folder(cache)
+        return equivariant_maps(field.source, field.target, method=method, cache=folder)
     _check(method, cache)
     request = read(field, action, samples, discrete)
     null, few = _null_space(request, method)
@@ -134,9 +135,26 @@ def _alone(maps: LinearMaps, *others: Any) -> None:
         )
 
 
+def _folder(cache: Any) -> Path:
+    """The folder of a cache, made where it does not exist."""
+    try:
+        folder = Path(cache)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            explain(
+                "Results cannot be kept there.",
+                given=f"cache={cache!r}: {getattr(error, 'strerror', None) or error}",
+                expected="a folder, or a path where one can be made",
+                fix='cache="equivariant-maps"',
+            )
+        ) from None
+    return folder
+
+
 def _check(method: str, cache: str | Path | None) -> None:
     if method not in METHODS:
-        close = nearest(method, METHODS)
+        close = nearest(str(method), METHODS)
         raise InputError(
             explain(
                 "There is no such method for fields.",
