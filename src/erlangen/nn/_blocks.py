@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
@@ -14,6 +15,7 @@ from erlangen.algebra.equivariant import EquivariantMaps, equivariant_maps
 from erlangen.algebra.representation import Word, word_size
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import AbstractSubspace
+from erlangen.verbs import Symmetry
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,29 @@ def require(**representations: object) -> None:
             raise _not_of_the_group(value, group, what)
 
 
-def as_representation(value: Representation | str, group: Group | None, what: str) -> Representation:
+def group_of(group: Group | Symmetry | None) -> Group | None:
+    """The group; of a symmetry that was found, the group of its generators.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if isinstance(group, Symmetry):
+        return group.group
+    if group is None or isinstance(group, Group):
+        return group
+    raise InputError(
+        explain(
+            "This is not a group.",
+            given=f"group={group!r}"[:120],
+            expected="a Group or a Symmetry, after the representations; all further arguments have names",
+            fix='EquivariantLinear("2V", "V", er.groups.SO(3), bias=False)',
+        )
+    )
+
+
+def as_representation(value: Representation | str, group: Group | Symmetry | None, what: str) -> Representation:
     """Accept a representation, or its text where the group is known.
 
     Raises
@@ -109,6 +133,7 @@ def as_representation(value: Representation | str, group: Group | None, what: st
     InputError
         If a text comes without a group, or the representation is of another group.
     """
+    group = group_of(group)
     if isinstance(value, Representation) and group in (None, value.group):
         return value
     if isinstance(value, str) and isinstance(group, Group):
@@ -126,6 +151,25 @@ def _not_of_the_group(value: object, group: Group | None, what: str) -> InputErr
             fix=f'{what}=rep("2V + S", SO(3))',
         )
     )
+
+
+def check_width(x: torch.Tensor, expected: Representation, what: str) -> None:
+    """Check the last axis of an input.
+
+    Raises
+    ------
+    InputError
+        If it has not the size of its representation.
+    """
+    if x.shape[-1] != expected.size:
+        raise InputError(
+            explain(
+                f"The size of {what} is not that of its representation.",
+                given=f"a tensor of shape {tuple(x.shape)}",
+                expected=f"(..., {expected.size}) for {expected} of {expected.group.name}",
+                fix="inputs in the order of the representations, their numbers along the last axis",
+            )
+        )
 
 
 def maps_between(source: Representation, target: Representation) -> AbstractSubspace:

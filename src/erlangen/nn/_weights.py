@@ -63,8 +63,9 @@ class IsotypicWeight(AbstractWeight):
         left, right = [np.zeros((self.subspace.shape[0], 0))], [np.zeros(0)]
         for f in self.subspace.blocks:
             left.append(f.left.reshape(len(f.left), -1))
-            met = np.einsum("tkl,bjl->jtkb", f.commutant, f.right, optimize=True) / np.sqrt(f.left.shape[2])
-            right.append(met.ravel())
+            copies = np.ascontiguousarray(np.moveaxis(f.right, 0, 2))  # (n, k, b)
+            met = copies[:, None] if _is_one(f.commutant) else f.commutant @ copies[:, None]
+            right.append((met / np.sqrt(f.left.shape[2])).ravel())
         return {"left": np.concatenate(left, axis=1), "right": np.concatenate(right)}
 
     def forward(self, coefficients: torch.Tensor) -> torch.Tensor:
@@ -226,7 +227,21 @@ def fingerprint(subspace: AbstractSubspace, shape: tuple[int, int]) -> NDArray:
     u and v are fixed; their entries have no symmetry that a group could share.
     """
     u, v = (np.cos(np.sqrt(p) * np.arange(1, n + 1) ** 1.5) for p, n in zip((2.0, 3.0), shape))
-    return subspace.coordinates(np.outer(u / np.linalg.norm(u), v / np.linalg.norm(v)).ravel())
+    u, v = u / np.linalg.norm(u), v / np.linalg.norm(v)
+    whole = subspace.subspace if isinstance(subspace, EquivariantMaps) else subspace
+    if not isinstance(whole, IsotypicSubspace):
+        return subspace.coordinates(np.outer(u, v).ravel())
+    # The product has rank one: each factor meets its own side.
+    parts = [np.zeros(0)]
+    for f in whole.blocks:
+        left, right = np.tensordot(u, f.left, 1), np.tensordot(v, f.right, 1)
+        met = np.stack([left @ one @ right.T for one in f.commutant], axis=2)
+        parts.append(met.ravel() / np.sqrt(f.left.shape[2]))
+    return np.concatenate(parts)
+
+
+def _is_one(commutant: NDArray) -> bool:
+    return len(commutant) == 1 and np.array_equal(commutant[0], np.eye(commutant.shape[1]))
 
 
 def settled(basis: NDArray) -> NDArray:

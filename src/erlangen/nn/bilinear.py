@@ -17,9 +17,10 @@ from erlangen.algebra.equivariant.memory import available
 from erlangen.algebra.representation import Word, word_size
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.nn._assembled import AbstractAssembled
-from erlangen.nn._blocks import maps_between, require, runs, single
+from erlangen.nn._blocks import as_representation, check_width, maps_between, require, runs, single
 from erlangen.nn._constants import AbstractInBasis, Constants, other_basis
 from erlangen.nn._weights import fingerprint, settled
+from erlangen.verbs import Symmetry
 
 DEGREE = 4
 """Products of words w1 x w2 -> w3 are used up to this number of tensor factors in all."""
@@ -35,8 +36,10 @@ class EquivariantBilinear(AbstractAssembled):
 
     Parameters
     ----------
-    rep1, rep2, rep_out : Representation
+    rep1, rep2, rep_out : Representation or str
         Of one group, of sizes a, b and N_out.
+    group : Group or Symmetry, optional
+        The group; needed where representations are given as text.
 
     Raises
     ------
@@ -54,14 +57,17 @@ class EquivariantBilinear(AbstractAssembled):
 
     def __init__(
         self,
-        rep1: Representation,
-        rep2: Representation,
-        rep_out: Representation,
+        rep1: Representation | str,
+        rep2: Representation | str,
+        rep_out: Representation | str,
+        group: Group | Symmetry | None = None,
         *,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        require(rep1=rep1, rep2=rep2, rep_out=rep_out)
+        rep1 = as_representation(rep1, group, "rep1")
+        rep2 = as_representation(rep2, group or rep1.group, "rep2")
+        rep_out = as_representation(rep_out, group or rep1.group, "rep_out")
         _check_size(rep1, rep2, rep_out, dtype or torch.get_default_dtype())
         source = rep1 * rep2
         super().__init__(maps_between(source, rep_out), None, (rep_out.size, source.size), dtype, device)
@@ -76,6 +82,8 @@ class EquivariantBilinear(AbstractAssembled):
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x1 (..., a)`` and ``x2 (..., b)``."""
+        check_width(x1, self.rep1, "the first input")
+        check_width(x2, self.rep2, "the second input")
         weight, _ = self.current()
         small, large = (x1, x2) if self.rep1.size <= self.rep2.size else (x2, x1)
         weight = weight if small is x1 else weight.transpose(1, 2)

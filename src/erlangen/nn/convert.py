@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Group, Representation
-from erlangen.nn._blocks import as_representation, is_permutation
+from erlangen.nn._blocks import as_representation, group_of, is_permutation
 from erlangen.nn._conversion import Conversion, LayerChange
 from erlangen.nn.bilinear import EquivariantBilinear
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.testing import assert_symmetric, equivariance_error
+from erlangen.verbs import Symmetry
 
 POINTS = 256
 """Random inputs on which the change is measured where none are given."""
@@ -28,7 +29,12 @@ Reps = Sequence[Any] | Mapping[str, tuple[Any, Any]] | None
 
 
 def as_equivariant(
-    module: torch.nn.Module, group: Group, reps: Reps = None, *, X: Any = None, rng: int | np.random.Generator = 0
+    module: torch.nn.Module,
+    group: Group | Symmetry,
+    reps: Reps = None,
+    *,
+    X: Any = None,
+    rng: int | np.random.Generator = 0,
 ) -> tuple[torch.nn.Module, Conversion]:
     """Project a trained network layer by layer onto the weights that commute with a group.
 
@@ -40,7 +46,7 @@ def as_equivariant(
     ----------
     module : torch.nn.Module
         A linear layer, a (nested) ``torch.nn.Sequential``, or, with a dictionary, any module.
-    group : Group
+    group : Group or Symmetry
         The group.
     reps : sequence or dict, optional
         Representations of the input, of each hidden layer and of the output, as values or texts; or only of the
@@ -73,6 +79,19 @@ def as_equivariant(
     >>> [(layer.kept, layer.total) for layer in report.layers]
     [(6, 40), (5, 36)]
     """
+    if not isinstance(module, torch.nn.Module):
+        raise _refused(
+            "Only a network can be projected.",
+            f"{type(module).__name__}: {module!r}"[:120],
+            "a torch.nn.Module with linear layers",
+            "as_equivariant(net, er.groups.SO(3))",
+        )
+    known = group_of(group)
+    if known is None:
+        raise _refused(
+            "There is no group.", "group=None", "a Group or a Symmetry", "as_equivariant(net, er.groups.SO(3))"
+        )
+    group = known
     steps = _by_name(module, group, reps) if isinstance(reps, Mapping) else _in_order(module, group, reps)
     twin, changes = copy.deepcopy(module), []
     for name, layer, source, target in steps:
@@ -189,6 +208,13 @@ def _through(name: str, part: torch.nn.Module, running: Representation) -> Repre
         return part.rep_out  # type: ignore[return-value]
     try:
         assert_symmetric(part, (running, running))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise _refused(
+            f"Layer {name} ({type(part).__name__}) does not take rows of numbers.",
+            f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:200],
+            "torch.nn.Linear layers and pointwise functions between them",
+            "er.nn.symmetrize(net, group, er.nn.Grid()) for networks of images; it takes any network",
+        ) from None
     except AssertionError as error:
         raise InputError(
             explain(
@@ -207,7 +233,7 @@ def _projected(
 ) -> tuple[EquivariantLinear, LayerChange]:
     weight = layer.weight
     try:
-        made = EquivariantLinear(source, target, layer.bias is not None, dtype=weight.dtype, device=weight.device)
+        made = EquivariantLinear(source, target, bias=layer.bias is not None, dtype=weight.dtype, device=weight.device)
     except InputError as error:
         raise InputError(
             f"Layer {name or type(layer).__name__} would be constant: from {source} to {target} no weight commutes "
@@ -292,7 +318,7 @@ def _restricted(part: torch.nn.Module, subgroup: Group) -> torch.nn.Module:
         weight, bias = part.assemble()
         kind = {"dtype": weight.dtype, "device": weight.device}
         # A layer without bias has none to keep; one whose group allows none gains what the subgroup allows.
-        made = EquivariantLinear(less["rep_in"], less["rep_out"], part.offsets is not None, **kind)
+        made = EquivariantLinear(less["rep_in"], less["rep_out"], bias=part.offsets is not None, **kind)
         made.project_(weight, bias)
         return made.train(part.training)
     if isinstance(part, EquivariantBilinear):

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from erlangen._errors import InputError, explain
-from erlangen.algebra import Representation
+from erlangen.algebra import Group, Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.nn._assembled import AbstractAssembled
-from erlangen.nn._blocks import maps_between, no_map, require, runs, scalars
+from erlangen.nn._blocks import as_representation, check_width, maps_between, no_map, runs, scalars
 from erlangen.nn._weights import reached
+from erlangen.verbs import Symmetry
 
 
 @final
@@ -36,8 +37,10 @@ class EquivariantLinear(AbstractAssembled):
 
     Parameters
     ----------
-    rep_in, rep_out : Representation
+    rep_in, rep_out : Representation or str
         Of one group, of sizes N_in and N_out.
+    group : Group or Symmetry, optional
+        The group; needed where representations are given as text.
     bias : bool
         Whether invariant vectors of `rep_out` are added.
     maps : AbstractSubspace, optional
@@ -65,15 +68,26 @@ class EquivariantLinear(AbstractAssembled):
 
     def __init__(
         self,
-        rep_in: Representation,
-        rep_out: Representation,
-        bias: bool = True,
+        rep_in: Representation | str,
+        rep_out: Representation | str,
+        group: Group | Symmetry | None = None,
         *,
+        bias: bool = True,
         maps: AbstractSubspace | None = None,
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        require(rep_in=rep_in, rep_out=rep_out)
+        if not isinstance(bias, bool):
+            raise InputError(
+                explain(
+                    "bias says whether there is one.",
+                    given=f"bias={bias!r}"[:120],
+                    expected="True or False",
+                    fix='EquivariantLinear("2V", "V", er.groups.SO(3), bias=False)',
+                )
+            )
+        rep_in = as_representation(rep_in, group, "rep_in")
+        rep_out = as_representation(rep_out, group or rep_in.group, "rep_out")
         maps = maps_between(rep_in, rep_out) if maps is None else maps
         if maps.dim == 0 or maps.ambient_dim != rep_in.size * rep_out.size:
             raise _unfit(rep_in, rep_out, maps)
@@ -84,6 +98,7 @@ class EquivariantLinear(AbstractAssembled):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        check_width(x, self.rep_in, "the input")
         return F.linear(x, *self.current())
 
     def arranged(self, weight: torch.Tensor) -> torch.Tensor:
@@ -125,6 +140,15 @@ class EquivariantLinear(AbstractAssembled):
                     given=f"weight {given[0].shape}, bias {given[1].shape}",
                     expected=f"weight {(self.out_features, self.in_features)}, bias {(self.out_features,)}",
                     fix="layer.project_(linear.weight, linear.bias)",
+                )
+            )
+        if not all(np.isfinite(values).all() for values in given):
+            raise InputError(
+                explain(
+                    "This weight has no closest equivariant one.",
+                    given="NaN or infinite entries",
+                    expected="finite numbers",
+                    fix="the last state before training diverged",
                 )
             )
         pairs = [(self.maps, self.coefficients), (self.offsets, self.bias)]

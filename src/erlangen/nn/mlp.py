@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Sequence
 from typing import final
 
@@ -11,10 +13,14 @@ from erlangen._errors import InputError, explain
 from erlangen.algebra import Group, Representation, rep
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import Word, collected, word_size
-from erlangen.nn._blocks import as_representation, single
+from erlangen.nn._blocks import as_representation, runs, single
 from erlangen.nn.bilinear import ChannelProducts
 from erlangen.nn.linear import EquivariantLinear
 from erlangen.nn.nonlinear import Activation, Gated
+from erlangen.verbs import Symmetry
+
+_TRIED = 4
+"""Random inputs at which outputs are compared."""
 
 
 @final
@@ -59,7 +65,7 @@ class EquivariantMLP(torch.nn.Module):
     ----------
     rep_in, rep_out : Representation or str
         What goes in and comes out, of sizes N_in and N_out.
-    group : Group, optional
+    group : Group or Symmetry, optional
         The group; needed where representations are given as text.
     hidden : int, Representation, or sequence of Representation
         Channels of each hidden layer, shared about evenly between scalars, the words of the two ends and
@@ -76,7 +82,8 @@ class EquivariantMLP(torch.nn.Module):
     Raises
     ------
     InputError
-        If representations and group do not fit, or no equivariant map can reach an end.
+        If representations and group do not fit, no equivariant map can reach an end, or the layers can make
+        nothing but constants. Where that is so for some of the outputs only, a warning names them.
 
     References
     ----------
@@ -95,7 +102,7 @@ class EquivariantMLP(torch.nn.Module):
         self,
         rep_in: Representation | str,
         rep_out: Representation | str,
-        group: Group | None = None,
+        group: Group | Symmetry | None = None,
         hidden: int | Representation | Sequence[Representation] = 128,
         layers: int = 3,
         activation: Activation = torch.nn.functional.silu,
@@ -112,10 +119,48 @@ class EquivariantMLP(torch.nn.Module):
         blocks = [EquivariantBlock(a, b, activation, dtype=dtype, device=device) for a, b in zip(ends, middle)]
         self.blocks = torch.nn.Sequential(*blocks)
         self.last = EquivariantLinear(ends[-1], self.rep_out, dtype=dtype, device=device)
+        if not self.last.coefficients.is_meta:
+            _check_dependence(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Values ``(..., N_out)`` of ``x (..., N_in)``."""
         return self.last(self.blocks(x))
+
+
+def _check_dependence(network: EquivariantMLP) -> None:
+    """Refuse a network whose outputs depend on nothing; warn of those that do not.
+
+    Seen at random points with random coefficients: products that are not zero of themselves, such as that of a
+    vector with itself under SL(n), are seen only there.
+    """
+    twin = copy.deepcopy(network).to("cpu", torch.float64)
+    own = torch.Generator().manual_seed(0)
+    x = torch.randn(_TRIED, network.in_features, generator=own, dtype=torch.float64)
+    with torch.no_grad():
+        for part in twin.modules():
+            if isinstance(part, EquivariantLinear | ChannelProducts):
+                part.reset_parameters(own)
+            if isinstance(part, EquivariantLinear) and part.bias is not None:
+                part.bias.normal_(generator=own)
+        y = twin(x)
+    # Half of the digits: rounding is far below.
+    moves = (y - y[0]).norm(dim=0) > 1e-8 * y.norm(dim=0).max()
+    still = [str(Representation(network.rep_out.group, ((run.word, run.count),)))
+             for run in runs(network.rep_out) if not moves[run.start : run.stop].any()]  # fmt: skip
+    if not still:
+        return
+    group = network.rep_out.group.name
+    what = f"The output {' + '.join(still)} of this network would be constant: no layer makes it from {network.rep_in}."
+    fix = "inputs with more vectors or their duals (V.T), more powers of V in the hidden layers, or another group"
+    text = explain(
+        what,
+        given=f"{network.rep_in} >> {network.rep_out} of {group}",
+        expected="an input of which linear maps, products of two channels and gates make the output",
+        fix=fix,
+    )
+    if not moves.any():
+        raise InputError(text)
+    warnings.warn(text, stacklevel=3)
 
 
 def mixed(rep_in: Representation, rep_out: Representation, channels: int) -> Representation:

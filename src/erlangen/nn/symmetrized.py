@@ -103,6 +103,7 @@ def symmetrize(
     inputs = _each("V" if rep_in is None else rep_in, group)
     outputs = _each(rep_out, group)
     reps = tuple(r if isinstance(given, tuple) else r[0] for given, r in ((rep_in, inputs), (rep_out, outputs)))
+    _check_grids(group, (*inputs, *outputs))
     framed = _framed(model, group, (reps[0], reps[1]), method, samples, rng)
     if framed is not None:
         return framed
@@ -116,6 +117,18 @@ def symmetrize(
         [acting(r, nodes.elements, nodes.listed) for r in inputs],
         [acting(r, nodes.elements, nodes.listed) for r in outputs],
     )
+
+
+def _check_grids(group: Group, reps: tuple[Any, ...]) -> None:
+    """Refuse groups that move no grid: neither axes to axes, nor the plane or space."""
+    exact = not np.any(group.lie_algebra) and all(is_exact(g) for g in group.discrete)
+    if any(isinstance(r, Grid) for r in reps) and group.size not in (2, 3) and not exact:
+        raise refused(
+            f"{group.name} does not act on grids of pixels.",
+            f"matrices of size {group.size}",
+            "matrices of size 2 (images) or 3 (volumes), or signed permutations of the axes",
+            "er.groups.C(4), er.groups.SO(2) for images; er.groups.Cube(), er.groups.SO(3) for volumes",
+        )
 
 
 def _count(method: str, samples: int | None) -> int | None:
