@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures
+from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 import erlangen as er
@@ -197,6 +197,35 @@ def test_fewer_data_do_for_the_same_error():
     assert errors[0] < 0.2 and errors[1] > 10 * errors[0]
 
 
+def test_affine_groups_move_points_as_they_are():
+    """Affine maps of the plane that fix a line pointwise, and the reflection of the line: what depends on y only."""
+    shear, shift = np.zeros((2, 3, 3))
+    shear[0, 1], shift[0, 2] = 1.0, 1.0
+    points = PAIRS[:, :2]
+    group = er.groups.from_matrices(lie_algebra=[shear, shift], discrete=np.diag([1.0, -1.0, 1.0]), name="line")
+    model = EquivariantRegressor(group, degree=2).fit(points, 1 + points[:, 1] ** 2)
+    assert model.equations() == "f = 1 + y^2" and model.subspace_.dim == 2
+    assert EquivariantRegressor(group, rep_out="S", degree=2).fit(points, points[:, 1]).subspace_.dim == 2
+    dilation = EquivariantRegressor(er.groups.E(2), kind="map", degree=1)
+    with pytest.raises(er.InputError, match="but zero"):
+        dilation.fit(points, points)
+    shifts = er.groups.from_matrices(lie_algebra=[shift], name="shifts")
+    field = EquivariantRegressor(shifts, kind="vector", degree=1).fit(points, points @ [[0.0, 0.0], [2.0, 0.0]])
+    assert field.equations().startswith("f1 = 2 y\n") and np.abs(field.coef_[1]).max() < 1e-12
+
+
+def test_one_scale_for_all_columns_keeps_the_symmetry_and_one_each_does_not():
+    points = PAIRS[:, :3] * 100 + np.array([0.0, 0.0, 50.0])
+    turned = points @ er.groups.SO(3).sample(1, rng=0)[0].T
+    model = EquivariantRegressor(er.groups.SO(3), degree=2)
+    values = (points**2).sum(axis=1) + points[:, 0]
+    errors = []
+    for step in (FunctionTransformer(lambda x: x / 100), StandardScaler()):
+        pipe = make_pipeline(step, clone(model)).fit(points, values)
+        errors.append(np.abs(pipe.predict(turned) - pipe.predict(points)).max() / np.abs(values).max())
+    assert errors[0] < 1e-12 and errors[1] > 1e-2
+
+
 def test_pipelines_names_and_copies():
     frame = pd.DataFrame(PAIRS[:, :3], columns=["u", "v", "w"])
     model = EquivariantRegressor(er.actions.rotation(3), degree=2)
@@ -213,6 +242,14 @@ REFUSED = {
     "an action of another size": ({"action": er.actions.rotation(3)}, X[:, 0], r"R\^3, 6 columns"),
     "no action": ({"action": "SO(3)"}, X[:, 0], "an action, a Symmetry or a Group"),
     "a representation of another size": ({"action": SO3}, X[:, 0], "V of size 3, and 6 columns"),
+    "six columns are two vectors": ({"action": SO3}, X[:, 0], 'rep_in="2V"'),
+    "six columns and tensors": ({"action": SO3, "rep_in": "V*V"}, X[:, 0], 'rep_in="2V"'),
+    "six columns of a plane and two scalars": (
+        {"action": er.groups.SO(2), "rep_in": "V + 2S"},
+        X[:, 0],
+        'rep_in="\\(V \\+ 2S\\) \\+ 2S"',
+    ),
+    "a vector for an affine group": ({"action": er.groups.SE(6), "rep_out": "V"}, np.c_[X, X[:, 0]], 'kind="vector"'),
     "outputs of another size": ({"action": SO3, "rep_in": "2V", "rep_out": "V"}, X[:, 0], "size 3, and 1 outputs"),
     "a representation of another group": ({"action": SO3, "rep_in": er.rep("2V", O3)}, X[:, 0], r"of SO\(3\)"),
     "vectors or scalars": ({"action": er.actions.rotation(6)}, X, "one of kind=invariant, vector, map"),

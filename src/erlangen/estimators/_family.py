@@ -93,7 +93,7 @@ class Transformation:
 
     Attributes
     ----------
-    acting : AbstractAction, Symmetry, LinearMaps or None
+    acting : AbstractAction, Symmetry, Group, LinearMaps or None
         What acts, as ``enforce`` takes it; None where nothing does.
     kind : str
         How values follow points where nothing else says it: ``"invariant"``, ``"vector"`` or ``"map"``.
@@ -101,7 +101,7 @@ class Transformation:
         Whether the outputs stay as they are: each is then fitted on its own.
     """
 
-    acting: AbstractAction | Symmetry | LinearMaps | None
+    acting: AbstractAction | Symmetry | Group | LinearMaps | None
     kind: str
     invariant: bool
 
@@ -114,6 +114,8 @@ def transformation(action: Any, rep_in: Any, rep_out: Any, kind: str | None, d: 
     InputError
         Where sizes do not fit, or it is not said whether as many outputs as inputs are scalars or a vector.
     """
+    if isinstance(action, Group) and rep_in is None and _moves_affinely(action, d):
+        return _of_affine_group(action, rep_out, kind, d, c)
     if isinstance(action, Group):
         _refuse(kind is not None, f"kind={kind!r} with a group", "rep_out", 'rep_out="V"')
         return _of_group(action, rep_in, rep_out, d, c)
@@ -150,13 +152,38 @@ def _of_action(
         f"an action on R^{d}",
         f"X[:, :{action.point_dim}]",
     )
-    unsaid = kind is None and moved is None and c == d
+    kind = _kind(kind, d, c, said=moved is not None)
+    _refuse(moved not in (None, c), f"{c} outputs, an action on {moved}", f"{moved} outputs", f"y[:, :{moved}]")
+    return Transformation(acting, kind, moved is None and kind == "invariant")
+
+
+def _kind(kind: str | None, d: int, c: int, *, said: bool = False) -> str:
+    """How c outputs follow d inputs: as it was asked for, else invariant, unless they might as well be a vector."""
+    unsaid = kind is None and not said and c == d
     _refuse(unsaid, f"{c} outputs over R^{d}", f"one of kind={', '.join(KINDS)}", 'kind="vector"')
     kind = kind or "invariant"
     _refuse(kind not in KINDS, f"kind={kind!r}", f"one of {', '.join(KINDS)}", 'kind="invariant"')
     _refuse(kind != "invariant" and c != d, f"{c} outputs over R^{d}, kind={kind!r}", f"{d} outputs", f"y[:, :{d}]")
-    _refuse(moved not in (None, c), f"{c} outputs, an action on {moved}", f"{moved} outputs", f"y[:, :{moved}]")
-    return Transformation(acting, kind, moved is None and kind == "invariant")
+    return kind
+
+
+def _moves_affinely(group: Group, d: int) -> bool:
+    """Whether matrices of size d + 1 move the points of R^d, as for SE(d)."""
+    last = np.eye(d + 1)[-1]
+    return group.size == d + 1 and not np.any(group.lie_algebra[:, -1]) and bool(np.all(group.discrete[:, -1] == last))
+
+
+def _of_affine_group(group: Group, rep_out: Any, kind: str | None, d: int, c: int) -> Transformation:
+    if rep_out is not None:
+        target = _representation(group, rep_out, "rep_out", c, "outputs")
+        moved = any(word for word, _ in target.terms)
+        _refuse(moved, f"rep_out={rep_out!r}, {group.name} on points of R^{d}", "kind, or scalars", 'kind="vector"')
+        _refuse(
+            kind not in (None, "invariant"), f"kind={kind!r} and rep_out={rep_out!r}", "one of them", f"kind={kind!r}"
+        )
+        kind = "invariant"
+    kind = _kind(kind, d, c)
+    return Transformation(group, kind, kind == "invariant")
 
 
 def _of_group(group: Group, rep_in: Any, rep_out: Any, d: int, c: int) -> Transformation:
@@ -175,8 +202,21 @@ def _representation(group: Group, given: Any, name: str, size: int, what: str) -
     known = isinstance(chosen, Representation) and chosen.group == group
     expected = f"text such as '2V + S', or a representation of {group.name}"
     _refuse(not known, f"{name}={given!r}", expected, f'{name}=er.rep("V", group)')
-    fits = f"a representation of size {size}"
-    _refuse(
-        chosen.size != size, f"{name} = {chosen} of size {chosen.size}, and {size} {what}", fits, f'{name}="{size}S"'
-    )
+    if chosen.size != size:
+        given = f"{name} = {chosen} of size {chosen.size}, and {size} {what}"
+        _refuse(True, given, f"a representation of size {size}", f'{name}="{_fitting(chosen, size)}"')
     return chosen
+
+
+def _fitting(chosen: Representation, size: int) -> str:
+    """A representation of a size, as one types it: copies of the chosen one, or of V, and scalars for the rest."""
+    for text, unit in ((str(chosen), chosen.size), ("V", chosen.group.size)):
+        count, rest = divmod(size, unit) if unit else (0, size)
+        block = text if text.isidentifier() else f"({text})"
+        parts = [block if count == 1 else f"{count}{block}"] * (count > 0) + [f"{rest}S"] * (rest > 0)
+        try:
+            if count and rep(" + ".join(parts), chosen.group).size == size:
+                return " + ".join(parts)
+        except InputError:  # a representation with a name of its own, which cannot be read back
+            continue
+    return f"{size}S"

@@ -299,7 +299,7 @@ class Sum(AbstractLibrary):
 
 
 def _is_count(n: Any) -> bool:
-    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and int(n) >= 1
 
 
 def _channels(channels: int) -> int:
