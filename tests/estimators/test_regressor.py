@@ -249,7 +249,7 @@ REFUSED = {
         X[:, 0],
         'rep_in="\\(V \\+ 2S\\) \\+ 2S"',
     ),
-    "a vector for an affine group": ({"action": er.groups.SE(6), "rep_out": "V"}, np.c_[X, X[:, 0]], 'kind="vector"'),
+    "a vector for an affine group": ({"action": er.groups.SE(6), "rep_out": "V"}, X, 'kind="vector"'),
     "outputs of another size": ({"action": SO3, "rep_in": "2V", "rep_out": "V"}, X[:, 0], "size 3, and 1 outputs"),
     "a representation of another group": ({"action": SO3, "rep_in": er.rep("2V", O3)}, X[:, 0], r"of SO\(3\)"),
     "vectors or scalars": ({"action": er.actions.rotation(6)}, X, "one of kind=invariant, vector, map"),

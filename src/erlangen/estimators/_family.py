@@ -175,12 +175,12 @@ def _moves_affinely(group: Group, d: int) -> bool:
 
 def _of_affine_group(group: Group, rep_out: Any, kind: str | None, d: int, c: int) -> Transformation:
     if rep_out is not None:
-        target = _representation(group, rep_out, "rep_out", c, "outputs")
-        moved = any(word for word, _ in target.terms)
+        chosen = rep(rep_out, group) if isinstance(rep_out, str) else rep_out
+        moved = isinstance(chosen, Representation) and any(word for word, _ in chosen.terms)
         _refuse(moved, f"rep_out={rep_out!r}, {group.name} on points of R^{d}", "kind, or scalars", 'kind="vector"')
-        _refuse(
-            kind not in (None, "invariant"), f"kind={kind!r} and rep_out={rep_out!r}", "one of them", f"kind={kind!r}"
-        )
+        _representation(group, chosen, "rep_out", c, "outputs")
+        both = f"kind={kind!r} and rep_out={rep_out!r}"
+        _refuse(kind not in (None, "invariant"), both, "one of them", f"kind={kind!r}")
         kind = "invariant"
     kind = _kind(kind, d, c)
     return Transformation(group, kind, kind == "invariant")
@@ -213,7 +213,9 @@ def _fitting(chosen: Representation, size: int) -> str:
     for text, unit in ((str(chosen), chosen.size), ("V", chosen.group.size)):
         count, rest = divmod(size, unit) if unit else (0, size)
         block = text if text.isidentifier() else f"({text})"
-        parts = [block if count == 1 else f"{count}{block}"] * (count > 0) + [f"{rest}S"] * (rest > 0)
+        parts = [block if count == 1 else f"{count}{block}"] * (count > 0) + ["S" if rest == 1 else f"{rest}S"] * (
+            rest > 0
+        )
         try:
             if count and rep(" + ".join(parts), chosen.group).size == size:
                 return " + ".join(parts)

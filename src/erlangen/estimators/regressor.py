@@ -40,12 +40,13 @@ class EquivariantRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     action : AbstractAction, Symmetry, Group or None, default=None
         What acts on the inputs. None leaves all coefficients free: an ordinary polynomial ridge.
     rep_in : str or Representation, default=None
-        For a group: how inputs transform; ``"V"`` by default.
+        For a group: how inputs transform; by default ``"V"``, or as points under affine maps where there is one
+        column less than the matrices have.
     rep_out : str or Representation, default=None
         For a group: how outputs transform; scalars by default, unless there are as many as inputs.
     kind : {"invariant", "vector", "map"}, default=None
-        For an action: how outputs follow inputs, where the action does not say. Needed where there are as
-        many outputs as inputs.
+        For an action, or a group of affine maps: how outputs follow inputs, where the action does not say. Needed
+        where there are as many outputs as inputs.
     degree : int, default=2
         Highest degree of the monomials.
     library : AbstractLibrary or AbstractBasis, default=None
