@@ -381,6 +381,7 @@ class _Iteration:
         """Iterate until residuals and gap are small."""
         self._quadratic()
         error, ahead, turn = 0.0, 0, BALANCE_EVERY
+        primal = dual = np.inf
         for count in range(1, most + 1):
             before = self.z
             relaxed = RELAXATION * self.a + (1 - RELAXATION) * before
@@ -392,14 +393,14 @@ class _Iteration:
             primal, dual = self._residuals(before)
             error = 0.1 * min(primal, dual) * float(np.linalg.norm(self.z))
             if max(primal, dual) <= tolerance and count >= ahead:
-                done = self._solution(count, tolerance)
+                done = self._solution(count, np.sqrt(tolerance))
                 if done.converged:
                     return done
                 ahead = count + CHECK_EVERY
             if turn <= count < most:  # the last quadratic step and rho belong together: the gap rests on it
                 self._balance(primal, dual)
                 turn = count + max(BALANCE_EVERY, int(BALANCE_LESS * count))
-        return self._solution(most, tolerance)
+        return self._solution(most, np.sqrt(tolerance) if max(primal, dual) <= tolerance else -1.0)
 
     def _quadratic(self) -> None:
         self.c = self.fit.step(self.penalty.adjoint @ (self.z - self.u), self.rho)
@@ -417,14 +418,15 @@ class _Iteration:
         self.rho *= factor
         self.u = self.u / factor
 
-    def _solution(self, count: int, tolerance: float) -> Solution:
+    def _solution(self, count: int, accept: float) -> Solution:
+        """The solution so far; accepted where its gap is at most a share of the objective."""
         multiplier = self.rho / self.lam * (self.a - self.z + self.u)  # the quadratic step makes it exactly the slope
         limit = self.penalty.dual(multiplier)
         inner = self.lam * float(self.a @ multiplier)
         objective = self.fit.value(self.c) + self.lam * self.penalty.value(self.a)
         gap = max(objective - self.fit.bound(self.c, inner, limit), 0.0)
         state = State(self.z, self.u, self.rho, self.size, self.starts)
-        return Solution(self.c, self.z, objective, gap, count, bool(gap <= np.sqrt(tolerance) * abs(objective)), state)
+        return Solution(self.c, self.z, objective, gap, count, bool(gap <= accept * abs(objective)), state)
 
 
 def _cholesky(a: NDArray) -> NDArray:
