@@ -78,3 +78,9 @@ def test_a_symmetrised_network_of_images_says_how_it_moves():
     assert assert_symmetric(symmetrize(cnn(), groups.C(4), Grid()), groups.C(4), images).error <= 1e-12
     with pytest.raises(AssertionError):
         assert_symmetric(cnn(), groups.C(4), images, rep_in=Grid())
+
+
+def test_a_layer_that_takes_long_to_make_says_so(monkeypatch):
+    monkeypatch.setattr("erlangen.nn.bilinear._LARGE", 100.0)
+    with pytest.warns(UserWarning, match="ChannelProducts"):
+        EquivariantBilinear("V", "V", "V", SO3)

@@ -60,13 +60,16 @@ class IsotypicWeight(AbstractWeight):
 
     def sources(self) -> dict[str, NDArray]:
         """All U_i side by side ``(a, sum m k)``; all M_t V_j^T / sqrt(k), flattened."""
-        left, right = [np.zeros((self.subspace.shape[0], 0))], [np.zeros(0)]
-        for f in self.subspace.blocks:
-            left.append(f.left.reshape(len(f.left), -1))
-            copies = np.ascontiguousarray(np.moveaxis(f.right, 0, 2))  # (n, k, b)
-            met = copies[:, None] if _is_one(f.commutant) else f.commutant @ copies[:, None]
-            right.append((met / np.sqrt(f.left.shape[2])).ravel())
-        return {"left": np.concatenate(left, axis=1), "right": np.concatenate(right)}
+        blocks, b = self.subspace.blocks, self.subspace.shape[1]
+        left = [np.zeros((self.subspace.shape[0], 0)), *(f.left.reshape(len(f.left), -1) for f in blocks)]
+        shapes = [(f.right.shape[1], len(f.commutant), f.left.shape[2], b) for f in blocks]
+        ends = np.cumsum([0, *(int(np.prod(shape)) for shape in shapes)])
+        right = np.empty(ends[-1])  # as large as b^2: written once, without copies
+        for f, shape, (r, s) in zip(blocks, shapes, pairwise(ends)):
+            met, copies = right[r:s].reshape(shape), np.moveaxis(f.right, 0, 2)[:, None]
+            scale = 1 / np.sqrt(shape[2])
+            np.multiply(copies if _is_one(f.commutant) else f.commutant @ copies, scale, out=met)
+        return {"left": np.concatenate(left, axis=1), "right": right}
 
     def forward(self, coefficients: torch.Tensor) -> torch.Tensor:
         """The matrix ``(a, b)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from itertools import product
 from typing import final
@@ -21,6 +22,9 @@ from erlangen.nn._blocks import as_representation, check_width, maps_between, re
 from erlangen.nn._constants import AbstractInBasis, Constants, other_basis
 from erlangen.nn._weights import fingerprint, settled
 from erlangen.verbs import Symmetry
+
+_LARGE = 2**29
+"""Bytes of factors from which on the making of a layer is a matter of many seconds: half a GiB."""
 
 DEGREE = 4
 """Products of words w1 x w2 -> w3 are used up to this number of tensor factors in all."""
@@ -315,4 +319,13 @@ def _check_size(rep1: Representation, rep2: Representation, rep_out: Representat
                 expected=f"at most {room / 2**30:.3g} GiB, what is free here",
                 fix="fewer channels, or ChannelProducts(rep_in, rep_out): products of single channels, mixed",
             )
+        )
+    # Factors of the isotypic components of all products, in float64.
+    factors = 8.0 * (rep1.size * rep2.size) ** 2
+    if rep_out.group.permutations is None and factors > _LARGE:
+        warnings.warn(
+            f"The products of {rep1} and {rep2} have {rep1.size * rep2.size} entries, and a basis of their maps about "
+            f"{factors / 2**30:.2g} GiB: this layer takes long to make. ChannelProducts(rep_in, rep_out), products of "
+            "single channels that are mixed, is the layer for many channels.",
+            stacklevel=3,
         )
