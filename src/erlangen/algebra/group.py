@@ -136,7 +136,8 @@ class Group:
 
         Generators found in data nearly close; exactly, they generate a far larger group, under which little
         is equivariant. Where an algebra is recognised within their error, they move to a copy of it; else to
-        the nearest algebra of any kind, which may leave less alone. Only for a basis: a set that merely
+        the nearest algebra of any kind, which may leave less alone. Nearly dependent ones give way to an
+        orthonormal basis. Only for a basis: a set that merely
         generates its algebra would be moved away from it.
 
         Raises
@@ -156,9 +157,11 @@ class Group:
         if self.is_finite or _closes(self.lie_algebra, self.discrete):
             return self
         for near in (_recognised, _nearest):
-            moved = near(self.lie_algebra)
-            if moved is not None and _closes(moved, self.discrete):
-                return replace(self, lie_algebra=moved)
+            basis = near(self.lie_algebra)
+            # Nearly dependent generators lose digits when they are projected: then the basis stands for them.
+            for moved in () if basis is None else (_projected(self.lie_algebra, basis), basis):
+                if _closes(moved, self.discrete):
+                    return replace(self, lie_algebra=moved)
         raise UndecidedError(
             explain(
                 "No closed algebra is near these generators.",
@@ -307,17 +310,22 @@ def _closes(generators: NDArray, discrete: NDArray) -> bool:
 
 
 def _recognised(generators: NDArray) -> NDArray | None:
-    """Projections of ``generators (p, k, k)`` onto the named algebra that they come from; None where none is found."""
+    """Basis ``(p, k, k)`` of the named algebra that generators come from; None where none of p dimensions is found."""
     from erlangen.algebra._liealgebra import LieAlgebra
 
     try:
         structure = LieAlgebra.from_matrices(generators).identify()
     except UndecidedError:
         return None
-    basis = np.asarray(structure.basis, dtype=np.float64).reshape(structure.dim, -1)
-    flat = generators.reshape(len(generators), -1)
-    q = np.linalg.qr(basis.T)[0]
-    return ((flat @ q) @ q.T).reshape(generators.shape) if len(basis) == len(flat) else None
+    if structure.dim != len(generators):
+        return None
+    return np.asarray(structure.basis, dtype=np.float64).reshape(generators.shape)
+
+
+def _projected(generators: NDArray, basis: NDArray) -> NDArray:
+    """Orthogonal projections of ``generators (p, k, k)`` onto the span of a basis ``(p, k, k)``."""
+    q = np.linalg.qr(basis.reshape(len(basis), -1).T)[0]
+    return ((generators.reshape(len(generators), -1) @ q) @ q.T).reshape(generators.shape)
 
 
 def _nearest(generators: NDArray) -> NDArray:
