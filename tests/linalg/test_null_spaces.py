@@ -168,3 +168,9 @@ def test_subspaces_print_as_a_line(kind):
     assert "Fraction" not in text
     assert "array" not in text
     assert str(KINDS[kind]) == text
+
+
+@pytest.mark.parametrize(("m", "n"), [(0, 1), (1, 0), (0, 0)])
+def test_an_irreducible_that_one_side_lacks_gives_no_map(m, n):
+    maps = IsotypicSubspace((2, 3), (IsotypicBlock(np.zeros((2, m, 2)), np.zeros((3, n, 2)), np.eye(2)[None]),))
+    assert maps.dim == 0 and not maps.project(np.ones(6)).any()

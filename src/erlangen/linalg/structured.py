@@ -101,8 +101,11 @@ class IsotypicSubspace(AbstractSubspace):
             m, n, t = block.left.shape[1], block.right.shape[1], len(block.commutant)
             c = coordinates[..., start : start + block.dim].reshape(*coordinates.shape[:-1], m, n, t)
             right = np.moveaxis(block.right, 0, 2)  # (n, k, b)
-            rows = sum(c[..., i] @ (one @ right).reshape(n, -1) for i, one in enumerate(block.commutant))
-            left = block.left.reshape(len(block.left), -1) / np.sqrt(block.left.shape[2])
+            rows = sum(
+                c[..., i] @ (one @ right).reshape(n, right.shape[1] * right.shape[2])
+                for i, one in enumerate(block.commutant)
+            )
+            left = block.left.reshape(len(block.left), m * block.left.shape[2]) / np.sqrt(block.left.shape[2])
             out += left @ np.reshape(rows, (*c.shape[:-3], left.shape[1], self.shape[1]))
             start += block.dim
         return out.reshape(*coordinates.shape[:-1], self.ambient_dim)
