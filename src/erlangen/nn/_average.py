@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Group, from_matrices, is_compact
 from erlangen.algebra._elements import Elements
+from erlangen.nn._parts import parts_of
 
 MOST_ELEMENTS = 10_000
 """Elements of a finite group that are enumerated, and nodes of a quadrature: each is one evaluation of the model."""
@@ -28,9 +29,6 @@ SAMPLES = 500
 
 MIXED = 34
 """Random steps until a walk is uniform: each shrinks what is left to a third or less, and 3^-34 is rounding."""
-
-_CLOSE = 1e-8
-"""Half of the digits: what is nearer counts as equal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,58 +57,6 @@ class Nodes:
 
     def __len__(self) -> int:
         return len(self.elements)
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """A group as its identity component and discrete elements that map it to itself.
-
-    Attributes
-    ----------
-    algebra : ndarray (p, k, k)
-        Independent generators, closed under brackets and under conjugation by the discrete elements.
-    discrete : ndarray (m, k, k)
-        The discrete elements that are not seen to lie in the identity component.
-    grown : int
-        How many dimensions the discrete elements and brackets add to the generators given.
-    """
-
-    algebra: NDArray
-    discrete: NDArray
-    grown: int
-
-
-def parts_of(group: Group) -> Parts:
-    """Identity component and other elements of the group that generators and discrete elements make together.
-
-    A rotation about one axis and a quarter turn about another make all rotations: the conjugates of a generator
-    by a discrete element are generators too.
-    """
-    given = independent(group.lie_algebra)
-    algebra = given
-    if not len(given):
-        return Parts(given, group.discrete, 0)
-    inverses = np.linalg.inv(group.discrete) if len(group.discrete) else group.discrete
-    while True:
-        moved = [h @ algebra @ inverse for h, inverse in zip(group.discrete, inverses, strict=True)]
-        brackets = algebra[:, None] @ algebra[None] - algebra[None] @ algebra[:, None]
-        more = independent(np.concatenate([algebra, *moved, brackets.reshape(-1, *algebra.shape[1:])]))
-        if len(more) == len(algebra):
-            break
-        algebra = more
-    outside = [h for h in group.discrete if not _connected(h, algebra)]
-    return Parts(algebra, np.array(outside).reshape(-1, *algebra.shape[1:]), len(algebra) - len(given))
-
-
-def _connected(h: NDArray, algebra: NDArray) -> bool:
-    """Whether the principal logarithm of an element lies in the algebra."""
-    values, vectors = np.linalg.eig(h)
-    if min(np.abs(values + 1).min(), np.abs(values).min()) <= _CLOSE or np.linalg.cond(vectors) * _CLOSE > 1:
-        return False
-    log = ((vectors * np.log(values.astype(complex))) @ np.linalg.inv(vectors)).real
-    flat = np.linalg.qr(algebra.reshape(len(algebra), -1).T)[0]
-    left = log.ravel() - flat @ (flat.T @ log.ravel())
-    return bool(np.linalg.norm(left) <= _CLOSE * max(1.0, np.linalg.norm(log)))
 
 
 def cosets(group: Group, discrete: NDArray, most: int = MOST_ELEMENTS) -> Elements:
@@ -203,16 +149,6 @@ def average_nodes(group: Group, *, band: int | None = None, samples: int | None 
     if whole.grown:
         words += f"; with {whole.grown} more generators, which those given make together"
     return Nodes(elements, weights, parts.method, parts.reason + words)
-
-
-def independent(algebra: NDArray) -> NDArray:
-    """The generators, or where they are dependent a basis of their span."""
-    if not np.any(algebra):
-        return algebra[:0]
-    flat = algebra.reshape(len(algebra), -1)
-    s, vt = np.linalg.svd(flat, full_matrices=False)[1:]
-    rank = int(np.sum(s > s[0] * 1e-10))
-    return algebra if rank == len(algebra) else vt[:rank].reshape(rank, *algebra.shape[1:])
 
 
 def _drawn(name: str, algebra: NDArray, samples: int, rng: int) -> Nodes:

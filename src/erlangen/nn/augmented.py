@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.algebra import Group
 from erlangen.nn._acting import AbstractActing, acting
-from erlangen.nn._average import has_average, parts_of, uniform
+from erlangen.nn._average import has_average, uniform
+from erlangen.nn._parts import parts_of
 from erlangen.testing._moves import representation
 from erlangen.verbs import Symmetry
 
