@@ -244,6 +244,9 @@ def test_projection_is_the_nearest_map():
     np.testing.assert_array_equal(flat, nearest.ravel())
     with pytest.raises(InputError, match="do not map"):
         maps.project(w[:3])
+    for bad in (w + 1j, w * np.nan):
+        with pytest.raises(InputError, match="finite real numbers"):
+            maps.project(bad)
 
 
 def test_no_map_is_explained_by_the_irreducibles_on_each_side():

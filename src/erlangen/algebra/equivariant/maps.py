@@ -105,7 +105,7 @@ class EquivariantMaps(AbstractSubspace):
         InputError
             Where the shape fits neither.
         """
-        w = np.asarray(vectors, dtype=np.float64)
+        w = np.asarray(vectors)
         if w.shape[-2:] == self.shape:
             flat = w.reshape(*w.shape[:-2], self.ambient_dim)
             return self.combine(self.coordinates(flat)).reshape(w.shape)
