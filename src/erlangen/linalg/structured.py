@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.linalg.subspace import AbstractSubspace, checked, echelon
+from erlangen.linalg.subspace import AbstractCounted, AbstractSubspace, checked, echelon
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class IsotypicBlock:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class IsotypicSubspace(AbstractSubspace):
+class IsotypicSubspace(AbstractCounted):
     """Matrices ``(a, b)``, flattened row by row, that are sums of U_i M_t V_j^T over isotypic blocks.
 
     Only the factors are kept: O((a + b)^2) numbers where a dense basis has dim * a * b.
@@ -71,16 +71,6 @@ class IsotypicSubspace(AbstractSubspace):
     def dim(self) -> int:
         """Number of independent maps."""
         return sum(block.dim for block in self.blocks)
-
-    @property
-    def gap(self) -> float:
-        """Infinite: dimensions are counted, not thresholded."""
-        return float("inf")
-
-    @property
-    def singular_values(self) -> NDArray:
-        """Empty: no spectrum is needed."""
-        return np.zeros(0)
 
     def coordinates(self, vectors: NDArray) -> NDArray:
         """Inner products ``(..., dim)`` with the maps U_i M_t V_j^T / sqrt(k)."""
@@ -116,7 +106,7 @@ class IsotypicSubspace(AbstractSubspace):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class OrbitSubspace(AbstractSubspace):
+class OrbitSubspace(AbstractCounted):
     """Vectors that are constant, up to stated signs, on each orbit.
 
     Attributes
@@ -148,16 +138,6 @@ class OrbitSubspace(AbstractSubspace):
     def dim(self) -> int:
         """Number of orbits."""
         return len(self.counts)
-
-    @property
-    def gap(self) -> float:
-        """Infinite: orbits are counted, not thresholded."""
-        return float("inf")
-
-    @property
-    def singular_values(self) -> NDArray:
-        """Empty: no spectrum is needed."""
-        return np.zeros(0)
 
     @property
     def residual(self) -> float:

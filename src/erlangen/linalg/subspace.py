@@ -107,6 +107,20 @@ class AbstractSubspace(ABC):
         return span(np.hstack([self.to_dense(), other.to_dense()]))
 
 
+class AbstractCounted(AbstractSubspace):
+    """A subspace whose dimension is counted: no singular value is compared with a tolerance."""
+
+    @property
+    def gap(self) -> float:
+        """Infinite: nothing was thresholded."""
+        return float("inf")
+
+    @property
+    def singular_values(self) -> NDArray:
+        """Empty: no spectrum is needed."""
+        return np.zeros(0)
+
+
 def checked(values: ArrayLike, length: int, name: str) -> NDArray:
     """Vectors or coordinates ``(..., length)`` as floats; ``name`` is the method that they were given to.
 
@@ -182,7 +196,7 @@ class DenseSubspace(AbstractSubspace):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RationalSubspace(AbstractSubspace):
+class RationalSubspace(AbstractCounted):
     """A subspace with an exact rational basis.
 
     Attributes
@@ -211,16 +225,6 @@ class RationalSubspace(AbstractSubspace):
     def dim(self) -> int:
         """Dimension of the subspace."""
         return len(self.rows)
-
-    @property
-    def gap(self) -> float:
-        """Infinite: exact arithmetic decides without a tolerance."""
-        return float("inf")
-
-    @property
-    def singular_values(self) -> NDArray:
-        """Empty: no spectrum is needed."""
-        return np.zeros(0)
 
     @property
     def residual(self) -> float:
