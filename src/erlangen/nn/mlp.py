@@ -143,6 +143,8 @@ def _check_dependence(network: EquivariantMLP) -> None:
             if isinstance(part, EquivariantLinear) and part.bias is not None:
                 part.bias.normal_(generator=own)
         y = twin(x)
+    if not y.isfinite().all():
+        return  # values beyond the largest number are no constants
     # Half of the digits: rounding is far below.
     moves = (y - y[0]).norm(dim=0) > 1e-8 * y.norm(dim=0).max()
     still = [str(Representation(network.rep_out.group, ((run.word, run.count),)))
@@ -151,7 +153,7 @@ def _check_dependence(network: EquivariantMLP) -> None:
         return
     group = network.rep_out.group.name
     what = f"The output {' + '.join(still)} of this network would be constant: no layer makes it from {network.rep_in}."
-    fix = "inputs with more vectors or their duals (V.T), more powers of V in the hidden layers, or another group"
+    fix = "more hidden channels or layers, inputs with more vectors or their duals (V.T), or another group"
     text = explain(
         what,
         given=f"{network.rep_in} >> {network.rep_out} of {group}",
