@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from erlangen._errors import InputError, explain
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.fields._probes import same_again
 from erlangen.fields.as_field import Request, finish, register
+from erlangen.testing._torch import copied
 
 CHUNK = 8192
 """Points that pass through the module together; hidden layers of all points at once would fill the memory."""
@@ -141,11 +141,11 @@ def module_field(module: torch.nn.Module, request: Request) -> AbstractField:
             )
         )
     probes = request.probes(d)
-    twin = _copy(module)
+    twin = copied(module)
     double = _try(twin.to(torch.float64), probes, torch.float64)
     dtype = torch.float64
     if not isinstance(double, torch.Tensor) or double.dtype != torch.float64:
-        dtype, twin = torch.float32, _copy(module).to(torch.float32)
+        dtype, twin = torch.float32, copied(module).to(torch.float32)
     y = _try(twin, probes, dtype)
     if not isinstance(y, torch.Tensor) or y.ndim not in (1, 2) or len(y) != len(probes) or not y.is_floating_point():
         raise InputError(_unfit(module, probes, y))
@@ -165,21 +165,6 @@ def _inputs(module: torch.nn.Module) -> int | None:
         if isinstance(width, int) and width > 0:
             return width
     return None
-
-
-def _copy(module: torch.nn.Module) -> torch.nn.Module:
-    try:
-        twin = copy.deepcopy(module)
-    except Exception as error:  # hooks, handles and non-leaf tensors fail in many ways
-        raise InputError(
-            explain(
-                "The module cannot be copied, and the original is never changed.",
-                given=f"{type(module).__name__}: {type(error).__name__}: {error}",
-                expected="a module that copy.deepcopy accepts",
-                fix="load its state_dict into a new module of the same class",
-            )
-        ) from error
-    return twin.to("cpu").eval().requires_grad_(False)
 
 
 def _attempt(call: Callable[[], Any]) -> Any:

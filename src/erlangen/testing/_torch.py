@@ -60,8 +60,14 @@ class ModuleUnderTest:
 
 def under_test(module: torch.nn.Module, dtype: torch.dtype | None = None) -> ModuleUnderTest:
     """Copy a module, in its own type or in another."""
+    dtype = dtype or own_dtype(module)
+    return ModuleUnderTest(copied(module).to(dtype), dtype)
+
+
+def copied(module: torch.nn.Module) -> torch.nn.Module:
+    """Copy a module to evaluate it: on the CPU, in evaluation mode, without gradients of its parameters."""
     try:
-        twin = copy.deepcopy(module).to("cpu").eval().requires_grad_(False)
+        twin = copy.deepcopy(module)
     except Exception as error:  # hooks, handles and non-leaf tensors fail in many ways
         raise InputError(
             explain(
@@ -71,8 +77,7 @@ def under_test(module: torch.nn.Module, dtype: torch.dtype | None = None) -> Mod
                 fix="load its state_dict into a new module of the same class",
             )
         ) from error
-    dtype = dtype or own_dtype(module)
-    return ModuleUnderTest(twin.to(dtype), dtype)
+    return twin.to("cpu").eval().requires_grad_(False)
 
 
 def own_dtype(module: torch.nn.Module) -> torch.dtype:
