@@ -235,6 +235,15 @@ def test_a_symmetry_that_was_not_decided_is_not_enforced():
     assert er.enforce(scalars(2, 2), undecided.action).dim == 2
 
 
+def test_a_symmetry_without_findings_is_not_enforced():
+    nothing = er.discover(
+        lambda x: x[:, 0] + x[:, 1] ** 2 + x[:, 0] ** 3, er.actions.rotation(2), er.Samples.box(-1, 1, dim=2)
+    )
+    assert nothing.decided and not nothing.dim
+    with pytest.raises(er.UndecidedError, match="nothing was found"):
+        er.enforce(er.fields.Polynomial(degree=2, dim=2).as_field(), nothing)
+
+
 def test_linear_maps_between_representations():
     assert er.enforce(V * V >> V).dim == 1
     assert er.enforce(V >> V).dim == 1

@@ -171,6 +171,15 @@ def _generators(acting: Any, field: AbstractLinearField) -> tuple[AbstractAction
                     fix="er.enforce(field, symmetry.action) to enforce it all the same",
                 )
             )
+        if not acting.dim:
+            raise UndecidedError(
+                explain(
+                    "There is no symmetry to enforce: nothing was found.",
+                    given=repr(acting),
+                    expected="a symmetry with at least one generator",
+                    fix="er.enforce(field, er.actions.rotation(3)) for one that you know",
+                )
+            )
         return acting.action, []
     if isinstance(acting, AbstractAction):
         return acting, []
