@@ -172,6 +172,18 @@ def test_a_dense_basis_that_would_not_fit_is_refused(monkeypatch):
         equivariant_maps(rep("20V", hidden), rep("20V", hidden))
 
 
+@pytest.mark.parametrize(
+    ("group", "source", "target", "dim"),
+    [(SE(2), "V", "S", 1), (SE(3), "V + S", "S", 2), (E(2), "S", "V.T", 1), (SL(2), "Alt2(V)", "S", 1)],
+    ids=lambda x: x.name if isinstance(x, Group) else None,
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_what_acts_by_rounding_alone_does_not_act(group, source, target, dim, seed):
+    q = np.linalg.qr(np.random.default_rng(seed).standard_normal((group.size, group.size)))[0]
+    turned = Group("turned", q @ group.lie_algebra @ q.T, q @ group.discrete @ q.T)
+    assert equivariant_maps(rep(source, turned), rep(target, turned)).dim == dim
+
+
 def test_a_generating_set_is_enough():
     two = from_matrices(lie_algebra=SO(4).lie_algebra[[0, 3, 5]], name="three turns")
     for text in ("V**2", "V**3"):

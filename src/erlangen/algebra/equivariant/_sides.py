@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation
 
 
@@ -95,13 +96,21 @@ def sides_of(*representations: Representation) -> tuple[Side, ...]:
 
     def factor(atom, group) -> Factor:
         if atom not in made:
-            made[atom] = Factor(atom.lie_images(group), atom.discrete_images(group))
+            made[atom] = Factor(_without_rounding(atom.lie_images(group), group), atom.discrete_images(group))
         return made[atom]
 
     return tuple(
         Side(tuple((tuple(factor(atom, r.group) for atom in word), count) for word, count in r.terms))
         for r in representations
     )
+
+
+def _without_rounding(images: NDArray, group: Group) -> NDArray:
+    """Images ``(p, s, s)`` with zero where a generator acts by rounding only, as one of trace 0 does on Alt2 of R^2."""
+    sizes = np.linalg.norm(group.lie_algebra, axis=(1, 2))
+    rounding = 100 * float(np.finfo(np.float64).eps) * group.size * sizes
+    acts = np.linalg.norm(images, axis=(1, 2)) > rounding
+    return images if acts.all() else np.where(acts[:, None, None], images, 0.0)
 
 
 def _word_size(word: tuple[Factor, ...]) -> int:

@@ -113,6 +113,7 @@ class Equation:
     right: Callable[[NDArray], NDArray]
     left_transposed: Callable[[NDArray], NDArray]
     right_transposed: Callable[[NDArray], NDArray]
+    generator: float = 0.0
 
     def apply(self, x: NDArray) -> NDArray:
         """Apply the map to matrices ``(r, a, b)``."""
@@ -123,9 +124,12 @@ class Equation:
         return _columns(self.left_transposed, y) - _rows(self.right, y)
 
     def size(self, x: NDArray) -> float:
-        """The larger of both terms, relative to x: where they cancel, the difference is rounding of this."""
+        """The larger of both terms, relative to x, or the generator's own size where both vanish.
+
+        Where the terms cancel or vanish, what is left is rounding of this.
+        """
         parts = _columns(self.left, x), _rows(self.right_transposed, x)
-        return max(float(np.linalg.norm(part)) for part in parts) / float(np.linalg.norm(x))
+        return max(self.generator, max(float(np.linalg.norm(part)) for part in parts) / float(np.linalg.norm(x)))
 
 
 def _columns(move: Callable[[NDArray], NDArray], x: NDArray) -> NDArray:
@@ -149,8 +153,10 @@ def _lie_equation(sides: tuple[Side, Side], weights: NDArray) -> Equation:
     def turned(factor: Factor) -> NDArray:
         return np.tensordot(weights, factor.lie, 1).T
 
-    moves = [partial(side.lie_apply, weights) for side in sides]
-    return Equation(*moves, *(partial(side.leibniz, turned) for side in sides))
+    moves = *(partial(s.lie_apply, weights) for s in sides), *(partial(s.leibniz, turned) for s in sides)
+    factors = [factor for side in sides for factor in side.factors]
+    size = max(float(np.linalg.norm(turned(factor))) / factor.size**0.5 for factor in factors)
+    return Equation(*moves, generator=size)
 
 
 def _discrete_equation(sides: tuple[Side, Side], which: int) -> Equation:
