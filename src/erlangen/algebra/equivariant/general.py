@@ -153,10 +153,15 @@ def _lie_equation(sides: tuple[Side, Side], weights: NDArray) -> Equation:
     def turned(factor: Factor) -> NDArray:
         return np.tensordot(weights, factor.lie, 1).T
 
-    moves = *(partial(s.lie_apply, weights) for s in sides), *(partial(s.leibniz, turned) for s in sides)
-    factors = [factor for side in sides for factor in side.factors]
-    size = max(float(np.linalg.norm(turned(factor))) / factor.size**0.5 for factor in factors)
-    return Equation(*moves, generator=size)
+    target, source = sides
+    size = max(float(np.linalg.norm(turned(f))) / f.size**0.5 for side in sides for f in side.factors)
+    return Equation(
+        partial(target.lie_apply, weights),
+        partial(source.lie_apply, weights),
+        partial(target.leibniz, turned),
+        partial(source.leibniz, turned),
+        size,
+    )
 
 
 def _discrete_equation(sides: tuple[Side, Side], which: int) -> Equation:
