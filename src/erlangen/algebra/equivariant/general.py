@@ -165,8 +165,19 @@ def _lie_equation(sides: tuple[Side, Side], weights: NDArray) -> Equation:
 
 
 def _discrete_equation(sides: tuple[Side, Side], which: int) -> Equation:
-    moves = [partial(side.kronecker, lambda f: f.discrete[which]) for side in sides]
-    return Equation(*moves, *(partial(side.kronecker, lambda f: f.discrete[which].T) for side in sides))
+    def element(factor: Factor) -> NDArray:
+        return factor.discrete[which]
+
+    def turned(factor: Factor) -> NDArray:
+        return factor.discrete[which].T
+
+    target, source = sides
+    return Equation(
+        partial(target.kronecker, element),
+        partial(source.kronecker, element),
+        partial(target.kronecker, turned),
+        partial(source.kronecker, turned),
+    )
 
 
 def _null_space(equations: list[Equation], whole: AbstractSubspace, shape: tuple[int, int]) -> DenseSubspace:
