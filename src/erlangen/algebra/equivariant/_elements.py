@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from erlangen.algebra.equivariant._sides import Factor, Side
+from erlangen.algebra.equivariant._sides import Factor, Side, factors_of
 
 HALF = float(np.finfo(np.float64).eps ** 0.5)
 """Half of the digits: what separates an equality up to rounding from a chance agreement."""
@@ -29,7 +29,7 @@ class Draw:
     """
 
     def __init__(self, sides: tuple[Side, ...], rng: np.random.Generator, combination: type[AbstractCombination]):
-        factors = list({id(f): f for side in sides for f in side.factors}.values())
+        factors = list(factors_of(sides))
         elements, powers = [np.zeros((s.size, s.size)) for s in sides], [np.eye(s.size) for s in sides]
         for _ in range(_DEGREE):
             drawn, weight = combination(factors, rng), rng.standard_normal()

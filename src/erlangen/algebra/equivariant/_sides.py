@@ -105,6 +105,11 @@ def sides_of(*representations: Representation) -> tuple[Side, ...]:
     )
 
 
+def factors_of(sides: tuple[Side, ...]) -> tuple[Factor, ...]:
+    """The different factors of all sides, each once."""
+    return tuple({id(f): f for side in sides for f in side.factors}.values())
+
+
 def _without_rounding(images: NDArray, group: Group) -> NDArray:
     """Images ``(p, s, s)`` with zero where a generator acts by rounding only, as one of trace 0 does on Alt2 of R^2."""
     sizes = np.linalg.norm(group.lie_algebra, axis=(1, 2))

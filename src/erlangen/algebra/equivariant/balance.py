@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from erlangen.algebra.equivariant._sides import Factor, Side
+from erlangen.algebra.equivariant._sides import Factor, Side, factors_of
 
 _STEPS = 500  # tens suffice where a minimum exists; where none does, no number would
 
@@ -32,7 +32,7 @@ def balanced(sides: tuple[Side, ...]) -> tuple[tuple[Side, ...], dict[int, NDArr
     changes : dict of ndarray (s, s)
         S for each factor of the new sides, by its identity: generators are S A S^-1.
     """
-    factors = list({id(f): f for side in sides for f in side.factors}.values())
+    factors = list(factors_of(sides))
     changes = _descend(factors)
     made = {}
     for factor, s in zip(factors, changes):

@@ -9,7 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
-from erlangen.algebra.equivariant._sides import Factor, Side
+from erlangen.algebra.equivariant._sides import Factor, Side, factors_of
 
 _NEARLY = 0.1  # brackets of unit generators that generate in earnest leave their span by about 1
 
@@ -60,7 +60,7 @@ def check_closed(sides: tuple[Side, ...], digits_lost: float = 1.0) -> None:
     InputError
         Where brackets of unit generators leave their span by more than rounding and less than a tenth.
     """
-    factors = tuple({id(f): f for side in sides for f in side.factors}.values())
+    factors = factors_of(sides)
     if not factors or len(factors[0].lie) < 2:
         return
     sizes = [f.size**2 for f in factors]

@@ -9,7 +9,7 @@ two together are one real irreducible.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -20,17 +20,23 @@ from erlangen.algebra.equivariant.isotypic import Component, NotSplitError
 _HALF = float(np.sqrt(np.finfo(np.float64).eps))
 
 
-class HasBases(Protocol):
-    """Complex copies ``(N, m, k)`` of one irreducible on each side, and its label."""
+@dataclass(frozen=True, eq=False)
+class ComplexComponent:
+    """One complex irreducible and its copies on each side.
 
-    @property
-    def bases(self) -> tuple[NDArray, ...]: ...
+    Attributes
+    ----------
+    bases : tuple of ndarray (N, m, k)
+        Orthonormal copies on each side, complex, moved by the same k x k matrices.
+    label : str
+        Its highest weight.
+    """
 
-    @property
-    def label(self) -> str: ...
+    bases: tuple[NDArray, ...]
+    label: str
 
 
-def real_components(parts: Sequence[HasBases]) -> list[Component]:
+def real_components(parts: Sequence[ComplexComponent]) -> list[Component]:
     """Turn complex isotypic components into real ones, keeping them orthonormal."""
     out, left = [], list(parts)
     while left:
@@ -46,7 +52,7 @@ def real_components(parts: Sequence[HasBases]) -> list[Component]:
     return out
 
 
-def _meets_conjugate(part: HasBases, other: HasBases) -> bool:
+def _meets_conjugate(part: ComplexComponent, other: ComplexComponent) -> bool:
     """Whether the conjugate of a component is the other one."""
     for mine, theirs in zip(part.bases, other.bases):
         if mine.shape[1:] != theirs.shape[1:]:
@@ -57,7 +63,7 @@ def _meets_conjugate(part: HasBases, other: HasBases) -> bool:
     return True
 
 
-def _own_conjugate(part: HasBases) -> Component:
+def _own_conjugate(part: ComplexComponent) -> Component:
     guide = max(part.bases, key=lambda u: u.shape[1])
     q = _on_irreducible(guide)
     copies = [_on_copies(u, q) for u in part.bases]

@@ -11,8 +11,8 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from erlangen.algebra.equivariant._sides import Side
-from erlangen.algebra.equivariant.closure import lie_closure
+from erlangen.algebra.equivariant._sides import Side, factors_of
+from erlangen.algebra.equivariant.closure import lie_closure, stacked
 
 
 def reductive_part(
@@ -36,12 +36,11 @@ def reductive_part(
     rest : (ndarray (s, p), ndarray of int)
         Combinations and discrete generators that are left.
     """
-    factors = {id(f): f for side in sides for f in side.factors}.values()
+    factors = factors_of(sides)
     if not factors:
         nothing = np.zeros((0, 0)), np.zeros(0, dtype=int)
         return *nothing, nothing
-    stack = np.concatenate([f.lie.reshape(len(f.lie), f.size**2) for f in factors], axis=1)
-    turned = np.concatenate([f.lie.transpose(0, 2, 1).reshape(len(f.lie), f.size**2) for f in factors], axis=1)
+    stack, turned = stacked(f.lie for f in factors), stacked(f.lie.transpose(0, 2, 1) for f in factors)
     lie, left = _closed_under_transposes(stack, turned, digits_lost)
     count = next(len(f.discrete) for f in factors)
     fine = np.array([all(_is_normal(f.discrete[i], digits_lost) for f in factors) for i in range(count)], dtype=bool)
@@ -53,7 +52,7 @@ def may_be_reductive(sides: tuple[Side, ...]) -> bool:
 
     Translations, and all that is strictly triangular, are orthogonal to everything.
     """
-    factors = tuple({id(f): f for side in sides for f in side.factors}.values())
+    factors = factors_of(sides)
     if not factors or not len(factors[0].lie):
         return True
     basis = lie_closure(factors)

@@ -9,35 +9,17 @@ moved by the same matrices. Each step is cleaned of the irreducibles above, whic
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from erlangen.algebra._words import block_diagonal, leibniz
-from erlangen.algebra.equivariant._sides import Side
+from erlangen.algebra.equivariant._sides import Side, factors_of
 from erlangen.algebra.equivariant.isotypic import Component, NotSplitError
-from erlangen.algebra.equivariant.real_form import real_components
+from erlangen.algebra.equivariant.real_form import ComplexComponent, real_components
 from erlangen.algebra.equivariant.roots import Roots, find_roots
 from erlangen.linalg.qr import rounding
-
-
-@dataclass(frozen=True, eq=False)
-class ComplexComponent:
-    """One complex irreducible and its copies on each side.
-
-    Attributes
-    ----------
-    bases : tuple of ndarray (N, m, k)
-        Orthonormal copies on each side, complex, moved by the same k x k matrices.
-    label : str
-        Its highest weight.
-    """
-
-    bases: tuple[NDArray, ...]
-    label: str
 
 
 def weight_components(sides: tuple[Side, ...], rng: int | np.random.Generator = 0) -> tuple[Component, ...]:
@@ -56,7 +38,7 @@ def weight_components(sides: tuple[Side, ...], rng: int | np.random.Generator = 
     NotSplitError
         Where weights do not separate, or the algebra is too large.
     """
-    factors = tuple({id(f): f for side in sides for f in side.factors}.values())
+    factors = factors_of(sides)
     roots = find_roots(factors, rng)
     frames = {id(f): _Frame(roots, i) for i, f in enumerate(factors)}
     weighted = [_Weighted(side, frames, roots) for side in sides]
