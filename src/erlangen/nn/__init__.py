@@ -21,6 +21,8 @@ if _TYPE_CHECKING:
     from erlangen.nn.nonlinear import Gated as Gated
     from erlangen.nn.nonlinear import NormActivation as NormActivation
     from erlangen.nn.nonlinear import Pointwise as Pointwise
+    from erlangen.nn.penalty import SymmetryPenalty as SymmetryPenalty
+    from erlangen.nn.penalty import symmetry_penalty as symmetry_penalty
     from erlangen.nn.scalars import InvariantScalars as InvariantScalars
     from erlangen.nn.symmetrized import AbstractSymmetrized as AbstractSymmetrized
     from erlangen.nn.symmetrized import symmetrize as symmetrize
@@ -36,6 +38,7 @@ _HOMES = {
     "augmented": ("augment",),
     "convert": ("as_equivariant", "to_subgroup"),
     "grid": ("Grid",),
+    "penalty": ("SymmetryPenalty", "symmetry_penalty"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
