@@ -12,6 +12,8 @@ from erlangen.actions.catalogue import pseudo_rotation as pseudo_rotation
 from erlangen.actions.catalogue import rotation as rotation
 from erlangen.actions.catalogue import scaling as scaling
 from erlangen.actions.catalogue import translation as translation
+from erlangen.actions.grid import FunctionGrid as FunctionGrid
+from erlangen.actions.grid import on_grid as on_grid
 from erlangen.actions.kernel import KernelAction as KernelAction
 from erlangen.actions.kernel import kernel as kernel
 from erlangen.actions.lifted import AbstractLift as AbstractLift

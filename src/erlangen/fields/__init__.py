@@ -16,6 +16,8 @@ from erlangen.fields.cloud import CloudField as CloudField
 from erlangen.fields.cloud import cloud_field as cloud_field
 from erlangen.fields.libraries import Expressions as Expressions
 from erlangen.fields.libraries import Polynomial as Polynomial
+from erlangen.fields.operators import OperatorField as OperatorField
+from erlangen.fields.operators import operators as operators
 from erlangen.fields.polynomial import PolynomialField as PolynomialField
 from erlangen.fields.polynomial import polynomial_field as polynomial_field
 from erlangen.fields.table import FittedField as FittedField

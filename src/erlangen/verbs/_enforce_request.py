@@ -14,7 +14,7 @@ from erlangen.actions import AbstractAction, CallableAction, IncrementLift, Poly
 from erlangen.algebra import Group
 from erlangen.algebra.representation import LinearMaps, Representation
 from erlangen.derivative import LieDerivative, Samples
-from erlangen.fields import EXACT, AbstractField, AbstractLinearField, PolynomialField
+from erlangen.fields import EXACT, AbstractField, AbstractLinearField, OperatorField, PolynomialField
 from erlangen.fields.bases import AbstractBasis, BasisField, Monomials
 from erlangen.fields.libraries import AbstractLibrary
 from erlangen.linalg.qr import rounding
@@ -128,6 +128,8 @@ def _listed(discrete: Any, d: int) -> list[Any]:
 def _linear_family(family: Any) -> AbstractLinearField:
     if isinstance(family, BasisField) and isinstance(family.basis, Monomials):
         return PolynomialField(family.basis.table, family.coefficients, family.kind, family.accuracy)
+    if isinstance(family, OperatorField):
+        return family.polynomial
     if isinstance(family, AbstractLinearField):
         return family
     if isinstance(family, AbstractLibrary):

@@ -13,11 +13,13 @@ from erlangen._errors import InputError, explain, nearest
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import LinearMaps
 from erlangen.derivative import Samples
+from erlangen.fields import OperatorField
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace, RationalSubspace
 from erlangen.verbs._enforce_generators import generating_set
 from erlangen.verbs._enforce_request import Request, read
 from erlangen.verbs._enforce_solve import in_coefficients, solve_exactly, solve_floating, solve_sampled
 from erlangen.verbs.closure import closure_of
+from erlangen.verbs.operators import commuting_operators
 
 METHODS = ("auto", "exact", "floating", "sampled")
 
@@ -92,6 +94,10 @@ def enforce(
         folder = None if cache is None else _folder(cache)
         return equivariant_maps(field.source, field.target, method=method, cache=folder)
     _check(method, cache)
+    if isinstance(field, OperatorField) and method == "auto" and samples is None and not discrete:
+        commuting = commuting_operators(field, action)
+        if commuting is not None:
+            return commuting
     request = read(field, action, samples, discrete)
     null, few = _null_space(request, method)
     only_zero = "only the zero field is symmetric; " if null.dim == 0 else ""

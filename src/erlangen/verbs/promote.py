@@ -13,7 +13,7 @@ from scipy import sparse
 
 from erlangen._errors import InputError, explain
 from erlangen.derivative import LieDerivative, Samples
-from erlangen.fields import AbstractLinearField, PolynomialField
+from erlangen.fields import AbstractLinearField, OperatorField, PolynomialField
 from erlangen.linalg.admm import (
     AbstractFit,
     Interpolation,
@@ -29,6 +29,7 @@ from erlangen.linalg.qr import rounding
 from erlangen.verbs._enforce_request import read
 from erlangen.verbs._promote_data import check_data, check_weight
 from erlangen.verbs._promote_maps import LieMap, lie_map, orthonormal_generators
+from erlangen.verbs.operators import promote_operator
 
 TOLERANCE = 1e-4
 """Relative residual at which a fit ends; its solution is then known to three digits or so."""
@@ -98,6 +99,8 @@ def promote(
                 fix="er.fields.Polynomial(degree=2, dim=3).as_field() for a family of functions",
             )
         )
+    if isinstance(field, OperatorField):
+        return promote_operator(field, action, samples, inner)
     if samples is None and isinstance(field, PolynomialField):
         samples = Samples.box(-1, 1, dim=field.point_dim, n=64)
     request = read(field, action, samples, None)
