@@ -8,7 +8,8 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from erlangen import InputError, UndecidedError
-from erlangen.linalg.admm import Interpolation, L1Norm, LeastSquares, NuclearNorm, SumOfNorms, minimise
+from erlangen.linalg.admm import Interpolation, LeastSquares, minimise
+from erlangen.linalg.norms import EuclideanNorm, L1Norm, MatrixMap, NuclearNorm, SumOfNorms, TurnedMap
 from erlangen.linalg.shrinkage import shrink
 
 EXACT = 1e-9
@@ -68,7 +69,7 @@ def test_the_gap_is_never_too_small(l1, fitted, most):
     for _ in range(5):  # the minimum is one: neighbours that satisfy the data are no better
         step = np.linalg.svd(design)[2][7:].T @ np.random.default_rng(most).normal(size=5)
         near = best.c + 1e-3 * step
-        assert fit.value(near) + 0.05 * norms.value(norms.map @ near) >= best.objective - 1e-8
+        assert fit.value(near) + 0.05 * norms.value(norms.apply(near)) >= best.objective - 1e-8
 
 
 def test_the_subgradient_condition_holds_for_least_squares():
@@ -76,10 +77,10 @@ def test_the_subgradient_condition_holds_for_least_squares():
     norms, design, y = problem(5, 40)
     lam = 1e-3
     found = minimise(LeastSquares(design, y, norms.gram), norms, lam, tolerance=1e-10, most=20000)
-    u, s, vt = np.linalg.svd((norms.map @ found.c).reshape(6, 5), full_matrices=False)
+    u, s, vt = np.linalg.svd(norms.apply(found.c).reshape(6, 5), full_matrices=False)
     assert s.min() > 1e-3  # smooth there: the gradient is U V^T
     slope = design.T @ (y - design @ found.c) / len(y)
-    assert np.allclose(norms.map.T @ (u @ vt).ravel() * lam, slope, atol=1e-7)
+    assert np.allclose(norms.adjoint((u @ vt).ravel()) * lam, slope, atol=1e-7)
 
 
 @pytest.mark.parametrize("fit", [Interpolation, LeastSquares])

@@ -301,7 +301,6 @@ REFUSED = {
         lambda: promote(er.as_field(np.sin, kind="invariant", dim=1), er.actions.translation(1)),
         "linear in",
     ),
-    "discrete": (InputError, lambda: promote(scalar(2, 3), er.groups.O(3)), "no Lie derivative"),
     "nothing moves": (
         InputError,
         lambda: promote(scalar(1, 2), er.actions.rotation(2), np.zeros((9, 2))),

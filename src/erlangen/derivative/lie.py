@@ -205,6 +205,21 @@ class LieDerivative:
             return self._separable_factors(self.parts, scales)
         return self._dense_factors(scales)
 
+    def informs(self, scales: Scales) -> AbstractForm:
+        """The form B = int |Df|^2 / d |xi|^2 + |tau f|^2 alone: what an unrelated direction would give."""
+        if self.exact is not None and self.parts is not None:
+            return self._exact_informs(self.exact, self.parts, scales)
+        stream = StreamedQR(self.lifted.n_generators)
+        for x, w, f, jacobian in self.blocks():
+            root = np.sqrt(w)[:, None, None]
+            slope = scales.slope(jacobian)[:, None, None]
+            for part, scale in (
+                (self.lifted.on_points(x) * slope, scales.points),
+                (self.lifted.on_values(x, f), scales.values),
+            ):
+                stream.update((part / scale * root).transpose(0, 2, 1).reshape(-1, part.shape[1]))
+        return DenseForm(stream.factor())
+
     def defect(self, xi: NDArray) -> NDArray:
         """Relative defect of each generator in the columns of ``xi (p, r)``; 1 is an unrelated direction."""
         xi = np.asarray(xi, dtype=np.float64).reshape(self.lifted.n_generators, -1)
@@ -254,9 +269,15 @@ class LieDerivative:
         values = triangular_factor([exact.values()], self.field.value_dim + 1)
         extra = [] if carried is None else [carried]
         moves = parts.form(triangular_factor([exact.features(), *extra], r), values, scales.points, scales.values)
-        slopes = exact.informative(scales.points, scales.values)
-        informs = parts.form(triangular_factor([slopes, *extra], r), values, scales.points, scales.values)
+        informs = self._exact_informs(exact, parts, scales)
         return Factors(triangular_factor([lie], p), moves, informs, max(len(lie), p))
+
+    def _exact_informs(self, exact: ExactRows, parts: Separable, scales: Scales) -> AbstractForm:
+        carried = exact.value_features()
+        values = triangular_factor([exact.values()], self.field.value_dim + 1)
+        rows = [exact.informative(scales.points, scales.values), *([] if carried is None else [carried])]
+        factor = triangular_factor(rows, len(parts.action.exponents))
+        return parts.form(factor, values, scales.points, scales.values)
 
     def _separable_factors(self, parts: Separable, scales: Scales) -> Factors:
         r, c = len(parts.action.exponents), self.field.value_dim

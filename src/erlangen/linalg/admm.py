@@ -10,17 +10,16 @@ far its objective can be above the minimum, whatever the iteration did.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import linalg
 
 from erlangen._errors import InputError, UndecidedError, explain
-from erlangen.linalg.shrinkage import shrink
+from erlangen.linalg.norms import L1Norm as L1Norm
+from erlangen.linalg.norms import NuclearNorm as NuclearNorm
+from erlangen.linalg.norms import SumOfNorms as SumOfNorms
 
 RELAXATION = 1.6
 """Over-relaxation of the constraint Z = A c; between 1.5 and 1.8 in Boyd et al., section 3.4.3."""
@@ -36,117 +35,6 @@ BALANCE = 3.0
 
 CHECK_EVERY = 50
 """Iterations between looks at the duality gap, which takes all singular values."""
-
-
-class AbstractNorm(ABC):
-    """A norm of a linear image of the unknowns."""
-
-    map: Any
-    """Matrix ``(m, q)``, dense or sparse."""
-
-    @abstractmethod
-    def value(self, v: NDArray) -> float:
-        """The norm of the image ``v (m,)``."""
-
-    @abstractmethod
-    def dual(self, v: NDArray) -> float:
-        """The dual norm of ``v (m,)``: the largest inner product with an image of norm one."""
-
-    @abstractmethod
-    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
-        """Minimiser of ``t norm(z) + |z - v|^2 / 2``, and with what to start the next time."""
-
-
-@dataclass(frozen=True, eq=False)
-class NuclearNorm(AbstractNorm):
-    """Sum of the singular values of ``map @ c``, read as a matrix ``shape (a, b)``, row by row."""
-
-    map: Any
-    shape: tuple[int, int]
-
-    def value(self, v: NDArray) -> float:
-        """Sum of the singular values."""
-        return float(np.linalg.svd(v.reshape(self.shape), compute_uv=False).sum())
-
-    def dual(self, v: NDArray) -> float:
-        """Largest singular value."""
-        return float(np.linalg.norm(v.reshape(self.shape), 2))
-
-    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
-        """Singular values, lowered by t."""
-        shrunk = shrink(v.reshape(self.shape), t, start=start, error=error)
-        return shrunk.matrix.ravel(), shrunk.basis
-
-
-@dataclass(frozen=True, eq=False)
-class L1Norm(AbstractNorm):
-    """Sum of absolute values of ``map @ c``."""
-
-    map: Any
-
-    def value(self, v: NDArray) -> float:
-        """Sum of the absolute values."""
-        return float(np.abs(v).sum())
-
-    def dual(self, v: NDArray) -> float:
-        """Largest absolute value."""
-        return float(np.abs(v).max(initial=0.0))
-
-    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
-        """Entries, lowered by t in absolute value."""
-        return np.sign(v) * np.maximum(np.abs(v) - t, 0.0), None
-
-
-@dataclass(frozen=True, eq=False)
-class SumOfNorms:
-    """A weighted sum of norms of linear images, ``sum_i weights[i] norms[i](map_i c)``.
-
-    Parameters
-    ----------
-    norms : tuple of AbstractNorm
-    weights : tuple of float
-        Positive.
-    """
-
-    norms: tuple[AbstractNorm, ...]
-    weights: tuple[float, ...]
-
-    @cached_property
-    def map(self) -> Any:
-        """All images, one under the other: ``(m, q)``."""
-        maps = [norm.map for norm in self.norms]
-        if all(sparse.issparse(m) for m in maps):
-            return sparse.csr_array(sparse.vstack(maps))
-        return np.vstack([m.toarray() if sparse.issparse(m) else m for m in maps])
-
-    @cached_property
-    def adjoint(self) -> Any:
-        """The transposed map ``(q, m)``."""
-        return sparse.csr_array(self.map.T) if sparse.issparse(self.map) else np.ascontiguousarray(self.map.T)
-
-    @cached_property
-    def gram(self) -> NDArray:
-        """``map^T map``, (q, q)."""
-        product = self.adjoint @ self.map
-        return product.toarray() if sparse.issparse(product) else product
-
-    def split(self, v: NDArray) -> list[NDArray]:
-        """The parts ``(m_i,)`` of an image ``v (m,)``."""
-        return np.split(v, np.cumsum([norm.map.shape[0] for norm in self.norms])[:-1])
-
-    def value(self, v: NDArray) -> float:
-        """Value at an image ``v (m,)``."""
-        return sum(w * norm.value(p) for norm, w, p in zip(self.norms, self.weights, self.split(v), strict=True))
-
-    def dual(self, v: NDArray) -> float:
-        """Least s with ``v / s`` in the subdifferential of the penalty at zero."""
-        return max(norm.dual(p) / w for norm, w, p in zip(self.norms, self.weights, self.split(v), strict=True))
-
-    def prox(self, v: NDArray, t: float, starts: Sequence[NDArray | None], error: float) -> tuple[NDArray, list]:
-        """Minimiser of ``t value(z) + |z - v|^2 / 2``, and with what each norm starts the next time."""
-        parts = zip(self.norms, self.weights, self.split(v), starts, strict=True)
-        done = [norm.prox(p, t * w, start, error) for norm, w, p, start in parts]
-        return np.concatenate([z for z, _ in done]), [basis for _, basis in done]
 
 
 class AbstractFit(ABC):
@@ -351,6 +239,7 @@ def minimise(
     The matrix of least nuclear norm with a given diagonal is that diagonal.
 
     >>> import numpy as np
+    >>> from erlangen.linalg.norms import NuclearNorm, SumOfNorms
     >>> norm = SumOfNorms((NuclearNorm(np.eye(4), (2, 2)),), (1.0,))
     >>> rows = np.eye(4)[[0, 3]]
     >>> found = minimise(Interpolation(rows, np.array([1.0, 2.0]), norm.gram), norm)
@@ -372,7 +261,7 @@ class _Iteration:
 
     def _first(self) -> State:
         rho = 1.0
-        z = self.penalty.map @ self.fit.step(np.zeros(self.penalty.map.shape[1]), rho)
+        z = self.penalty.apply(self.fit.step(np.zeros(len(self.penalty.gram)), rho))
         size = self.penalty.dual(z)
         rho = 10.0 * self.lam / size if size > 0 else 1.0  # the first step shrinks by a tenth of the largest value
         return State(z, np.zeros_like(z), rho, float(np.linalg.norm(z)), (None,) * len(self.penalty.norms))
@@ -403,8 +292,8 @@ class _Iteration:
         return self._solution(most, np.sqrt(tolerance) if max(primal, dual) <= tolerance else -1.0)
 
     def _quadratic(self) -> None:
-        self.c = self.fit.step(self.penalty.adjoint @ (self.z - self.u), self.rho)
-        self.a = self.penalty.map @ self.c
+        self.c = self.fit.step(self.penalty.adjoint(self.z - self.u), self.rho)
+        self.a = self.penalty.apply(self.c)
 
     def _residuals(self, before: NDArray) -> tuple[float, float]:
         """How far Z is from the image, and how far it moved, relative to the largest image and to the multipliers."""

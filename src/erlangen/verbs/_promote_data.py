@@ -37,16 +37,51 @@ def check_data(field: AbstractLinearField, x: ArrayLike, y: ArrayLike) -> tuple[
     return x, y
 
 
-def check_weight(name: str, weight: float) -> float:
-    """A weight that is finite and not negative."""
-    weight = float(weight)
-    if not np.isfinite(weight) or weight < 0:
+def check_weight(name: str, weight: float, *, positive: bool = False) -> float:
+    """A weight that is finite and not negative, nor zero where it must be positive."""
+    try:
+        number = float(weight)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not np.isfinite(number) or number < 0 or (positive and number == 0):
+        said = f"{number:g}" if isinstance(weight, int | float) else repr(weight)
         raise InputError(
             explain(
-                "A weight is a number of at least zero: the penalty is convex only then.",
-                given=f"{name} = {weight:g}",
-                expected=f"{name} >= 0",
-                fix=f"{name}=0.0",
+                "A weight is a positive number." if positive else "A weight is a number of at least zero.",
+                given=f"{name} = {said}",
+                expected=f"{name} {'>' if positive else '>='} 0: only then does a penalty keep symmetry",
+                fix="1.0 * penalty" if positive else f"{name}=0.0",
             )
         )
-    return weight
+    return number
+
+
+def check_eps(eps: float) -> float:
+    """The relative size of small singular values: positive and finite."""
+    if not isinstance(eps, int | float | np.number) or not np.isfinite(eps) or eps <= 0:
+        raise InputError(
+            explain(
+                "eps says which singular values are small, relative to the values.",
+                given=f"eps={eps!r}",
+                expected="a positive number; the larger, the closer to a convex penalty",
+                fix="eps=0.1",
+            )
+        )
+    return float(eps)
+
+
+def check_same_family(field: AbstractLinearField, other: AbstractLinearField) -> None:
+    """Penalties add up where they are functions of the same parameters."""
+    sizes, others = [(f.point_dim, f.value_dim, f.n_params, f.kind) for f in (field, other)]
+    x = np.random.default_rng(0).uniform(0.1, 0.9, (4, field.point_dim))
+    if sizes == others and np.array_equal(field.features(x), other.features(x), equal_nan=True):
+        return
+    told = [f"{type(f).__name__} with {f.n_params} parameters on R^{f.point_dim}" for f in (field, other)]
+    raise InputError(
+        explain(
+            "Penalties add up only over one family.",
+            given=" and ".join(told),
+            expected="the same functions, in the same order",
+            fix="er.promote(family, first) + er.promote(family, second)",
+        )
+    )

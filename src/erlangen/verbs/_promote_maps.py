@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,12 @@ from scipy import sparse
 from erlangen._errors import InputError, UndecidedError, explain, nearest
 from erlangen.actions import PolynomialAction
 from erlangen.derivative import LieDerivative
-from erlangen.derivative.coefficients import CoefficientMap
+from erlangen.derivative.coefficients import CoefficientMap, substituted
 from erlangen.derivative.measures import orthonormal_change
+from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.polynomials import monomials
 from erlangen.linalg.qr import StreamedQR, rounding, triangular_factor
+from erlangen.verbs._enforce_request import Element, Request, moved_values
 
 INNER = ("speed", "coefficients")
 
@@ -150,6 +153,33 @@ def lie_map(lie: LieDerivative) -> LieMap:
     return _in_coefficients(lie, known) if len(known) == len(maps) else _at_samples(lie)
 
 
+def joined_map(maps: Sequence[LieMap], q: int) -> LieMap:
+    """Several maps as the blocks of one diagonal, ``(sum of r, sum of m)``."""
+    if len(maps) == 1:
+        return maps[0]
+    shape = (sum(m.shape[0] for m in maps), sum(m.shape[1] for m in maps))
+    out, k, i = sparse.csr_array((shape[0] * shape[1], q)), 0, 0
+    for m in maps:
+        entries = sparse.coo_array(m.matrix)
+        row = (entries.row // m.shape[1] + k) * shape[1] + entries.row % m.shape[1] + i
+        out = out + sparse.csr_array((entries.data, (row, entries.col)), shape=out.shape)
+        k, i = k + m.shape[0], i + m.shape[1]
+    return LieMap(out, shape)
+
+
+def element_map(lie: LieDerivative, element: Element) -> LieMap:
+    """The map theta -> rho(h) f - f o h: exact coefficients for polynomials, else rows at the samples."""
+    if isinstance(lie.field, PolynomialField):
+        return _in_coefficients(lie, [substituted(lie.field, element.matrix, element.shift, element.rho)])
+    request = Request(lie, (element,), 0.0, False)
+    rows = np.concatenate([(still - moved).reshape(-1, moved.shape[2]) for still, moved in moved_values(request)])
+    q = rows.shape[1]
+    _check_functions(lie)
+    if len(rows) > q:
+        rows = triangular_factor([rows], q)
+    return LieMap(np.ascontiguousarray(rows), (1, len(rows)))
+
+
 def _in_coefficients(lie: LieDerivative, maps: list[CoefficientMap]) -> LieMap:
     """Coefficients over the monomials of all results, turned into coordinates that are orthonormal for the samples."""
     r, c, q = len(maps), lie.field.value_dim, maps[0].matrix.shape[1]
@@ -187,16 +217,33 @@ def _factor(lie: LieDerivative, table: NDArray) -> NDArray:
 
 def _at_samples(lie: LieDerivative) -> LieMap:
     """Weighted rows at the samples; no more of them than the map has columns."""
-    r, c, q = lie.lifted.n_generators, lie.field.value_dim, lie.field.n_params  # type: ignore[attr-defined]
-    n = len(lie.samples)
-    if c * lie.samples.count_distinct(-(-q // c)) < q:
-        raise _too_few(f"{n} samples with {c} value channels for {q} parameters", -(-q // c))
+    r, q = lie.lifted.n_generators, lie.field.n_params  # type: ignore[attr-defined]
+    _check_functions(lie)
     blocks = np.concatenate([ahead - behind for ahead, behind in lie.terms_in_theta(np.eye(r))], axis=1)
     rows = blocks.reshape(r, -1, q)
     if rows.shape[1] > r * q:  # rotating the rows changes no singular value
         factor = triangular_factor([rows.transpose(1, 0, 2).reshape(-1, r * q)], r * q)
         rows = factor.reshape(-1, r, q).transpose(1, 0, 2)
     return LieMap(np.ascontiguousarray(rows).reshape(-1, q), (r, rows.shape[1]))
+
+
+def _check_functions(lie: LieDerivative) -> None:
+    """The samples must tell the functions of the family apart."""
+    field, samples = lie.field, lie.samples
+    assert isinstance(field, AbstractLinearField)
+    c, q = field.value_dim, field.n_params
+    if c * samples.count_distinct(-(-q // c)) < q:
+        raise _too_few(f"{len(samples)} samples with {c} value channels for {q} parameters", -(-q // c))
+    size = max(64, 2**23 // (c * q))
+    parts = [slice(start, start + size) for start in range(0, len(samples), size)]
+    roots = np.sqrt(samples.weights)[:, None, None]
+    factor = triangular_factor([(field.features(samples.points[p]) * roots[p]).reshape(-1, q) for p in parts], q)
+    sizes = np.linalg.norm(factor, axis=0)
+    s = np.linalg.svd(factor / np.where(sizes > 0, sizes, 1.0), compute_uv=False)
+    dependent = int(np.sum(s <= rounding((len(samples) * c, q)) * s[0]))
+    if dependent:
+        given = f"{len(samples)} samples at which {dependent} independent combinations of {q} functions vanish"
+        raise _too_few(given, -(-q // c))
 
 
 def _too_few(given: str, needed: int) -> UndecidedError:

@@ -1,42 +1,52 @@
-"""Promote: break a symmetry only where the data insist. A convex penalty on the rank of xi -> L_xi f_theta."""
+"""Promote: break a symmetry only where the data insist. A penalty on the rank of xi -> L_xi f_theta."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
+from scipy import linalg, sparse
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, explain, nearest
+from erlangen.actions import PolynomialAction, union
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.fields import AbstractLinearField, OperatorField, PolynomialField
-from erlangen.linalg.admm import (
-    AbstractFit,
-    Interpolation,
-    L1Norm,
-    LeastSquares,
-    NuclearNorm,
-    Solution,
-    State,
-    SumOfNorms,
-    minimise,
-)
+from erlangen.linalg.admm import AbstractFit, Interpolation, LeastSquares, State
+from erlangen.linalg.norms import L1Norm, MatrixMap, SumOfNorms
 from erlangen.linalg.qr import rounding
-from erlangen.verbs._enforce_request import read
-from erlangen.verbs._promote_data import check_data, check_weight
-from erlangen.verbs._promote_maps import LieMap, lie_map, orthonormal_generators
-from erlangen.verbs.operators import promote_operator
+from erlangen.verbs._enforce_request import Request, read
+from erlangen.verbs._promote_data import check_data, check_eps, check_same_family, check_weight
+from erlangen.verbs._promote_maps import LieMap, element_map, joined_map, lie_map, orthonormal_generators
+from erlangen.verbs._promote_result import Promoted as Promoted
+from erlangen.verbs._promote_result import assemble
+from erlangen.verbs._promote_solve import Problem, solve
+from erlangen.verbs._promote_terms import AbstractTerm, Block, Frobenius, Moved, Nuclear, Reweighted, ScaleFree
+from erlangen.verbs.operators import check_size, operator_penalty
 
 TOLERANCE = 1e-4
 """Relative residual at which a fit ends; its solution is then known to three digits or so."""
 
+KINDS: dict[str, Callable[[Block, float], AbstractTerm]] = {
+    "nuclear": lambda block, eps: Nuclear(block),
+    "frobenius": lambda block, eps: Frobenius(block),
+    "reweighted": Reweighted,
+    "scale-free": ScaleFree,
+}
+
 
 def promote(
-    field: Any, action: Any, samples: Samples | ArrayLike | None = None, *, inner: str | ArrayLike = "speed"
+    field: Any,
+    action: Any,
+    samples: Samples | ArrayLike | None = None,
+    *,
+    kind: str = "nuclear",
+    inner: str | ArrayLike = "speed",
+    eps: float = 0.1,
+    discrete: Sequence[Any] | None = None,
 ) -> Penalty:
     """Make a penalty that is small where few generators are broken.
 
@@ -50,19 +60,28 @@ def promote(
         The family: a polynomial field (``er.fields.Polynomial(degree=2, dim=3).as_field()``), a basis with
         coefficients, or a field of your own. Coefficients that it has do not matter.
     action : AbstractAction, Symmetry or Group
-        The generators that may be kept or broken.
+        The generators that may be kept or broken. Each discrete element h of a group adds ``|rho(h) f - f o h|``.
     samples : Samples or ndarray (n, d), optional
         Where functions are compared. On a box or a Gaussian, polynomials are integrated exactly; otherwise integrals
         are weighted sums over the points. None is the box from -1 to 1: choose one about the data.
+    kind : {"nuclear", "frobenius", "reweighted", "scale-free"}
+        What is summed, for the matrix A of generators and values with singular values s_i. ``"nuclear"``: s_i.
+        ``"frobenius"``: the root of the sum of squares, which keeps or breaks all generators together.
+        ``"reweighted"``: e log(1 + s_i / e), with e = eps times the spread of the values that are fitted.
+        ``"scale-free"``: singular values relative to |Df| |xi|, a soft count. The first two are convex.
     inner : {"speed", "coefficients"} or ndarray (p, p)
         Inner product of the generators, which says how long each is and so what it costs to break it. ``"speed"`` is
         the mean of xi_k(x) . xi_l(x) over the samples; ``"coefficients"`` takes the coefficients of polynomial
-        generators as orthonormal, as the source paper does. None of them depends on f: the penalty is convex.
+        generators as orthonormal, as the source paper does. None of them depends on f.
+    eps : float
+        For the kinds that are not convex: which singular values count as small, relative to the values, or to slopes.
+    discrete : sequence, optional
+        More discrete elements, as in :func:`erlangen.enforce`.
 
     Returns
     -------
     Penalty
-        Its value, matrix, subgradient and proximal map, and fits to data.
+        Its value, matrix, subgradient and proximal map, and fits to data. Penalties over one family add up.
 
     Raises
     ------
@@ -99,126 +118,165 @@ def promote(
                 fix="er.fields.Polynomial(degree=2, dim=3).as_field() for a family of functions",
             )
         )
+    make = _kind(kind)
+    eps = check_eps(eps)
     if isinstance(field, OperatorField):
-        return promote_operator(field, action, samples, inner)
-    if samples is None and isinstance(field, PolynomialField):
+        if kind == "nuclear" and samples is None and not discrete:
+            penalty = operator_penalty(field, action, inner)
+            if penalty is not None:
+                return penalty
+        check_size(field)
+    if samples is None and isinstance(field, (PolynomialField, OperatorField)):
         samples = Samples.box(-1, 1, dim=field.point_dim, n=64)
-    request = read(field, action, samples, None)
-    if request.elements:
+    request = read(field, action, samples, discrete)
+    terms = _terms(request, inner, lambda block: make(block, eps))
+    family = field if isinstance(field, OperatorField) else request.field
+    return Penalty(family, terms, (1.0,) * len(terms), request.lie.samples)
+
+
+def _kind(kind: str) -> Callable[[Block, float], AbstractTerm]:
+    if kind not in KINDS:
         raise InputError(
             explain(
-                "Discrete elements have no Lie derivative.",
-                given=f"a group with {len(request.elements)} discrete elements",
-                expected="generators",
-                fix="the action of its Lie algebra, er.actions.linear(group.lie_algebra)",
+                "There is no such penalty.",
+                given=f"kind={kind!r}",
+                expected=", ".join(KINDS),
+                fix=f"kind={nearest(str(kind), tuple(KINDS)) or 'nuclear'!r}",
             )
         )
+    return KINDS[kind]
+
+
+def _terms(request: Request, inner: str | ArrayLike, make: Callable[[Block], AbstractTerm]) -> tuple[AbstractTerm, ...]:
+    """One term for the generators, where there are any, and one for each discrete element."""
+    elements = tuple(Moved(element, element_map(request.lie, element)) for element in request.elements)
+    if request.elements and not request.lie.action.n_generators:
+        return elements
     basis = orthonormal_generators(request.lie, inner)
     lie = LieDerivative(request.field, request.lie.action.restrict(basis), request.lie.samples)
-    return Penalty(lie, basis, lie_map(lie))
-
-
-@dataclass(frozen=True, eq=False)
-class Promoted:
-    """A field that fits data and breaks few generators.
-
-    Attributes
-    ----------
-    field : AbstractLinearField
-        The fitted member of the family.
-    theta : ndarray (q,)
-        Its parameters.
-    lam : float
-        Weight of the penalty.
-    penalty : float
-        Nuclear norm at theta.
-    singular_values : ndarray (min(r, m),)
-        Of the matrix of generators and values; zero where a generator is kept.
-    broken_rank : int
-        How many are not zero.
-    kept : ndarray (p, p - broken_rank) or fewer columns
-        Combinations of the generators of the action that are not broken, without those that vanish everywhere.
-    objective : float
-        What was minimised, at theta.
-    gap : float
-        The objective is at most this much above its minimum: the duality gap.
-    iterations : int
-        How many it took.
-    converged : bool
-        Whether residuals and gap are within the tolerance.
-    reason : str
-        All this in words.
-    state : State
-        To start a fit nearby from.
-    """
-
-    field: AbstractLinearField
-    theta: NDArray
-    lam: float
-    penalty: float
-    singular_values: NDArray
-    broken_rank: int
-    kept: NDArray
-    objective: float
-    gap: float
-    iterations: int
-    converged: bool
-    reason: str
-    state: State
+    return (make(Block(lie, basis, lie_map(lie))), *elements)
 
 
 @dataclass(frozen=True, eq=False)
 class Penalty:
-    """The nuclear norm of ``xi -> L_xi f_theta``; made by :func:`promote`. Convex in theta.
+    """A function of theta that is small where few generators are broken; made by :func:`promote`.
+
+    Penalties over one family add up, with weights: ``translations + 2.0 * rotations``.
 
     Attributes
     ----------
-    lie : LieDerivative
-        Of the family, along r orthonormal generators.
-    generators : ndarray (p, r)
-        Those, as combinations of the generators of the action.
-    map : LieMap
-        theta -> L_xi f_theta as a matrix.
+    field : AbstractLinearField
+        The family.
+    terms : tuple of AbstractTerm
+        What is added up: one term for the generators of each action, one for each discrete element.
+    weights : tuple of float
+        With which weights.
+    samples : Samples
+        Where functions are compared.
+    scale : float
+        Size of the values for which the value is stated. Only the reweighted kind depends on it; a fit takes the
+        spread of its data.
     """
 
-    lie: LieDerivative
-    generators: NDArray
-    map: LieMap
+    field: AbstractLinearField
+    terms: tuple[AbstractTerm, ...]
+    weights: tuple[float, ...]
+    samples: Samples
+    scale: float = 1.0
+
+    def __add__(self, other: Penalty) -> Penalty:
+        """Both penalties, over one family."""
+        if not isinstance(other, Penalty):
+            return NotImplemented
+        check_same_family(self.field, other.field)
+        return replace(self, terms=self.terms + other.terms, weights=self.weights + other.weights)
+
+    def __mul__(self, weight: float) -> Penalty:
+        """The penalty with a weight, which must be positive."""
+        weight = check_weight("weight", weight, positive=True)
+        return replace(self, weights=tuple(weight * w for w in self.weights))
+
+    __rmul__ = __mul__
 
     @property
-    def field(self) -> AbstractLinearField:
-        """The family."""
-        field = self.lie.field
-        assert isinstance(field, AbstractLinearField)
-        return field
+    def convex(self) -> bool:
+        """Whether the penalty is convex in theta: fits then have no local minima, and state how good they are."""
+        return all(term.convex for term in self.terms)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The matrices of generators and values, one for each action."""
+        return tuple(term.block for term in self.terms if not isinstance(term, Moved))  # type: ignore[attr-defined]
+
+    @cached_property
+    def map(self) -> LieMap:
+        """The map theta -> :meth:`matrix`, transposed and row by row."""
+        return joined_map([block.map for block in self.blocks], self.field.n_params)
+
+    @cached_property
+    def lie(self) -> LieDerivative:
+        """Of the family, along the orthonormal generators of all blocks."""
+        if len(self.blocks) == 1:
+            return self.blocks[0].lie
+        actions = [block.lie.action for block in self.blocks]
+        known = [action for action in actions if isinstance(action, PolynomialAction)]
+        if not known or len(known) < len(actions):
+            raise InputError(
+                explain(
+                    "Only polynomial actions can be joined to one.",
+                    given=", ".join(type(action).__name__ for action in actions) or "discrete elements alone",
+                    expected="a penalty with one block, or polynomial generators",
+                    fix="penalty.blocks[0].lie",
+                )
+            )
+        return LieDerivative(self.field, union(*known), self.samples)
+
+    @property
+    def generators(self) -> NDArray:
+        """Orthonormal generators ``(p, r)``, as combinations of those of the actions, one after another."""
+        return linalg.block_diag(*(block.generators for block in self.blocks)) if self.blocks else np.zeros((0, 0))
 
     def matrix(self, theta: ArrayLike) -> NDArray:
-        """Matrix ``(m, r)`` of xi -> L_xi f_theta, in orthonormal bases of values and of generators."""
-        return (self.map.matrix @ self._parameters(theta)).reshape(self.map.shape).T
+        """Matrix ``(m, r)`` of xi -> L_xi f_theta, in orthonormal bases of values and of generators.
+
+        Several blocks are the blocks of one diagonal.
+        """
+        theta = self._parameters(theta)
+        blocks = [block.matrix(theta) for block in self.blocks]
+        return blocks[0] if len(blocks) == 1 else linalg.block_diag(*blocks) if blocks else np.zeros((0, 0))
 
     def value(self, theta: ArrayLike) -> float:
-        """Sum of the singular values of the matrix."""
-        return float(np.linalg.svd(self.matrix(theta), compute_uv=False).sum())
+        """The penalty: for the nuclear kind, the sum of the singular values of the matrix."""
+        theta = self._parameters(theta)
+        return sum(w * term.value(theta, self.scale) for term, w in zip(self.terms, self.weights, strict=True))
 
     def subgradient(self, theta: ArrayLike) -> NDArray:
-        """A subgradient ``(q,)`` of the value: map^T (U V^T), from the singular vectors of values that are not zero."""
-        u, s, vt = np.linalg.svd(self.matrix(theta), full_matrices=False)
-        r = int(np.sum(s > self._rounding(theta)))
-        return self.map.matrix.T @ (u[:, :r] @ vt[:r]).T.ravel()
+        """A subgradient ``(q,)`` of the value, from the singular vectors of values that are not zero."""
+        theta = self._parameters(theta)
+        parts = zip(self.terms, self.weights, strict=True)
+        return np.sum([w * term.subgradient(theta, self.scale) for term, w in parts], axis=0)
 
     def prox(self, theta: ArrayLike, step: float, *, tolerance: float = TOLERANCE) -> NDArray:
-        """Minimiser ``(q,)`` of ``step * value(t) + |t - theta|^2 / 2``."""
+        """Minimiser ``(q,)`` of ``step * value(t) + |t - theta|^2 / 2``; a local one where the value is not convex."""
         theta = self._parameters(theta)
         if check_weight("step", step) == 0.0:
             return theta
-        norms = SumOfNorms((self._norm,), (1.0,))
-        fit = LeastSquares(np.eye(len(theta)), theta, norms.gram)
-        return minimise(fit, norms, step / len(theta), tolerance=tolerance).c
+        still = np.diag(1.0 / self._sizes)
+        problem = self._problem(lambda norms: LeastSquares(still, theta, norms.gram), 0.0)
+        return solve(problem, step / len(theta), None, tolerance).solution.c / self._sizes
 
     def broken_rank(self, theta: ArrayLike, *, tolerance: float = 0.0) -> int:
         """Number of broken generators: singular values above ``tolerance`` times the largest, and above rounding."""
-        s = np.linalg.svd(self.matrix(theta), compute_uv=False)
-        return int(np.sum(s > max(tolerance * float(s.max(initial=0.0)), self._rounding(theta))))
+        theta = self._parameters(theta)
+        return sum(block.broken_rank(theta, tolerance) for block in self.blocks)
+
+    def for_values(self, y: ArrayLike) -> Penalty:
+        """The penalty for values ``(n, c)`` as large as these: root mean square deviation from their mean."""
+        if self.convex:
+            return self
+        y = np.asarray(y, dtype=np.float64)
+        spread = float(np.sqrt(np.mean((y - y.mean(axis=0)) ** 2))) or float(np.sqrt(np.mean(y**2))) or 1.0
+        return replace(self, scale=spread)
 
     def interpolate(
         self, x: ArrayLike, y: ArrayLike, *, l1: float = 0.0, start: State | None = None, tolerance: float = TOLERANCE
@@ -245,10 +303,11 @@ class Penalty:
         UndecidedError
             When values and penalty leave some parameters open.
         """
-        norms = self._norms(check_weight("l1", l1))
+        l1 = check_weight("l1", l1)
         design, y = self._data(x, y)
-        fit = Interpolation(design, y, norms.gram)
-        return self._result(minimise(fit, norms, start=start, tolerance=tolerance), 0.0)
+        measured, y = self.for_values(y), y.ravel()
+        problem = measured._problem(lambda norms: Interpolation(design, y, norms.gram), l1)
+        return measured._fitted(problem, 0.0, start, tolerance)
 
     def fit(
         self,
@@ -263,7 +322,8 @@ class Penalty:
         """Minimise ``mean |f_theta(x) - y|^2 / 2 + lam * (value(theta) + l1 |theta|_1)``, for data with noise.
 
         The mean is over points and channels. ``lam = 0`` is the limit of small lam: of all least squares solutions the
-        one of least penalty. Parameters are those of :meth:`interpolate`.
+        one of least penalty. Parameters are those of :meth:`interpolate`. Where the penalty is not convex, this is the
+        local minimum next to the convex problem with which the iteration begins: that of the nuclear norm.
 
         Raises
         ------
@@ -286,69 +346,84 @@ class Penalty:
 
         See :meth:`fit`; go from large to small.
         """
-        lams, norms = [check_weight("lam", lam) for lam in lams], self._norms(check_weight("l1", l1))
+        lams, l1 = [check_weight("lam", lam) for lam in lams], check_weight("l1", l1)
         design, y = self._data(x, y)
-        fit: AbstractFit | None = LeastSquares(design, y, norms.gram) if any(lams) else None
+        measured, y = self.for_values(y), y.ravel()
+        problem = measured._problem(lambda norms: LeastSquares(design, y, norms.gram), l1)
         found = []
         for lam in lams:
-            if lam == 0.0 or fit is None:
-                closest = design @ np.linalg.lstsq(design, y, rcond=None)[0]
-                limit = Interpolation(design, closest, norms.gram)
-                solution = minimise(limit, norms, tolerance=tolerance)
+            if lam == 0.0:
+                limit = measured._problem(_closest(design, y), l1)
+                found.append(measured._fitted(limit, lam, None, tolerance))
             else:
-                solution = minimise(fit, norms, lam, start=start, tolerance=tolerance)
-                start = solution.state
-            found.append(self._result(solution, lam))
+                found.append(measured._fitted(problem, lam, start, tolerance))
+                start = found[-1].state
         return found
 
     def largest_weight(self, x: ArrayLike, y: ArrayLike) -> float:
         """A weight lam from which on the fit breaks nothing: where a path may begin.
 
-        With r the residual of the best unbroken field, any M with map^T M = design^T r / n and largest singular value
-        at most lam certifies that field; this takes the M of least Frobenius norm.
+        With r the residual of the best unbroken field, any M with map^T M = design^T r / n and dual norm at most lam
+        certifies that field; this takes the M of least length. Where the penalty is not convex, the same for the norms
+        with which the iteration begins and for those near that field.
         """
         design, y = self._data(x, y)
-        gram = SumOfNorms((self._norm,), (1.0,)).gram
-        values, vectors = np.linalg.eigh(gram)
-        zero = values <= rounding(gram.shape) * max(values[-1], np.finfo(np.float64).tiny)
+        measured, y = self.for_values(y), y.ravel()
+        norms = measured._plain
+        values, vectors = np.linalg.eigh(norms.gram)
+        zero = values <= rounding(norms.gram.shape) * max(values[-1], np.finfo(np.float64).tiny)
         unbroken = vectors[:, zero]
         kept = unbroken @ np.linalg.lstsq(design @ unbroken, y, rcond=None)[0]
-        slope = vectors[:, ~zero].T @ (design.T @ (y - design @ kept)) / len(y)
-        multiplier = self.map.matrix @ (vectors[:, ~zero] @ (slope / values[~zero]))
-        return self._norm.dual(multiplier)
+        slope = design.T @ (y - design @ kept) / len(y)
+        near = [norms] if self.convex else [norms, measured._norms(kept, 0.0)]
+        return max(_certificate(n, slope) for n in near)
 
     @cached_property
     def _sizes(self) -> NDArray:
         """Root mean square of each function over the samples: unknowns are measured by it, parameters are not."""
-        few = self.lie.samples.subset(256)
+        few = self.samples.subset(256)
         features = self.field.features(few.points)
         sizes = np.sqrt(np.einsum("n,ncq->q", few.weights, features**2))
         return np.where(sizes > 0, sizes, 1.0)
 
     @cached_property
-    def _scaled(self) -> Any:
-        matrix = self.map.matrix
-        return sparse.csr_array(matrix * (1.0 / self._sizes)) if sparse.issparse(matrix) else matrix / self._sizes
-
-    @cached_property
-    def _norm(self) -> NuclearNorm:
-        return NuclearNorm(self.map.matrix, self.map.shape)
-
-    def _norms(self, l1: float) -> SumOfNorms:
-        """The penalty over the scaled unknowns."""
-        nuclear = NuclearNorm(self._scaled, self.map.shape)
-        if l1 == 0.0:
-            return self._plain
-        return SumOfNorms((nuclear, L1Norm(sparse.csr_array(sparse.diags_array(1.0 / self._sizes)))), (1.0, l1))
+    def _maps(self) -> tuple[MatrixMap, ...]:
+        """The maps of the terms from the unknowns of a fit."""
+        return tuple(MatrixMap(_columns_over(term.matrix, self._sizes)) for term in self.terms)
 
     @cached_property
     def _plain(self) -> SumOfNorms:
-        return SumOfNorms((NuclearNorm(self._scaled, self.map.shape),), (1.0,))
+        return self._norms(None, 0.0)
+
+    def _norms(self, c: NDArray | None, l1: float) -> SumOfNorms:
+        """The norms that stand for the penalty near unknowns ``c (q,)``, or to begin with."""
+        theta = None if c is None else c / self._sizes
+        parts = zip(self.terms, self._maps, strict=True)
+        norms = tuple(term.norm(plain, theta, self.scale) for term, plain in parts)
+        if l1 == 0.0:
+            return SumOfNorms(norms, self.weights)
+        return SumOfNorms(
+            (*norms, L1Norm(sparse.csr_array(sparse.diags_array(1.0 / self._sizes)))), (*self.weights, l1)
+        )
+
+    def _problem(self, fit: Callable[[SumOfNorms], AbstractFit], l1: float) -> Problem:
+        first = self._plain if l1 == 0.0 else self._norms(None, l1)
+
+        def value(c: NDArray) -> float:
+            theta = c / self._sizes
+            return self.value(theta) + l1 * float(np.abs(theta).sum())
+
+        return Problem(fit, first, lambda c: self._norms(c, l1), value, self.convex)
+
+    def _fitted(self, problem: Problem, lam: float, start: State | None, tolerance: float) -> Promoted:
+        done = solve(problem, lam if lam > 0 else 1.0, start, tolerance)
+        theta = done.solution.c / self._sizes
+        return assemble(self.field, theta, lam, self.value(theta), self.terms, done)
 
     def _data(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
         x, y = check_data(self.field, x, y)
         design = self.field.features(x).reshape(-1, self.field.n_params)
-        return design / self._sizes, y.ravel()
+        return design / self._sizes, y
 
     def _parameters(self, theta: ArrayLike) -> NDArray:
         theta = np.asarray(theta, dtype=np.float64)
@@ -363,33 +438,20 @@ class Penalty:
             )
         return theta
 
-    def _rounding(self, theta: ArrayLike) -> float:
-        """Rounding in singular values: relative to the terms before they cancel."""
-        terms = abs(self.map.matrix) @ np.abs(self._parameters(theta))
-        return rounding(self.map.shape) * float(np.linalg.norm(terms))
 
-    def _result(self, solution: Solution, lam: float) -> Promoted:
-        theta = solution.c / self._sizes
-        shrunk = solution.image[: self.map.matrix.shape[0]].reshape(self.map.shape)
-        left, s, _ = np.linalg.svd(shrunk, full_matrices=True)
-        rank = int(np.sum(s > rounding(self.map.shape) * float(s.max(initial=0.0))))
-        relative = solution.gap / solution.objective if solution.objective > 0 else 0.0
-        reason = (
-            f"{rank} of {self.map.shape[0]} generators are broken; the objective is within {relative:.1g} of its "
-            f"minimum, after {solution.iterations} iterations" + ("" if solution.converged else ": not converged")
-        )
-        return Promoted(
-            field=self.field.with_theta(theta),
-            theta=theta,
-            lam=lam,
-            penalty=self.value(theta),
-            singular_values=s,
-            broken_rank=rank,
-            kept=self.generators @ left[:, rank:],
-            objective=solution.objective,
-            gap=solution.gap,
-            iterations=solution.iterations,
-            converged=solution.converged,
-            reason=reason,
-            state=solution.state,
-        )
+def _closest(design: NDArray, y: NDArray) -> Callable[[SumOfNorms], AbstractFit]:
+    """All least squares solutions."""
+    closest = design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return lambda norms: Interpolation(design, closest, norms.gram)
+
+
+def _columns_over(matrix: Any, sizes: NDArray) -> Any:
+    return sparse.csr_array(matrix * (1.0 / sizes)) if sparse.issparse(matrix) else matrix / sizes
+
+
+def _certificate(norms: SumOfNorms, slope: NDArray) -> float:
+    """Dual norm of the M of least length with map^T M = slope."""
+    values, vectors = np.linalg.eigh(norms.gram)
+    moving = values > rounding(norms.gram.shape) * max(values[-1], np.finfo(np.float64).tiny)
+    vectors = vectors[:, moving]
+    return norms.dual(norms.apply(vectors @ ((vectors.T @ slope) / values[moving])))
