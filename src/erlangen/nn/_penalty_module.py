@@ -64,7 +64,7 @@ class Differentiable:
         outputs: Any = (None, 2)  # values do not depend on the direction
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error")  # an operation that falls back to a loop is slower than passes backward
+                warnings.simplefilter("error", UserWarning)  # a fallback to a loop is slower than passes backward
                 f, moved = torch.func.vmap(call, in_dims=2, out_dims=outputs)(velocity)
         except (RuntimeError, NotImplementedError, ValueError, UserWarning):
             return None
