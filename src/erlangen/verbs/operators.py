@@ -9,33 +9,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.fields.operators import OperatorField
-from erlangen.linalg.admm import NuclearNorm, Solution, State, SumOfNorms, minimise
+from erlangen.linalg.admm import Solution, State, minimise
 from erlangen.linalg.modes import common_modes
+from erlangen.linalg.norms import NuclearNorm, SumOfNorms
 from erlangen.linalg.operator_fit import Commutators, OperatorFit
-from erlangen.linalg.qr import rounding, triangular_factor
+from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.verbs._promote_data import check_data, check_weight
-from erlangen.verbs._promote_maps import LieMap, orthonormal_generators
+from erlangen.verbs._promote_maps import orthonormal_generators
+from erlangen.verbs._promote_result import Promoted, Spectrum
 
 DENSE_ENTRIES = 2500
 """Entries of an operator up to which generators without common modes are taken: one dense factorisation, seconds."""
-
-
-def commutator_rows(field: OperatorField, matrices: NDArray, outputs: NDArray, factor: NDArray | None) -> LieMap:
-    """The map of the entries of W to ``(W D_k - D'_k W) factor``, entry by entry."""
-    c, d = field.matrix.shape
-    right = np.eye(d) if factor is None else factor
-    rows = [
-        sparse.kron(sparse.identity(c), sparse.csr_array((before @ right).T)) - sparse.kron(after, right.T)
-        for before, after in zip(matrices, outputs, strict=True)
-    ]
-    return LieMap(sparse.csr_array(sparse.vstack(rows)), (len(matrices), c * right.shape[1]))
 
 
 def generator_matrices(field: OperatorField, action: Any) -> tuple[NDArray, NDArray]:
@@ -99,42 +89,25 @@ def _in_modes(maps: Commutators, theta: NDArray) -> NDArray:
     return (maps.target.basis.T @ w @ maps.source.basis).reshape(theta.shape)
 
 
-def promote_operator(field: OperatorField, action: Any, samples: Any, inner: str | ArrayLike) -> Any:
-    """The penalty of a family of operators; see :func:`promote`.
-
-    Without samples, operators are compared on white noise. Generators with common modes, such as translations of a
-    periodic grid, take an :class:`OperatorPenalty`, others an ordinary one.
-    """
-    from erlangen.verbs.promote import Penalty
-
-    inputs, outputs = generator_matrices(field, action)
-    white = Samples.gaussian(dim=field.point_dim, n=64)
-    if samples is not None and not isinstance(samples, Samples):
-        samples = Samples.from_data(np.asarray(samples, dtype=np.float64))
-    lie = LieDerivative(field.polynomial, action, white if samples is None else samples)
+def operator_penalty(field: OperatorField, action: Any, inner: str | ArrayLike) -> OperatorPenalty | None:
+    """The penalty in common modes of the generators, on white noise; None where they have none."""
+    generator_matrices(field, action)
+    lie = LieDerivative(field.polynomial, action, Samples.gaussian(dim=field.point_dim, n=64))
     basis = orthonormal_generators(lie, inner)
     chosen = action.restrict(basis)
-    maps = commutators(field, chosen) if samples is None else None
-    lie = LieDerivative(field, chosen, lie.samples)
-    if maps is not None:
-        return OperatorPenalty(lie, basis, maps)
-    _check_size(field, samples is not None)
-    factor = None
-    if samples is not None:
-        points = samples.points * np.sqrt(samples.weights)[:, None]
-        factor = triangular_factor([points], field.point_dim).T
-    matrices = [np.tensordot(basis.T, m, 1) for m in (inputs, outputs)]
-    return Penalty(lie, basis, commutator_rows(field, matrices[0], matrices[1], factor))
+    maps = commutators(field, chosen)
+    return None if maps is None else OperatorPenalty(LieDerivative(field, chosen, lie.samples), basis, maps)
 
 
-def _check_size(field: OperatorField, sampled: bool) -> None:
+def check_size(field: OperatorField) -> None:
+    """Refuse what takes a dense factorisation of all entries at once."""
     if field.n_params > DENSE_ENTRIES:
         raise InputError(
             explain(
-                "The operator has too many entries for generators without common modes.",
-                given=f"{field.n_params} entries" + (", compared on given samples" if sampled else ""),
-                expected=f"at most {DENSE_ENTRIES}, or generators that commute and are normal, as translations of "
-                "a periodic grid are, compared on white noise (samples=None)",
+                "The operator has too many entries, except for generators with common modes and the plain penalty.",
+                given=f"{field.n_params} entries",
+                expected=f"at most {DENSE_ENTRIES}; or generators that commute and are normal, as translations of a "
+                'periodic grid are, with kind="nuclear", no samples and no discrete elements',
                 fix="a coarser grid",
             )
         )
@@ -196,14 +169,16 @@ class OperatorPenalty:
             return theta
         w = _in_modes(self.maps, theta).reshape(self.maps.shape)
         fit = OperatorFit(self.maps, np.eye(w.shape[1]), w.T)
-        return _in_grid(self.maps, minimise(fit, self._norms, step / theta.size, tolerance=tolerance).c)
+        return _in_grid(self.maps, self._minimised(fit, step / theta.size, None, tolerance).c)
 
     def broken_rank(self, theta: ArrayLike, *, tolerance: float = 0.0) -> int:
         """Number of broken generators: singular values above ``tolerance`` times the largest, and above rounding."""
         s = np.linalg.svd(self.matrix(theta), compute_uv=False)
         return int(np.sum(s > max(tolerance * float(s.max(initial=0.0)), self._rounding(theta))))
 
-    def interpolate(self, x: ArrayLike, y: ArrayLike, *, start: State | None = None, tolerance: float = 1e-4) -> Any:
+    def interpolate(
+        self, x: ArrayLike, y: ArrayLike, *, start: State | None = None, tolerance: float = 1e-4
+    ) -> Promoted:
         """Find the operator of least penalty that takes inputs ``x (n, N)`` to outputs ``y (n, N')`` exactly.
 
         Raises
@@ -214,11 +189,11 @@ class OperatorPenalty:
             When inputs lack modes of the grid.
         """
         fit = OperatorFit(self.maps, *self._data(x, y), exact=True)
-        return self._result(minimise(fit, self._norms, start=start, tolerance=tolerance), 0.0)
+        return self._result(self._least(fit, start, tolerance), 0.0)
 
     def fit(
         self, x: ArrayLike, y: ArrayLike, lam: float, *, start: State | None = None, tolerance: float = 1e-4
-    ) -> Any:
+    ) -> Promoted:
         """Minimise ``mean |W x - y|^2 / 2 + lam * value(W)``; the mean is over pairs and points of the grid."""
         return next(iter(self.path(x, y, [lam], start=start, tolerance=tolerance)))
 
@@ -230,18 +205,22 @@ class OperatorPenalty:
         *,
         start: State | None = None,
         tolerance: float = 1e-4,
-    ) -> list[Any]:
+    ) -> list[Promoted]:
         """Fits for several weights, in their order, each started from the one before; go from large to small."""
         lams = [check_weight("lam", lam) for lam in lams]
         u, v = self._data(x, y)
         fit = OperatorFit(self.maps, u, v) if any(lams) else None
+        still = None if fit is None else fit.unbroken()
+        largest = 0.0 if fit is None or still is None else self._norms.dual(fit.multiplier(still))
         found = []
         for lam in lams:
-            if lam == 0.0 or fit is None:
+            if fit is not None and still is not None and lam >= largest > 0:
+                solution = self._still(still, fit.value(still))
+            elif lam == 0.0 or fit is None:
                 closest = u @ np.linalg.lstsq(u, v, rcond=None)[0]
-                solution = minimise(OperatorFit(self.maps, u, closest, exact=True), self._norms, tolerance=tolerance)
+                solution = self._least(OperatorFit(self.maps, u, closest, exact=True), None, tolerance)
             else:
-                solution = minimise(fit, self._norms, lam, start=start, tolerance=tolerance)
+                solution = self._minimised(fit, lam, start, tolerance)
                 start = solution.state
             found.append(self._result(solution, lam))
         return found
@@ -249,7 +228,7 @@ class OperatorPenalty:
     def largest_weight(self, x: ArrayLike, y: ArrayLike) -> float:
         """A weight lam from which on the fit breaks nothing: where a path may begin."""
         fit = OperatorFit(self.maps, *self._data(x, y))
-        return self._norms.norms[0].dual(fit.multiplier(fit.unbroken()))
+        return self._norms.dual(fit.multiplier(fit.unbroken()))
 
     def unbroken(self, x: ArrayLike, y: ArrayLike) -> OperatorField:
         """Least squares among the operators that break nothing: the fit without shrinkage."""
@@ -259,6 +238,26 @@ class OperatorPenalty:
     def _data(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
         x, y = check_data(self.field, x, y)
         return x @ self.maps.source.basis, y @ self.maps.target.basis
+
+    def _least(self, fit: OperatorFit, start: State | None, tolerance: float) -> Solution:
+        """The operator of least penalty; where one breaks nothing, the first step has it, and the rest is rounding."""
+        c = fit.step(np.zeros(self.field.n_params), 1.0)
+        if np.linalg.norm(self.maps.map @ c) > self._rounding(_in_grid(self.maps, c)):
+            return self._minimised(fit, 1.0, start, tolerance)
+        return self._still(c, 0.0)
+
+    def _minimised(self, fit: OperatorFit, lam: float, start: State | None, tolerance: float) -> Solution:
+        if start is None:
+            z = self.maps.map @ fit.step(np.zeros(self.field.n_params), 1.0)
+            size = self._norms.dual(z)
+            rho = 10.0 * lam / size if size > 0 else 1.0  # the first step shrinks by a tenth of the largest value
+            start = State(z, np.zeros_like(z), rho, float(np.linalg.norm(z)), (None,))
+        return minimise(fit, self._norms, lam, start=start, tolerance=tolerance)
+
+    def _still(self, c: NDArray, objective: float) -> Solution:
+        """An operator that breaks nothing, where that is known to be best."""
+        image = np.zeros(self.maps.map.shape[0])
+        return Solution(c, image, objective, 0.0, 0, True, State(image, image, 1.0, 0.0, (None,)))
 
     def _parameters(self, theta: ArrayLike) -> NDArray:
         theta = np.asarray(theta, dtype=np.float64)
@@ -278,12 +277,11 @@ class OperatorPenalty:
         terms = abs(self.maps.map) @ np.abs(_in_modes(self.maps, self._parameters(theta)))
         return rounding(self.maps.shape) * sum(self.maps.shape) * float(np.linalg.norm(terms))
 
-    def _result(self, solution: Solution, lam: float) -> Any:
-        from erlangen.verbs.promote import Promoted
-
+    def _result(self, solution: Solution, lam: float) -> Promoted:
         theta, r = _in_grid(self.maps, solution.c), self.generators.shape[1]
         left, s, _ = np.linalg.svd(solution.image.reshape(r, -1), full_matrices=False)
-        rank = int(np.sum(s > rounding(self.maps.shape) * float(s.max(initial=0.0))))
+        rank = int(np.sum(s > max(rounding(self.maps.shape) * float(s.max(initial=0.0)), self._rounding(theta))))
+        kept = self.generators @ left[:, rank:]
         relative = solution.gap / solution.objective if solution.objective > 0 else 0.0
         reason = (
             f"{rank} of {r} generators are broken; the objective is within {relative:.1g} of its minimum, after "
@@ -296,10 +294,13 @@ class OperatorPenalty:
             penalty=self.value(theta),
             singular_values=s,
             broken_rank=rank,
-            kept=self.generators @ left[:, rank:],
+            kept=kept,
+            blocks=(Spectrum(s, rank, kept),),
+            kept_elements=(),
             objective=solution.objective,
             gap=solution.gap,
             iterations=solution.iterations,
+            objectives=(solution.objective,),
             converged=solution.converged,
             reason=reason,
             state=solution.state,
