@@ -46,26 +46,63 @@ class Generators:
         """Velocities ``tau f (n, c, r)`` of the values ``f (n, c)``; None where they stay."""
         features = self._value_features(f)
         if features is not None:
-            coefficients = self.tensors["value_coefficients"]
-            return torch.einsum("nk,ckr->ncr", features, coefficients)
+            return torch.einsum("nk,ckr->ncr", features, self.tensors["value_coefficients"])
         maps = self.tensors.get("value_maps")
         return None if maps is None else torch.einsum("nabr,nb->nar", maps, f)
 
-    def rows(self, f: torch.Tensor, jacobian: torch.Tensor) -> torch.Tensor:
-        """Matrix ``(n c, r)`` of xi -> Df . xi - tau f, rows weighted by the root of 1 / n."""
-        return self.flat(jacobian @ self.velocity, f)
-
-    def flat(self, moved: torch.Tensor, f: torch.Tensor) -> torch.Tensor:
-        """The same from derivatives ``(n, c, r)`` along the velocities."""
+    def rows(self, f: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
+        """Matrix ``(n c, r)`` of xi -> Df . xi - tau f, from ``moved (n, c, r)``; rows weighted by root 1 / n."""
         carried = self.carried(f)
         rows = moved if carried is None else moved - carried
         return rows.flatten(0, 1) * len(f) ** -0.5
 
+    def in_units(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows ``(n c, r)`` in units of the values; a diagonal map, so that gradients go back through it as well."""
+        if "value_coefficients" not in self.tensors and "value_maps" not in self.tensors:
+            return rows  # values without a law of their own have no other unit than one
+        return (rows.unflatten(0, (-1, len(self.units))) / self.units[:, None]).flatten(0, 1)
+
     def form(self, f: torch.Tensor, jacobian: torch.Tensor) -> torch.Tensor:
         """The form ``(r, r)``: mean of |Df|^2 / d xi_k . xi_l + tau_k f . tau_l f, in units of points and values."""
-        n, _, d = jacobian.shape
-        slopes = (jacobian * (self.scales / self.units[:, None])).square().sum((1, 2)) / (d * n)
+        slopes = (jacobian.square() * self._slope_units).sum((1, 2))
         return self._points_form(slopes) + self._values_form(f)
+
+    def rows_back(self, grad: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Gradients with respect to ``moved (n, c, r)`` and to values ``(n, c)`` from that of the rows."""
+        n = len(self.velocity)
+        moved = grad.unflatten(0, (n, -1)) * n**-0.5
+        if "value_coefficients" in self.tensors:
+            features = torch.einsum("ncr,ckr->nk", moved, self.tensors["value_coefficients"])
+            return moved, -self._values_of(features)
+        maps = self.tensors.get("value_maps")
+        return moved, None if maps is None else -torch.einsum("nabr,nar->nb", maps, moved)
+
+    def form_back(
+        self, f: torch.Tensor, jacobian: torch.Tensor, grad: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Gradients with respect to Jacobians ``(n, c, d)`` and values from the symmetric one of the form."""
+        psi = self.tensors.get("point_features")
+        if psi is None:
+            scaled = self.velocity / self.scales[:, None]
+            slopes = ((scaled @ grad) * scaled).sum((1, 2))
+        else:
+            inner = _within(grad, self.tensors["coefficients"] / self.scales[:, None, None])
+            slopes = ((psi @ inner) * psi).sum(1)
+        turned = 2.0 * slopes[:, None, None] * jacobian * self._slope_units
+        features = self._value_features(f)
+        if features is not None:
+            inner = _within(grad, self.tensors["value_coefficients"] / self.units[:, None, None])
+            return turned, self._values_of(2.0 / len(f) * (features @ inner))
+        maps = self.tensors.get("value_maps")
+        if maps is None:
+            return turned, None
+        carried = torch.einsum("nabr,nb->nar", maps, f) / self.units[:, None] ** 2
+        return turned, 2.0 / len(f) * torch.einsum("nabr,nar->nb", maps, carried @ grad)
+
+    @property
+    def _slope_units(self) -> torch.Tensor:
+        n, d, _ = self.velocity.shape
+        return (self.scales / self.units[:, None]).square() / (d * n)
 
     def _points_form(self, weights: torch.Tensor) -> torch.Tensor:
         psi = self.tensors.get("point_features")
@@ -91,16 +128,27 @@ class Generators:
         change = self.tensors.get("value_features")
         return f if change is None else (change @ f[:, :, None])[:, :, 0]
 
+    def _values_of(self, features: torch.Tensor) -> torch.Tensor:
+        """Transpose of `_value_features`."""
+        change = self.tensors.get("value_features")
+        return features if change is None else (features[:, None, :] @ change)[:, 0]
+
 
 def _between(gram: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
     """Sum over a of C_a^T M C_a, for C ``(a, k, r)``."""
-    return (coefficients.transpose(1, 2) @ (gram @ coefficients)).sum(0)
+    return coefficients.flatten(0, 1).T @ (gram @ coefficients).flatten(0, 1)
 
 
-def at_points(action: AbstractAction, x: NDArray, channels: int, like: torch.Tensor) -> Generators:
-    """Evaluate a lifted action at points ``x (n, d)`` in float64, and cast to the type and device of ``like``."""
-    samples = Samples.from_data(x)
-    scales = point_scales(samples, unit_groups(action))
+def _within(form: torch.Tensor, coefficients: torch.Tensor) -> torch.Tensor:
+    """Sum over a of C_a B C_a^T, the transpose of `_between`."""
+    turned = (coefficients.flatten(0, 1) @ form).unflatten(0, coefficients.shape[:2])
+    return turned.transpose(0, 1).flatten(1) @ coefficients.transpose(0, 1).flatten(1).T
+
+
+def at_points(action: AbstractAction, basis: NDArray, x: NDArray, channels: int, like: torch.Tensor) -> Generators:
+    """Combinations ``basis (p, r)`` of a lifted action at points ``x (n, d)``: in float64, then cast to ``like``."""
+    scales = point_scales(Samples.from_data(x), unit_groups(action))
+    action = action.restrict(basis)
     parts, moves_values = separate(action), action.value_dim is not None
     arrays: dict[str, NDArray] = {}
     if parts is not None:

@@ -34,28 +34,30 @@ def spectral_sum(a: torch.Tensor, form: torch.Tensor | None, rate: Rate) -> torc
     return _SpectralSum.apply(a, form, rate)  # type: ignore[return-value]
 
 
-def spectrum(a: torch.Tensor, form: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+def spectrum(a: torch.Tensor, form: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Singular values ``(k,)`` of ``A B^(-1/2)``, descending, and directions W ``(r, k)`` with W^T B W = 1.
 
-    Tall matrices are reduced to their Gram matrix in float64: of one column block of A, a value below the root of
-    rounding times the largest counts as zero. Others take one thin SVD.
+    Tall matrices are reduced to their Gram matrix in float64, where values below the root of rounding times the
+    largest are not told from zero; others take one thin SVD. None where something is not finite.
     """
-    a, factor = a.double(), None
+    tall, a, factor = len(a) > a.shape[1], a.double(), None
+    small = a.T @ a if tall else a
     if form is not None:
-        factor = torch.linalg.cholesky(_lifted(form.double(), torch.finfo(form.dtype).eps))
-    if len(a) <= a.shape[1]:
-        flat = a if factor is None else torch.linalg.solve_triangular(factor, a.T, upper=False).T
-        _, s, vt = torch.linalg.svd(flat, full_matrices=False)
-        v = vt.T
-    else:
-        gram = a.T @ a
+        form = _lifted(form.double(), torch.finfo(form.dtype).eps)
+    if not math.isfinite(float(small.sum() if form is None else small.sum() + form.sum())):
+        return None
+    if form is not None:
+        factor = torch.linalg.cholesky(form)
+        small = torch.linalg.solve_triangular(factor.T, small, upper=True, left=False)
+    if tall:
         if factor is not None:
-            half = torch.linalg.solve_triangular(factor, gram, upper=False)
-            gram = torch.linalg.solve_triangular(factor, half.T, upper=False)
-        squares, v = torch.linalg.eigh(gram)
+            small = torch.linalg.solve_triangular(factor, small, upper=False)
+        squares, v = torch.linalg.eigh(small)
         s, v = squares.flip(0).clamp(min=0.0).sqrt(), v.flip(1)
-    w = v if factor is None else torch.linalg.solve_triangular(factor.T, v, upper=True)
-    return s, w
+    else:
+        _, s, vt = torch.linalg.svd(small, full_matrices=False)
+        v = vt.T
+    return s, v if factor is None else torch.linalg.solve_triangular(factor.T, v, upper=True)
 
 
 def _lifted(form: torch.Tensor, eps: float) -> torch.Tensor:
@@ -65,36 +67,41 @@ def _lifted(form: torch.Tensor, eps: float) -> torch.Tensor:
     return form + (len(form) * eps * size).clamp(min=least) * torch.eye(len(form), dtype=form.dtype, device=form.device)
 
 
-class _SpectralSum(torch.autograd.Function):
-    """Sum of h(s) over the singular values s of A B^(-1/2), with the gradient h'(s) ds.
+def priced(
+    a: torch.Tensor, form: torch.Tensor | None, rate: Rate
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Sum of h(s) over the singular values s of A B^(-1/2), and its gradients with respect to A and B.
 
-    For a left vector u and w = B^(-1/2) v, ds = u^T dA w - s (w^T dB w) / 2. Vectors of repeated values are a choice, but each term is a function of the
-    whole eigenspace. Values of zero take no part in U: that is the subgradient of least norm.
+    For a left vector u and w = B^(-1/2) v, ds = u^T dA w - s (w^T dB w) / 2. Vectors of repeated values are a
+    choice, but each term is a function of the whole eigenspace. Values of zero take no part in u: that is the
+    subgradient of least norm. What is not finite stays so, as in any other loss: a line search then steps back.
     """
+    found = spectrum(a, form)
+    if found is None:
+        lost = a.new_tensor(torch.nan)
+        return lost, lost.expand_as(a), None if form is None else lost.expand_as(form)
+    s, w = found
+    s = torch.where(s > math.sqrt(a.shape[1] * torch.finfo(torch.float64).eps) * s[0], s, 0.0)
+    terms, slopes = rate(s)
+    shares = torch.where(s > 0, slopes / s.clamp(min=torch.finfo(s.dtype).tiny), 0.0)
+    grad = a @ ((w * shares) @ w.T).to(a.dtype)
+    return terms.sum().to(a.dtype), grad, None if form is None else (-0.5 * (w * (slopes * s)) @ w.T).to(form.dtype)
+
+
+class _SpectralSum(torch.autograd.Function):
+    """The sum of `priced`, with its gradients."""
 
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, form: torch.Tensor | None, rate: Rate) -> torch.Tensor:
-        finite = a.isfinite().all() and (form is None or form.isfinite().all())
-        if not finite:  # as any other loss: the optimiser sees it, and the line search steps back
-            ctx.save_for_backward(
-                torch.full_like(a, torch.nan), None if form is None else torch.full_like(form, torch.nan)
-            )
-            return a.new_tensor(torch.nan)
-        s, w = spectrum(a.detach(), None if form is None else form.detach())
-        cut = math.sqrt(a.shape[1] * torch.finfo(torch.float64).eps) * s.max()
-        s = torch.where(s > cut, s, 0.0)
-        terms, slopes = rate(s)
-        shares = torch.where(s > 0, slopes / s.clamp(min=torch.finfo(s.dtype).tiny), 0.0)
-        grad_a = (a.detach().double() @ ((w * shares) @ w.T)).to(a.dtype)
-        grad_form = None if form is None else (-0.5 * (w * (slopes * s)) @ w.T).to(form.dtype)
-        ctx.save_for_backward(grad_a, grad_form)
-        return terms.sum().to(a.dtype)
+        value, *gradients = priced(a, form, rate)
+        ctx.save_for_backward(*gradients)
+        return value
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, None]:  # type: ignore[override]
-        grad_a, grad_form = ctx.saved_tensors
-        return weight * grad_a, None if grad_form is None else weight * grad_form, None
+        a, form = ctx.saved_tensors
+        return weight * a, None if form is None else weight * form, None
 
 
 def length(values: torch.Tensor) -> torch.Tensor:

@@ -10,15 +10,16 @@ from typing import Any, final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.autograd.function import once_differentiable
 
-from erlangen._errors import InputError, explain, nearest
+from erlangen._errors import InputError, UndecidedError, explain, nearest
 from erlangen.actions import AbstractAction
 from erlangen.derivative import Samples
 from erlangen.fields import polynomial_field
 from erlangen.nn._penalty_generators import Generators, at_points, orthonormal
 from erlangen.nn._penalty_layers import Pair, acting_group, linear_parts, stacked, summed, with_generators
 from erlangen.nn._penalty_module import Differentiable, as_points
-from erlangen.nn._penalty_spectrum import length, plain, reweighted, spectral_sum, spectrum
+from erlangen.nn._penalty_spectrum import Rate, length, plain, priced, reweighted, spectral_sum, spectrum
 from erlangen.verbs._enforce_request import Element, read
 
 KINDS = ("nuclear", "scale-free", "reweighted", "frobenius")
@@ -134,11 +135,15 @@ class SymmetryPenalty:
         self.kind, self.where = one_of("kind", kind, KINDS), one_of("where", where, PLACES)
         one_of("values", values, VALUES)
         relative, points = kind in RELATIVE, as_points(x)
+        rate = reweighted if kind == "reweighted" else plain
         self.basis: NDArray
         self._pairs: Callable[[], list[Pair]]
+        self._prices: Callable[[], list[torch.Tensor]] | None = None
         if where == "ends":
             ends = Ends.read(module, action, points, values)
             self.basis, self._pairs = ends.basis, partial(ends.pairs, relative)
+            if kind != "frobenius" and ends.basis.shape[1]:
+                self._prices = partial(ends.prices, rate, relative)
         else:
             found = linear_parts(module)
             group, rep = acting_group(action, found), found[0].rep_in
@@ -149,13 +154,22 @@ class SymmetryPenalty:
 
     def __call__(self) -> torch.Tensor:
         """The price, to be differentiated with respect to the parameters."""
-        prices = [self._price(rows, form) for rows, form in self._pairs()]
+        prices = [self._price(*pair) for pair in self._pairs()] if self._prices is None else self._prices()
         return torch.stack(prices).sum()
 
     def singular_values(self) -> list[NDArray]:
-        """Singular values, descending, of each matrix that is summed: one for the ends, one for each layer."""
+        """Singular values, descending, of each matrix that is summed: one for the ends, one for each layer.
+
+        Raises
+        ------
+        UndecidedError
+            Where the network is not finite.
+        """
         with torch.no_grad():
-            return [spectrum(rows, form)[0].cpu().numpy() for rows, form in self._pairs()]
+            found = [spectrum(*pair) for pair in self._pairs()]
+        if any(one is None for one in found):
+            raise UndecidedError("The network is not finite at these points: it has no singular values there.")
+        return [one[0].cpu().numpy() for one in found if one is not None]
 
     def _price(self, rows: torch.Tensor, form: torch.Tensor | None) -> torch.Tensor:
         if self.kind == "frobenius":
@@ -207,26 +221,66 @@ class Ends:
             basis = np.zeros((0, 0))
         else:
             basis = orthonormal(action, x, network.channels)
-        generators = at_points(action.restrict(basis), x, network.channels, network.like)
+        generators = at_points(action, basis, x, network.channels, network.like)
         elements = tuple(_moved(module, network, e, x) for e in request.elements)
         return cls(network, action, basis, generators, elements)
 
     def pairs(self, relative: bool) -> list[Pair]:
         """Rows and form of all generators together, then of each discrete element."""
-        g, found = self.generators, None
-        if not relative and g.velocity.shape[2] < min(self.network.channels, len(g.scales)):
-            found = self.network.along(g.velocity)
-        if found is not None:
-            f, pairs = found[0], [(g.flat(found[1], found[0]), None)]
+        f, jacobian, moved = self._derivatives(relative)
+        rows = self.generators.rows(f, moved)
+        return [self._relative(rows, f, jacobian) if relative else (rows, None), *self._discrete(f, relative)]
+
+    def prices(self, rate: Rate, relative: bool) -> list[torch.Tensor]:
+        """What each pair costs; for all generators by one step of differentiation, from derivatives to the price."""
+        f, jacobian, moved = self._derivatives(relative)
+        if relative:
+            price = _RelativePrice.apply(f, jacobian, self, rate)
         else:
-            f, jacobian = self.network.jacobian()
-            pairs = [relative_pair(g, f, jacobian) if relative else (g.rows(f, jacobian), None)]
-        return pairs + [_element_pair(f, there, rho, relative) for there, rho in self.elements]
+            price = spectral_sum(self.generators.rows(f, moved), None, rate)
+        return [price, *(spectral_sum(*pair, rate) for pair in self._discrete(f, relative))]  # type: ignore[list-item]
+
+    def _derivatives(self, relative: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Values, Jacobians where they are needed, and derivatives ``(n, c, r)`` along the generators."""
+        velocity = self.generators.velocity
+        if not relative and velocity.shape[2] < min(self.network.channels, velocity.shape[1]):
+            found = self.network.along(velocity)
+            if found is not None:
+                return found[0], found[1], found[1]
+        f, jacobian = self.network.jacobian()
+        return f, jacobian, jacobian @ velocity
+
+    def _relative(self, rows: torch.Tensor, f: torch.Tensor, jacobian: torch.Tensor) -> Pair:
+        return self.generators.in_units(rows), self.generators.form(f, jacobian)
+
+    def _discrete(self, f: torch.Tensor, relative: bool) -> list[Pair]:
+        return [_element_pair(f, there, rho, relative) for there, rho in self.elements]
 
 
-def relative_pair(g: Generators, f: torch.Tensor, jacobian: torch.Tensor) -> Pair:
-    """Rows in units of the values, and the form that they are relative to."""
-    return g.rows(f, jacobian) / g.units.repeat(len(f))[:, None], g.form(f, jacobian)
+class _RelativePrice(torch.autograd.Function):
+    """The price of all generators from values and Jacobians, with the gradient worked out in the same pass.
+
+    Left to autograd, a dozen small operations would cost as much as the Jacobian of a small network.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, f: torch.Tensor, jacobian: torch.Tensor, ends: Ends, rate: Rate) -> torch.Tensor:
+        g = ends.generators
+        rows, form = ends._relative(g.rows(f, jacobian @ g.velocity), f, jacobian)
+        value, grad_rows, grad_form = priced(rows, form, rate)
+        assert grad_form is not None
+        moved, from_rows = g.rows_back(g.in_units(grad_rows))
+        turned, from_form = g.form_back(f, jacobian, grad_form)
+        # None, not zeros, where values stay: zeros would go all the way back through the network.
+        values = None if from_rows is None or from_form is None else from_rows + from_form
+        ctx.save_for_backward(values, moved @ g.velocity.transpose(1, 2) + turned)
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, weight: torch.Tensor) -> tuple[Any, torch.Tensor, None, None]:  # type: ignore[override]
+        values, slopes = ctx.saved_tensors
+        return None if values is None else weight * values, weight * slopes, None, None
 
 
 def _moved(module: torch.nn.Module, network: Differentiable, e: Element, x: NDArray) -> tuple[Differentiable, Any]:
