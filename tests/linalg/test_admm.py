@@ -120,3 +120,34 @@ def test_as_many_equations_as_unknowns_leave_nothing_to_choose():
     norms, design, y = problem(10, 12)
     found = minimise(Interpolation(design, y, norms.gram), norms)
     assert found.converged and np.allclose(found.c, np.linalg.solve(design, y))
+
+
+@pytest.mark.parametrize("fit", [Interpolation, LeastSquares])
+def test_data_that_cost_nothing_are_done_at_once(fit):
+    """Values of a function in the null space of the map."""
+    seen = np.hstack([np.random.default_rng(11).normal(size=(30, 9)), np.zeros((30, 3))])
+    norms = SumOfNorms((NuclearNorm(seen, (6, 5)),), (1.0,))
+    design = np.random.default_rng(12).normal(size=(5, 12))
+    free = np.concatenate([np.zeros(9), [1.0, -2.0, 3.0]])
+    found = minimise(fit(design, design @ free, norms.gram), norms)
+    assert found.converged and found.iterations == 0 and not found.image.any()
+    assert np.allclose(found.c, free)
+
+
+@pytest.mark.parametrize("sparsely", [False, True])
+def test_a_turned_map_is_a_product(sparsely):
+    rng = np.random.default_rng(13)
+    matrix = rng.normal(size=(12, 5)) * (rng.random((12, 5)) < 0.4)
+    left, c, v = rng.normal(size=(4, 4)), rng.normal(size=5), rng.normal(size=12)
+    dense = np.einsum("ab,bij->aij", left, matrix.reshape(4, 3, 5)).reshape(12, 5)
+    turned = TurnedMap(left, MatrixMap(sparse.csr_array(matrix) if sparsely else matrix))
+    assert np.allclose(turned.apply(c), dense @ c) and np.allclose(turned.adjoint(v), dense.T @ v)
+    assert np.allclose(turned.gram(), dense.T @ dense)
+
+
+def test_the_euclidean_norm():
+    """Its own dual; its proximal map shortens, to zero where it must."""
+    norm, v = EuclideanNorm(np.eye(3)), np.array([3.0, 0.0, 4.0])
+    assert norm.value(v) == norm.dual(v) == 5.0
+    assert np.allclose(norm.prox(v, 2.0, None, 0.0)[0], 0.6 * v)
+    assert not norm.prox(v, 5.0, None, 0.0)[0].any()

@@ -269,6 +269,9 @@ class _Iteration:
     def run(self, tolerance: float, most: int) -> Solution:
         """Iterate until residuals and gap are small."""
         self._quadratic()
+        if float(np.linalg.norm(self.a)) <= self._rounding() and not np.any(self.u):
+            self.z = np.zeros_like(self.z)  # data that ask for nothing: the best fit costs nothing
+            return self._solution(0, np.sqrt(tolerance))
         error, ahead, turn = 0.0, 0, BALANCE_EVERY
         primal = dual = np.inf
         for count in range(1, most + 1):
@@ -315,7 +318,15 @@ class _Iteration:
         objective = self.fit.value(self.c) + self.lam * self.penalty.value(self.a)
         gap = max(objective - self.fit.bound(self.c, inner, limit), 0.0)
         state = State(self.z, self.u, self.rho, self.size, self.starts)
-        return Solution(self.c, self.z, objective, gap, count, bool(gap <= accept * abs(objective)), state)
+        eps = np.finfo(np.float64).eps * len(self.z)
+        floor = eps * self.fit.value(np.zeros_like(self.c)) + self.lam * self._rounding()
+        enough = max(accept * abs(objective), floor if accept >= 0 else -1.0)
+        return Solution(self.c, self.z, objective, gap, count, bool(gap <= enough), state)
+
+    def _rounding(self) -> float:
+        """Rounding in the penalty: that of an image of unknowns as large as the largest."""
+        largest = float(np.abs(self.c).max(initial=0.0)) * np.sqrt(np.trace(self.penalty.gram))
+        return np.finfo(np.float64).eps * len(self.z) * largest * max(self.penalty.weights, default=0.0)
 
 
 def _cholesky(a: NDArray) -> NDArray:

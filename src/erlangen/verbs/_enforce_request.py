@@ -167,19 +167,19 @@ def _generators(acting: Any, field: AbstractLinearField) -> tuple[AbstractAction
         if not acting.decided:
             raise UndecidedError(
                 explain(
-                    "The data did not decide the symmetry that is to be enforced.",
+                    "The data did not decide this symmetry.",
                     given=repr(acting),
                     expected="a symmetry that was found, not one that is only possible",
-                    fix="er.enforce(field, symmetry.action) to enforce it all the same",
+                    fix="symmetry.action in place of the symmetry, to take it all the same",
                 )
             )
         if not acting.dim:
             raise UndecidedError(
                 explain(
-                    "There is no symmetry to enforce: nothing was found.",
+                    "There is no symmetry here: nothing was found.",
                     given=repr(acting),
                     expected="a symmetry with at least one generator",
-                    fix="er.enforce(field, er.actions.rotation(3)) for one that you know",
+                    fix="an action that you know, such as er.actions.rotation(3)",
                 )
             )
         return acting.action, []
@@ -198,7 +198,7 @@ def _generators(acting: Any, field: AbstractLinearField) -> tuple[AbstractAction
             "Something must act.",
             given=f"{acting!r} of type {type(acting).__name__}",
             expected="an action, a Symmetry, a Group acting on the points, or rep_in >> rep_out for points and values",
-            fix=f"er.enforce(field, er.actions.rotation({field.point_dim}))",
+            fix=f"er.actions.rotation({field.point_dim}) after the field",
         )
     )
 
@@ -223,7 +223,7 @@ def _group_action(group: Group, d: int) -> PolynomialAction:
                 "The group does not act on the points of the field.",
                 given=f"{group.name}, matrices of size {group.size}, for points in R^{d}",
                 expected=f"matrices of size {d}, or {d + 1} for affine transformations",
-                fix="er.enforce(field, rep_in >> rep_out) with a representation on the points",
+                fix="rep_in >> rep_out in place of the group, with a representation on the points",
             )
         )
     full = affine(d)  # generators by component, then 1, x1 .. xd
@@ -301,7 +301,7 @@ def _where(field: AbstractLinearField, action: AbstractAction) -> Samples:
                 given=f"a {type(field).__name__} on R^{field.point_dim} without samples",
                 expected="points where the fields are to be symmetric (polynomials, Fourier, spline and radial bases "
                 "need none)",
-                fix=f"er.enforce(field, action, er.Samples.box(-1, 1, dim={field.point_dim}))",
+                fix=f"samples=er.Samples.box(-1, 1, dim={field.point_dim})",
             )
         )
     return Samples.box(*domain, n=max(64, POINTS_PER_PARAMETER * field.n_params)).pointwise()

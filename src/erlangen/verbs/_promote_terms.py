@@ -10,16 +10,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erlangen.derivative import LieDerivative
-from erlangen.derivative.scales import Scales, point_scales, unit_groups
+from erlangen.derivative.scales import Scales
 from erlangen.fields import AbstractLinearField
-from erlangen.linalg.norms import AbstractMap, AbstractNorm, EuclideanNorm, MatrixMap, NuclearNorm, TurnedMap
+from erlangen.linalg.norms import AbstractNorm, EuclideanNorm, MatrixMap, NuclearNorm, TurnedMap
 from erlangen.linalg.qr import rounding
 from erlangen.verbs._enforce_request import Element
 from erlangen.verbs._promote_maps import LieMap
@@ -74,13 +73,8 @@ class Block:
         field = self.lie.field
         assert isinstance(field, AbstractLinearField)
         lie = LieDerivative(field.with_theta(theta), self.lie.action, self.lie.samples)
-        factor = lie.informs(self._scales).dense()
+        factor = lie.informs(Scales(np.ones(field.point_dim), np.ones(field.value_dim), ())).dense()
         return factor.T @ factor
-
-    @cached_property
-    def _scales(self) -> Scales:
-        groups = unit_groups(self.lie.lifted)
-        return Scales(point_scales(self.lie.samples, groups), np.ones(self.lie.field.value_dim), groups)
 
 
 class AbstractTerm(ABC):
@@ -210,6 +204,9 @@ class ScaleFree(AbstractTerm):
     ``B_theta = int |Df|^2 / d xi_k . xi_l + tau_k f . tau_l f`` is the form relative to which `er.discover` states
     defects, plus ``eps^2`` times its mean, so that no direction is divided by zero. The count is 0 for a field that
     does not depend on x.
+
+    Near a theta, the norm that stands for it has B fixed, with a mean as if slopes were as large as the values that are
+    fitted. With the mean of B_theta itself, smaller fields would cost more: the iteration then runs into constants.
     """
 
     block: Block
@@ -241,11 +238,12 @@ class ScaleFree(AbstractTerm):
         return ahead - _slope_of_quadratic(lambda t: float(np.sum(weights * self._form(t))), theta) / 2
 
     def norm(self, plain: MatrixMap, theta: NDArray | None, scale: float) -> AbstractNorm:
-        """The same with B fixed; to begin with, that of slopes as large as values."""
+        """The same with B fixed, and of the size of the values; to begin with, alike in all directions."""
         left = None if theta is None else self._left(theta)
         if left is None:
-            left = np.eye(self.block.map.shape[0]) / scale
-        return NuclearNorm(TurnedMap(left, plain), self.block.map.shape)
+            left = np.eye(self.block.map.shape[0])
+        size = np.sqrt(len(left) / np.linalg.norm(np.linalg.inv(left)) ** 2)
+        return NuclearNorm(TurnedMap(left / (size * scale), plain), self.block.map.shape)
 
     def _form(self, theta: NDArray) -> NDArray:
         form = self.block.slopes(theta)
@@ -303,7 +301,12 @@ def _slope_of_quadratic(form: Callable[[NDArray], float], theta: NDArray) -> NDA
     return np.array([form(theta + step) - form(theta - step) for step in steps]) / (2 * size)
 
 
+def plain_map(norm: AbstractNorm) -> MatrixMap:
+    """The map of a norm without a matrix on the side of the generators."""
+    return norm.map.plain if isinstance(norm.map, TurnedMap) else norm.map
+
+
 def unturned(norm: AbstractNorm, image: NDArray) -> NDArray:
     """An image without the matrix on the side of the generators."""
-    a: AbstractMap = norm.map
+    a = norm.map
     return np.linalg.solve(a.left, image.reshape(len(a.left), -1)).ravel() if isinstance(a, TurnedMap) else image

@@ -364,8 +364,8 @@ class Penalty:
         """A weight lam from which on the fit breaks nothing: where a path may begin.
 
         With r the residual of the best unbroken field, any M with map^T M = design^T r / n and dual norm at most lam
-        certifies that field; this takes the M of least length. Where the penalty is not convex, the same for the norms
-        with which the iteration begins and for those near that field.
+        certifies that field; this takes the M of least length. Where the penalty is not convex, it is that of the norms
+        with which the iteration begins, and ends where nothing is broken.
         """
         design, y = self._data(x, y)
         measured, y = self.for_values(y), y.ravel()
@@ -375,8 +375,8 @@ class Penalty:
         unbroken = vectors[:, zero]
         kept = unbroken @ np.linalg.lstsq(design @ unbroken, y, rcond=None)[0]
         slope = design.T @ (y - design @ kept) / len(y)
-        near = [norms] if self.convex else [norms, measured._norms(kept, 0.0)]
-        return max(_certificate(n, slope) for n in near)
+        multiplier = norms.apply(vectors[:, ~zero] @ ((vectors[:, ~zero].T @ slope) / values[~zero]))
+        return norms.dual(multiplier) * (1.0 + np.sqrt(TOLERANCE))  # fits are no more accurate than that
 
     @cached_property
     def _sizes(self) -> NDArray:
@@ -447,11 +447,3 @@ def _closest(design: NDArray, y: NDArray) -> Callable[[SumOfNorms], AbstractFit]
 
 def _columns_over(matrix: Any, sizes: NDArray) -> Any:
     return sparse.csr_array(matrix * (1.0 / sizes)) if sparse.issparse(matrix) else matrix / sizes
-
-
-def _certificate(norms: SumOfNorms, slope: NDArray) -> float:
-    """Dual norm of the M of least length with map^T M = slope."""
-    values, vectors = np.linalg.eigh(norms.gram)
-    moving = values > rounding(norms.gram.shape) * max(values[-1], np.finfo(np.float64).tiny)
-    vectors = vectors[:, moving]
-    return norms.dual(norms.apply(vectors @ ((vectors.T @ slope) / values[moving])))
