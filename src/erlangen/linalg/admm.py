@@ -260,18 +260,20 @@ class _Iteration:
         self.size = start.size
 
     def _first(self) -> State:
-        rho = 1.0
-        z = self.penalty.apply(self.fit.step(np.zeros(len(self.penalty.gram)), rho))
-        size = self.penalty.dual(z)
-        rho = 10.0 * self.lam / size if size > 0 else 1.0  # the first step shrinks by a tenth of the largest value
+        self.c = self.fit.step(np.zeros(len(self.penalty.gram)), 1.0)
+        z = self.penalty.apply(self.c)
+        size, rho = self.penalty.dual(z), 1.0
+        if np.linalg.norm(z) <= self._rounding():
+            z = np.zeros_like(z)
+        else:
+            rho = 10.0 * self.lam / size  # the first step shrinks by a tenth of the largest value
         return State(z, np.zeros_like(z), rho, float(np.linalg.norm(z)), (None,) * len(self.penalty.norms))
 
     def run(self, tolerance: float, most: int) -> Solution:
         """Iterate until residuals and gap are small."""
         self._quadratic()
-        if float(np.linalg.norm(self.a)) <= self._rounding() and not np.any(self.u):
-            self.z = np.zeros_like(self.z)  # data that ask for nothing: the best fit costs nothing
-            return self._solution(0, np.sqrt(tolerance))
+        if not (np.any(self.z) or np.any(self.u)) and float(np.linalg.norm(self.a)) <= self._rounding():
+            return self._solution(0, np.sqrt(tolerance))  # data that ask for nothing: the best fit costs nothing
         error, ahead, turn = 0.0, 0, BALANCE_EVERY
         primal = dual = np.inf
         for count in range(1, most + 1):
