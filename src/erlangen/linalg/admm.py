@@ -320,7 +320,7 @@ class _Iteration:
         objective = self.fit.value(self.c) + self.lam * self.penalty.value(self.a)
         gap = max(objective - self.fit.bound(self.c, inner, limit), 0.0)
         state = State(self.z, self.u, self.rho, self.size, self.starts)
-        eps = np.finfo(np.float64).eps * len(self.z)
+        eps = np.finfo(np.float64).eps * len(self.c)
         floor = eps * self.fit.value(np.zeros_like(self.c)) + self.lam * self._rounding()
         enough = max(accept * abs(objective), floor if accept >= 0 else -1.0)
         return Solution(self.c, self.z, objective, gap, count, bool(gap <= enough), state)
@@ -328,7 +328,7 @@ class _Iteration:
     def _rounding(self) -> float:
         """Rounding in the penalty: that of an image of unknowns as large as the largest."""
         largest = float(np.abs(self.c).max(initial=0.0)) * np.sqrt(np.trace(self.penalty.gram))
-        return np.finfo(np.float64).eps * len(self.z) * largest * max(self.penalty.weights, default=0.0)
+        return np.finfo(np.float64).eps * len(self.c) * largest * max(self.penalty.weights, default=0.0)
 
 
 def _cholesky(a: NDArray) -> NDArray:
