@@ -96,9 +96,8 @@ class Differentiable:
         if not isinstance(y, torch.Tensor) or y.ndim not in (1, 2) or len(y) != len(few) or not y.is_floating_point():
             shape = f"{tuple(y.shape)} of {y.dtype}" if isinstance(y, torch.Tensor) else type(y).__name__
             raise self._unfit(shape)
-        slope = None
-        if y.requires_grad:
-            slope = torch.autograd.grad(y.sum(), x, allow_unused=True)[0]
+        with torch.enable_grad():
+            slope = torch.autograd.grad(y.sum(), x, allow_unused=True)[0] if y.requires_grad else None
         if slope is None:
             raise InputError(
                 explain(

@@ -107,5 +107,5 @@ class _SpectralSum(torch.autograd.Function):
 def length(values: torch.Tensor) -> torch.Tensor:
     """Euclidean norm of all entries, with gradient zero at zero."""
     squares = values.square().sum()
-    positive = squares > 0
-    return torch.where(positive, torch.where(positive, squares, 1.0).sqrt(), 0.0)
+    zero = squares == 0
+    return torch.where(zero, 0.0, torch.where(zero, 1.0, squares).sqrt())

@@ -1,0 +1,258 @@
+"""The penalty of networks: the library's own Lie derivative, gradients away from and at kinks, clear refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import erlangen as er
+from erlangen._errors import InputError, UndecidedError
+from erlangen.derivative import LieDerivative
+from erlangen.fields import as_field
+from erlangen.nn import SymmetryPenalty, symmetry_penalty
+from erlangen.nn._penalty_spectrum import length, plain, reweighted, spectral_sum
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3))
+KINDS = ("nuclear", "scale-free", "reweighted", "frobenius")
+
+
+def mlp(d: int, c: int, *middle: nn.Module, dtype: torch.dtype = torch.float64) -> nn.Sequential:
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(d, 12), nn.Tanh(), *middle, nn.Linear(12, c)).to(dtype)
+
+
+def curved(x: np.ndarray) -> np.ndarray:
+    """Velocities that are no polynomials."""
+    return np.stack([np.sin(x), np.cos(x[:, ::-1])], axis=1)
+
+
+OUTPUTS = np.random.default_rng(5).normal(size=(3, 2, 2))
+CASES = {
+    "invariant, affine": (1, er.actions.affine(3), "invariant"),
+    "vector field, affine": (3, er.actions.affine(3), "vector"),
+    "vector field, quadratic": (3, er.actions.polynomial(3, 2, lowest=2), "vector"),
+    "more channels than coordinates": (5, er.actions.euclidean(3), "invariant"),
+    "fewer generators than passes": (3, er.actions.linear([[0.0, -1, 0], [1, 0, 0], [0, 0, 0]]), "vector"),
+    "output matrices": (2, er.actions.rotation(3).with_output(OUTPUTS), "invariant"),
+    "callable": (1, er.actions.CallableAction(curved, 3, ("s", "c")), "invariant"),
+    "callable, vector field": (3, er.actions.CallableAction(curved, 3, ("s", "c")), "vector"),
+    "representations": (3, er.rep("V", er.groups.SO(3)) >> er.rep("V", er.groups.SO(3)), "invariant"),
+}
+
+
+def lie_of(net: nn.Module, action, values: str) -> LieDerivative:
+    if not isinstance(action, er.actions.AbstractAction):
+        action = er.actions.rotation(3).with_output(np.array([a.toarray() for a in action.target.lie_images]))
+    return LieDerivative(as_field(net, kind=values), action, er.Samples.from_data(X))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_matrix_is_the_lie_derivative_along_orthonormal_generators(case):
+    c, action, values = CASES[case]
+    net = mlp(3, c)
+    lie = lie_of(net, action, values)
+    price = SymmetryPenalty(net, action, X, kind="nuclear", values=values)
+    velocity = lie.lifted.on_points(X)
+    speeds = np.einsum("npa,nqa->pq", velocity, velocity) / len(X)
+    if isinstance(action, er.actions.AbstractAction):
+        assert np.allclose(price.basis.T @ speeds @ price.basis, np.eye(price.basis.shape[1]), atol=1e-12)
+    root = np.linalg.inv(np.linalg.cholesky(speeds)).T  # any orthonormal basis has the same singular values
+    s = np.linalg.svd(lie.in_xi() @ root, compute_uv=False)
+    (found,) = price.singular_values()
+    assert np.abs(found - s).max() <= 1e-7 * s[0]
+    assert price().item() == pytest.approx(s.sum(), rel=1e-9)
+    assert SymmetryPenalty(net, action, X, kind="frobenius", values=values)().item() == pytest.approx(
+        np.linalg.norm(s), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("case", ["invariant, affine", "vector field, affine", "callable", "callable, vector field"])
+def test_scale_free_values_are_the_defects_that_discover_reports(case):
+    c, action, values = CASES[case]
+    net = mlp(3, c)
+    (s,) = SymmetryPenalty(net, action, X, kind="scale-free", values=values).singular_values()
+    assert np.abs(s[::-1] - er.discover(net, action, X, kind=values).spectrum).max() <= 1e-9
+
+
+def test_scale_free_kinds_do_not_see_the_size_of_the_function_or_the_units_of_the_points():
+    small, net, big = mlp(3, 3), mlp(3, 3), mlp(3, 3)
+    with torch.no_grad():
+        for p in small[-1].parameters():
+            p *= 1e-3
+        big[0].weight /= 100.0
+        for p in big[-1].parameters():
+            p *= 100.0
+    for kind in ("scale-free", "reweighted"):
+        there = SymmetryPenalty(net, er.actions.affine(3), X, kind=kind, values="vector")().item()
+        assert SymmetryPenalty(small, er.actions.affine(3), X, kind=kind, values="vector")().item() == pytest.approx(
+            there
+        )
+        assert SymmetryPenalty(
+            big, er.actions.affine(3), 100 * X, kind=kind, values="vector"
+        )().item() == pytest.approx(there)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", CASES)
+def test_gradients_are_those_of_differences(case, kind):
+    c, action, values = CASES[case]
+    net = mlp(3, c)
+    price = SymmetryPenalty(net, action, X, kind=kind, values=values)
+    parameters = list(net.parameters())
+    along = [torch.randn_like(p) for p in parameters]
+    gradient = torch.autograd.grad(price(), parameters, allow_unused=True)
+    slope = sum(float((g * v).sum()) for g, v in zip(gradient, along) if g is not None)
+    ends = []
+    for step in (1e-5, -2e-5):
+        with torch.no_grad():
+            for p, v in zip(parameters, along):
+                p += step * v
+        ends.append(price().item())
+    assert slope == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=2e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(7, 3), (3, 3), (2, 5)])
+@pytest.mark.parametrize("rate", [plain, reweighted])
+def test_sums_over_singular_values_pass_gradcheck(shape, rate):
+    a = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    root = torch.randn(shape[1], shape[1], dtype=torch.float64)
+    form = (root @ root.T + torch.eye(shape[1])).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a: spectral_sum(a, None, rate), a)
+    symmetric = lambda a, b: spectral_sum(a, (b + b.T) / 2, rate)  # noqa: E731
+    assert torch.autograd.gradcheck(symmetric, (a, form))
+
+
+KINKS = {
+    "zero": np.zeros((6, 3)),
+    "rank one": np.outer(np.arange(6.0), [1.0, 2.0, 2.0]),
+    "repeated": np.vstack([np.eye(3), np.zeros((3, 3))]),
+    "repeated and zero": np.diag([1.0, 1.0, 0.0]),
+    "wide": np.eye(2, 5),
+}
+
+
+@pytest.mark.parametrize("name", KINKS)
+def test_the_nuclear_norm_has_a_subgradient_at_every_kink(name):
+    a = torch.tensor(KINKS[name], requires_grad=True)
+    value = spectral_sum(a, None, plain)
+    (gradient,) = torch.autograd.grad(value, a)
+    assert gradient.isfinite().all()
+    assert torch.linalg.matrix_norm(gradient, 2) <= 1 + 1e-9  # the dual norm, and <G, A> = |A|_*
+    assert (gradient * a).sum().item() == pytest.approx(value.item(), abs=1e-12)
+    for other in torch.randn(50, *a.shape, dtype=torch.float64):
+        assert torch.linalg.matrix_norm(other, "nuc") >= value + (gradient * (other - a)).sum() - 1e-9
+    (least,) = torch.autograd.grad(length(a), a)
+    assert least.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_symmetric_and_constant_networks_have_price_zero_and_finite_gradients(kind):
+    for net in (er.nn.EquivariantMLP("V", "S", er.groups.SO(3), hidden=8, layers=1).double(), mlp(3, 1)):
+        if isinstance(net, nn.Sequential):
+            nn.init.zeros_(net[-1].weight)
+        price = symmetry_penalty(net, er.actions.rotation(3), X, kind=kind)
+        assert abs(price.item()) <= 1e-6
+        gradient = torch.autograd.grad(price, list(net.parameters()), allow_unused=True)
+        assert all(g is None or g.isfinite().all() for g in gradient)
+
+
+def test_ranks_are_counted():
+    u = np.array([1.0, -2.0, 0.5])
+    net = nn.Linear(3, 1).double()
+    net.weight.data = torch.tensor(u)[None]
+    ridge = nn.Sequential(net, nn.Tanh())
+    (s,) = SymmetryPenalty(ridge, er.actions.translation(3), X, kind="scale-free").singular_values()
+    assert np.allclose(s, [np.sqrt(3.0), 0, 0], atol=1e-7)  # all of |Df| along one of three directions
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_modules_are_priced_in_their_own_type_and_left_as_they_were(dtype):
+    net = mlp(3, 2, nn.BatchNorm1d(12), nn.Dropout(0.5), dtype=dtype).train()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    first = symmetry_penalty(net, er.actions.euclidean(3), X)
+    assert first.dtype == dtype and first.shape == () and first.requires_grad
+    assert torch.equal(first, symmetry_penalty(net, er.actions.euclidean(3), torch.tensor(X, dtype=dtype)))
+    assert all(part.training for part in net.modules())
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+    assert all(p.grad is None for p in net.parameters())
+    with torch.no_grad():
+        assert not symmetry_penalty(net, er.actions.euclidean(3), X).requires_grad
+
+
+def test_groups_with_discrete_elements_add_a_norm_for_each():
+    net = mlp(3, 1)
+    x = torch.tensor(X)
+    plus = symmetry_penalty(net, er.groups.O(3), X, kind="nuclear") - symmetry_penalty(
+        net, er.actions.rotation(3), X, kind="nuclear"
+    )
+    h = torch.tensor(er.groups.O(3).discrete[0])
+    assert plus.item() == pytest.approx(float((net(x @ h.T) - net(x)).norm()) / np.sqrt(len(X)))
+    even = nn.Sequential(nn.Linear(3, 1, bias=False).double())
+    even.register_forward_hook(lambda module, args, out: out.square())
+    for kind in KINDS:  # a finite group has no generators
+        assert abs(symmetry_penalty(even, er.groups.from_matrices(discrete=-np.eye(3)[None]), X, kind=kind)) < 1e-12
+        assert symmetry_penalty(mlp(3, 1), er.groups.from_matrices(discrete=-np.eye(3)[None]), X, kind=kind) > 0.1
+
+
+def test_found_symmetries_are_taken():
+    sym = er.discover(lambda x: (x**2).sum(axis=1), er.actions.affine(3), er.Samples.box(-1, 1, dim=3))
+    net = mlp(3, 1)
+    for kind in KINDS:
+        expected = symmetry_penalty(net, er.actions.rotation(3), X, kind=kind).item()
+        assert symmetry_penalty(net, sym, X, kind=kind).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_what_overflows_is_not_finite_and_raises_nothing():
+    for kind in KINDS:
+        net = mlp(3, 1)
+        price = SymmetryPenalty(net, er.actions.affine(3), X, kind=kind)
+        assert price().isfinite()
+        net[0].weight.data.fill_(torch.nan)
+        assert not price().isfinite()
+        price().backward()
+        with pytest.raises(UndecidedError, match="not finite"):
+            price.singular_values()
+
+
+class Mixing(nn.Module):
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+class Detached(nn.Module):
+    def forward(self, x):
+        return x.detach().sum(1)
+
+
+class Wrong(nn.Module):
+    def forward(self, x):
+        return x[None]
+
+
+@pytest.mark.parametrize(
+    ("module", "action", "x", "options", "match"),
+    [
+        (mlp(3, 1), er.actions.affine(2), X, {}, "do not fit the action"),
+        (mlp(2, 1), er.actions.affine(3), X, {}, "does not map points to values"),
+        (mlp(3, 1), er.actions.affine(3), X[:0], {}, "at least one point"),
+        (mlp(3, 1), er.actions.affine(3), X[0], {}, r"\(n, d\)"),
+        (mlp(3, 1), er.actions.affine(3), np.where(X > 2, np.nan, X), {}, "not finite"),
+        (mlp(3, 1), er.actions.affine(3), X, {"kind": "nuklear"}, "kind='nuclear'"),
+        (mlp(3, 1), er.actions.affine(3), X, {"where": "layer"}, "where='layers'"),
+        (mlp(3, 1), er.actions.affine(3), X, {"values": "vectors"}, "values='vector'"),
+        (mlp(3, 1), er.actions.affine(3), X, {"values": "vector"}, "as many channels"),
+        (mlp(3, 1), er.actions.affine(3), X, {"where": "layers"}, "says how the group acts"),
+        (mlp(3, 1), er.actions.rotation(3), np.zeros((5, 3)), {}, "generators vanish"),
+        (mlp(3, 1), None, X, {}, "Something must act"),
+        (Mixing(), er.actions.affine(3), X, {}, "which other points are in the batch"),
+        (Detached(), er.actions.affine(3), X, {}, "do not depend on its input"),
+        (Wrong(), er.actions.affine(3), X, {}, "does not map points to values"),
+        (lambda x: x, er.actions.affine(3), X, {}, "trains a network"),
+    ],
+)
+def test_what_cannot_be_priced_is_refused(module, action, x, options, match):
+    with pytest.raises(InputError, match=match):
+        symmetry_penalty(module, action, x, **options)
