@@ -18,11 +18,14 @@ if _TYPE_CHECKING:
     from erlangen.nn.linear import to_linear as to_linear
     from erlangen.nn.mlp import EquivariantBlock as EquivariantBlock
     from erlangen.nn.mlp import EquivariantMLP as EquivariantMLP
+    from erlangen.nn.monitor import SymmetryMonitor as SymmetryMonitor
     from erlangen.nn.nonlinear import Gated as Gated
     from erlangen.nn.nonlinear import NormActivation as NormActivation
     from erlangen.nn.nonlinear import Pointwise as Pointwise
     from erlangen.nn.penalty import SymmetryPenalty as SymmetryPenalty
     from erlangen.nn.penalty import symmetry_penalty as symmetry_penalty
+    from erlangen.nn.promoting import EquivariantPromotingMLP as EquivariantPromotingMLP
+    from erlangen.nn.promoting import PromotingLinear as PromotingLinear
     from erlangen.nn.scalars import InvariantScalars as InvariantScalars
     from erlangen.nn.symmetrized import AbstractSymmetrized as AbstractSymmetrized
     from erlangen.nn.symmetrized import symmetrize as symmetrize
@@ -38,7 +41,9 @@ _HOMES = {
     "augmented": ("augment",),
     "convert": ("as_equivariant", "to_subgroup"),
     "grid": ("Grid",),
+    "monitor": ("SymmetryMonitor",),
     "penalty": ("SymmetryPenalty", "symmetry_penalty"),
+    "promoting": ("EquivariantPromotingMLP", "PromotingLinear"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 

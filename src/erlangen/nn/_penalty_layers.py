@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
-from erlangen.algebra import Group, Representation
+from erlangen.algebra import Representation
 from erlangen.algebra.representation import LinearMaps
 from erlangen.nn._blocks import group_of
 from erlangen.nn._penalty_spectrum import length
@@ -97,8 +97,8 @@ def linear_parts(module: torch.nn.Module) -> list[Any]:
     return parts
 
 
-def acting_group(given: Any, parts: list[Any]) -> Group:
-    """The group of the layers; what is given must be that group, or maps between its representations."""
+def first_layer(given: Any, parts: list[Any]) -> Any:
+    """The layer whose inputs are the points; what is given must be their group, or maps between its words."""
     own = parts[0].rep_in.group
     group = given.source.group if isinstance(given, LinearMaps) else group_of(given)
     if group is not None and group != own or any(part.rep_in.group != own for part in parts):
@@ -110,7 +110,7 @@ def acting_group(given: Any, parts: list[Any]) -> Group:
                 fix=f"the group of the layers, {own.name}",
             )
         )
-    return own
+    return parts[0]
 
 
 def with_generators(parts: list[Any], basis: NDArray) -> list[LinearPart]:

@@ -114,7 +114,7 @@ class EquivariantMLP(torch.nn.Module):
         self.rep_in = as_representation(rep_in, group, "rep_in")
         self.rep_out = as_representation(rep_out, group or self.rep_in.group, "rep_out")
         self.in_features, self.out_features = self.rep_in.size, self.rep_out.size
-        middle = _hidden(self.rep_in, self.rep_out, hidden, layers)
+        middle = hidden_layers(self.rep_in, self.rep_out, hidden, layers)
         ends = [self.rep_in, *middle]
         blocks = [EquivariantBlock(a, b, activation, dtype=dtype, device=device) for a, b in zip(ends, middle)]
         self.blocks = torch.nn.Sequential(*blocks)
@@ -195,12 +195,19 @@ def mixed(rep_in: Representation, rep_out: Representation, channels: int) -> Rep
     return collected(group, list(zip(words, counts)))
 
 
-def _hidden(
+def hidden_layers(
     rep_in: Representation,
     rep_out: Representation,
     hidden: int | Representation | Sequence[Representation],
     layers: int,
 ) -> list[Representation]:
+    """Representations of the hidden layers: shared between words, the same for all, or one for each.
+
+    Raises
+    ------
+    InputError
+        If they are none of these.
+    """
     if isinstance(hidden, Representation):
         return [hidden] * layers
     if isinstance(hidden, int) and not isinstance(hidden, bool) and hidden > 0:

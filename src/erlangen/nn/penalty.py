@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
-from erlangen.actions import AbstractAction
+from erlangen.actions import AbstractAction, linear
 from erlangen.derivative import Samples
 from erlangen.fields import polynomial_field
 from erlangen.nn._penalty_generators import Generators, at_points, orthonormal
-from erlangen.nn._penalty_layers import Pair, acting_group, linear_parts, stacked, summed, with_generators
+from erlangen.nn._penalty_layers import Pair, first_layer, linear_parts, stacked, summed, with_generators
 from erlangen.nn._penalty_module import Differentiable, as_points
 from erlangen.nn._penalty_spectrum import Rate, length, plain, priced, reweighted, spectral_sum, spectrum
 from erlangen.verbs._enforce_request import Element, read
@@ -112,6 +112,8 @@ class SymmetryPenalty:
     ----------
     basis : ndarray (p, r)
         Orthonormal combinations of the generators: the columns of A.
+    pairs : callable
+        Makes the matrices A, each with the form that it is relative to, or None.
 
     Examples
     --------
@@ -137,24 +139,25 @@ class SymmetryPenalty:
         relative, points = kind in RELATIVE, as_points(x)
         rate = reweighted if kind == "reweighted" else plain
         self.basis: NDArray
-        self._pairs: Callable[[], list[Pair]]
+        self.pairs: Callable[[], list[Pair]]
         self._prices: Callable[[], list[torch.Tensor]] | None = None
         if where == "ends":
             ends = Ends.read(module, action, points, values)
-            self.basis, self._pairs = ends.basis, partial(ends.pairs, relative)
+            self.basis, self.pairs = ends.basis, partial(ends.pairs, relative)
             if kind != "frobenius" and ends.basis.shape[1]:
                 self._prices = partial(ends.prices, rate, relative)
         else:
             found = linear_parts(module)
-            group, rep = acting_group(action, found), found[0].rep_in
-            acts = read(_constant(points, 1, "invariant"), rep >> rep, Samples.from_data(points), None).lie.action
-            self.basis = orthonormal(acts, points, rep.size) if len(group.lie_algebra) else np.zeros((0, 0))
+            rep = first_layer(action, found).rep_in
+            _check_dim(points, rep.size)
+            images = np.array([image.toarray() for image in rep.lie_images]).reshape(-1, rep.size, rep.size)
+            self.basis = orthonormal(linear(images), points, 1) if len(images) else np.zeros((0, 0))
             parts = with_generators(found, self.basis)
-            self._pairs = partial(summed if where == "layers" else stacked, parts, relative)
+            self.pairs = partial(summed if where == "layers" else stacked, parts, relative)
 
     def __call__(self) -> torch.Tensor:
         """The price, to be differentiated with respect to the parameters."""
-        prices = [self._price(*pair) for pair in self._pairs()] if self._prices is None else self._prices()
+        prices = [self._price(*pair) for pair in self.pairs()] if self._prices is None else self._prices()
         return torch.stack(prices).sum()
 
     def singular_values(self) -> list[NDArray]:
@@ -166,7 +169,7 @@ class SymmetryPenalty:
             Where the network is not finite.
         """
         with torch.no_grad():
-            found = [spectrum(*pair) for pair in self._pairs()]
+            found = [spectrum(*pair) for pair in self.pairs()]
         if any(one is None for one in found):
             raise UndecidedError("The network is not finite at these points: it has no singular values there.")
         return [one[0].cpu().numpy() for one in found if one is not None]
@@ -204,16 +207,7 @@ class Ends:
     @classmethod
     def read(cls, module: torch.nn.Module, acting: Any, x: NDArray, values: str) -> Ends:
         """Check what was given and evaluate the generators."""
-        dim = getattr(acting, "point_dim", x.shape[1])
-        if dim != x.shape[1]:
-            raise InputError(
-                explain(
-                    "The points do not fit the action.",
-                    given=f"points of shape {x.shape}, an action on R^{dim}",
-                    expected=f"shape (n, {dim})",
-                    fix=f"points with {dim} coordinates, or an action on R^{x.shape[1]}",
-                )
-            )
+        _check_dim(x, getattr(acting, "point_dim", x.shape[1]))
         network = Differentiable(module, x)
         request = read(_constant(x, network.channels, values), acting, Samples.from_data(x), None)
         action = request.lie.lifted
@@ -310,6 +304,18 @@ def _constant(x: NDArray, channels: int, values: str) -> Any:
             )
         )
     return polynomial_field(x.shape[1], 0, np.zeros((channels, 1)), values)
+
+
+def _check_dim(x: NDArray, dim: int) -> None:
+    if x.shape[1] != dim:
+        raise InputError(
+            explain(
+                "The points do not fit the action.",
+                given=f"points of shape {x.shape}, an action on R^{dim}",
+                expected=f"shape (n, {dim})",
+                fix=f"points with {dim} coordinates, or an action on R^{x.shape[1]}",
+            )
+        )
 
 
 def one_of(what: str, given: Any, known: tuple[str, ...]) -> str:

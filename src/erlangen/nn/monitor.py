@@ -1,0 +1,91 @@
+"""What a network breaks while it is trained: one number for each generator, to be logged."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.linalg.rank import Threshold
+from erlangen.nn._penalty_generators import at_points
+from erlangen.nn._penalty_module import as_points
+from erlangen.nn._penalty_spectrum import spectrum
+from erlangen.nn.penalty import VALUES, Ends, one_of
+
+
+@final
+class SymmetryMonitor:
+    """Relative defect of each generator of an action, and how many independent ones are broken.
+
+    A call takes one Jacobian and returns plain numbers: hand them to any logger. 0 is kept, and 1 is what an
+    unrelated direction gives, as in `erlangen.discover`. The *broken rank* counts all combinations: a rotation
+    about a centre that is none of the generators is kept although each single generator may be broken.
+
+    Parameters
+    ----------
+    module, action, x, values
+        As in `symmetry_penalty`; the module is kept, and follows training.
+    names : sequence of str, optional
+        Names of the generators; by default as the action writes them.
+    delta : float
+        Relative defect above which a direction counts as broken.
+
+    Raises
+    ------
+    InputError
+        As `symmetry_penalty` does, or where names do not fit the generators.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> net = torch.nn.Linear(2, 1)
+    >>> net.weight.data = torch.tensor([[1.0, 0.0]])
+    >>> monitor = SymmetryMonitor(net, er.actions.translation(2), torch.eye(2), names=["in x", "in y"])
+    >>> {name: round(defect, 2) for name, defect in monitor().items()}
+    {'in x': 1.41, 'in y': 0.0, 'broken rank': 1}
+    """
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        action: Any,
+        x: torch.Tensor | NDArray,
+        *,
+        values: str = "invariant",
+        names: Any = None,
+        delta: float = Threshold().delta,
+    ) -> None:
+        one_of("values", values, VALUES)
+        points = as_points(x)
+        self.delta = delta
+        self.ends = Ends.read(module, action, points, values)
+        acts, network = self.ends.action, self.ends.network
+        self.names = tuple(str(name) for name in (acts.names if names is None else names))
+        if len(set(self.names)) != acts.n_generators:
+            raise InputError(
+                explain(
+                    "Each generator needs a name of its own.",
+                    given=f"names={list(self.names)}",
+                    expected=f"{acts.n_generators} different names",
+                    fix=f"names={[f'generator {k + 1}' for k in range(acts.n_generators)]}",
+                )
+            )
+        self._single = at_points(acts, np.eye(acts.n_generators), points, network.channels, network.like)
+
+    def __call__(self) -> dict[str, float]:
+        """Defects by name, those of discrete elements after them, and last the broken rank."""
+        with torch.no_grad():
+            pairs = self.ends.pairs(relative=True)
+            found = [spectrum(rows, form) for rows, form in pairs]
+            singular = [np.array([np.nan]) if one is None else one[0].cpu().numpy() for one in found]
+            f, jacobian = self.ends.network.jacobian()
+            rows = self._single.in_units(self._single.rows(f, jacobian @ self._single.velocity))
+            sizes = self._single.form(f, jacobian).diagonal()
+        squares = rows.square().sum(0)
+        defects = torch.where(squares == 0, 0.0, (squares / sizes).sqrt()).tolist()
+        out = dict(zip(self.names, defects, strict=True))
+        out.update({f"discrete element {k + 1}": float(s[0]) for k, s in enumerate(singular[1:])})
+        return {**out, "broken rank": int(np.sum(singular[0] > self.delta))}
