@@ -2,6 +2,7 @@
 
 from erlangen.verbs._measure import Defect as Defect
 from erlangen.verbs._measure import coefficients_of as coefficients_of
+from erlangen.verbs._promote_select import Selected as Selected
 from erlangen.verbs._sort import Found as Found
 from erlangen.verbs._sort import Generator as Generator
 from erlangen.verbs.closure import Closure as Closure

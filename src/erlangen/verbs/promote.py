@@ -23,6 +23,7 @@ from erlangen.verbs._promote_data import check_data, check_eps, check_same_famil
 from erlangen.verbs._promote_maps import LieMap, element_map, joined_map, lie_map, orthonormal_generators
 from erlangen.verbs._promote_result import Promoted as Promoted
 from erlangen.verbs._promote_result import assemble
+from erlangen.verbs._promote_select import Selected, select
 from erlangen.verbs._promote_solve import Problem, solve
 from erlangen.verbs._promote_terms import AbstractTerm, Block, Frobenius, Moved, Nuclear, Reweighted, ScaleFree
 from erlangen.verbs.operators import check_size, operator_penalty
@@ -359,6 +360,66 @@ class Penalty:
                 found.append(measured._fitted(problem, lam, start, tolerance))
                 start = found[-1].state
         return found
+
+    def select(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        lams: Sequence[float] | None = None,
+        folds: int | Iterable[tuple[ArrayLike, ArrayLike]] = 10,
+        debias: bool = True,
+        l1: float = 0.0,
+        rng: int | np.random.Generator = 0,
+    ) -> Selected:
+        """Let the data choose what is broken, by cross-validation, and refit with the rest kept.
+
+        The path of promoted fits suggests numbers of broken generators and sets of broken discrete elements. For each,
+        the least squares fit among *all* fields that keep as much is found: a nuclear norm shrinks what it does not
+        drop, and this does not. Chosen is the one that keeps most and whose held-out error is within one standard
+        error of the best, among them the promoted fit of least error itself.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        y : array_like (n,) or (n, c)
+            Values there.
+        lams : sequence of float, optional
+            Weights of the path; twenty from :meth:`largest_weight` down to a ten-thousandth of it, and zero.
+        folds : int or iterable of (train, test)
+            Parts into which rows are split at random, or pairs of rows: whole runs of one system belong together.
+        debias : bool
+            Whether to refit. Otherwise the largest weight is taken whose error is within one standard error of the
+            least.
+        l1 : float
+            Weight of the sum of absolute parameters, beside the penalty; refits are without.
+        rng : int or numpy.random.Generator
+            Splits the rows.
+
+        Raises
+        ------
+        UndecidedError
+            When there are too few data.
+
+        References
+        ----------
+        Breiman, Friedman, Olshen, Stone, Classification and regression trees, 1984, section 3.4.3 (the
+        one-standard-error rule).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import erlangen as er
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.uniform(-1, 1, (18, 5))
+        >>> y = (1 + x @ [0.6, 0, 0.8, 0, 0]) ** 2 + 0.02 * rng.normal(size=18)
+        >>> penalty = er.promote(er.fields.Polynomial(degree=2, dim=5).as_field(), er.actions.translation(5))
+        >>> found = penalty.select(x, y)
+        >>> found.broken_rank, found.kept.shape
+        (1, (5, 4))
+        """
+        return select(self, x, y, lams=lams, folds=folds, debias=debias, l1=l1, rng=rng)
 
     def largest_weight(self, x: ArrayLike, y: ArrayLike) -> float:
         """A weight lam from which on the fit breaks nothing: where a path may begin.
