@@ -104,6 +104,21 @@ def test_the_inner_product_decides_what_a_generator_costs(inner):
     assert np.allclose(penalty.generators, np.eye(3) / np.sqrt(2 / 3 if inner == "speed" else 2))
 
 
+@pytest.mark.parametrize("action", [er.actions.translation(3), er.actions.affine(3)], ids=["translations", "affine"])
+def test_relative_speeds_do_not_depend_on_units(action):
+    """The same function over columns in other units: the value is the same, where the action may have any units."""
+    rng, units, family = np.random.default_rng(9), np.array([1e-3, 1.0, 50.0]), scalar(2, 3)
+    x = rng.normal(size=(30, 3))
+    values = family.with_theta(rng.normal(size=10)).value(x)[:, 0]
+    priced = {}
+    for inner in ("relative", "speed"):
+        thetas = [np.linalg.lstsq(family.features(x * u)[:, 0], values)[0] for u in (1.0, units)]
+        both = zip((1.0, units), thetas, strict=True)
+        priced[inner] = [promote(family, action, x * u, inner=inner).value(theta) for u, theta in both]
+    assert np.isclose(*priced["relative"])
+    assert not np.isclose(*priced["speed"])
+
+
 def test_the_basis_of_the_generators_does_not_matter():
     family, action = CASES["scalar, se(3)"]
     rng = np.random.default_rng(4)

@@ -11,16 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
-from erlangen.actions import PolynomialAction
-from erlangen.derivative import LieDerivative
+from erlangen.actions import AbstractAction, PolynomialAction
+from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.coefficients import CoefficientMap, substituted
 from erlangen.derivative.measures import orthonormal_change
+from erlangen.derivative.scales import point_scales, unit_groups
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.polynomials import monomials
 from erlangen.linalg.qr import StreamedQR, rounding, triangular_factor
 from erlangen.verbs._enforce_request import Element, Request, moved_values
 
-INNER = ("speed", "coefficients")
+INNER = ("speed", "relative", "coefficients")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,29 +103,37 @@ def _form(lie: LieDerivative, inner: str | ArrayLike) -> NDArray:
                 )
             )
         return (action.matrix @ action.matrix.T).toarray()
+    spread = _spread(lie.samples, lie.lifted) if inner == "relative" else np.ones(lie.samples.dim)
     if lie.samples.measure is None or not isinstance(action, PolynomialAction) or action.n_generators != p:
-        return _sampled_speed(lie)
-    return _exact_speed(lie, action)
+        return _sampled_speed(lie, spread)
+    return _exact_speed(lie, action, spread)
 
 
-def _exact_speed(lie: LieDerivative, action: PolynomialAction) -> NDArray:
-    """Integrate xi_k . xi_l over the measure of the samples."""
+def _exact_speed(lie: LieDerivative, action: PolynomialAction, spread: NDArray) -> NDArray:
+    """Integrate xi_k . xi_l over the measure of the samples, lengths in units of spread ``(d,)``."""
     assert lie.samples.measure is not None
     change = orthonormal_change(lie.samples.measure, action.exponents)
     r, form = len(action.exponents), sparse.csr_array((action.n_generators,) * 2)
     for a in range(action.point_dim):
-        rows = action.matrix[:, a * r : (a + 1) * r] @ change.T
+        rows = action.matrix[:, a * r : (a + 1) * r] @ change.T * (1.0 / spread[a])
         form = form + rows @ rows.T
     return form.toarray()
 
 
-def _sampled_speed(lie: LieDerivative) -> NDArray:
-    """Weighted sum of xi_k . xi_l over the samples."""
+def _spread(samples: Samples, action: AbstractAction) -> NDArray:
+    """Scale ``(d,)`` of each coordinate, one for those that share a unit: a length in metres or millimetres is one."""
+    if not np.any(samples.std > 0):
+        return np.ones(samples.dim)
+    return point_scales(samples, unit_groups(action))
+
+
+def _sampled_speed(lie: LieDerivative, spread: NDArray) -> NDArray:
+    """Weighted sum of xi_k . xi_l over the samples, lengths in units of spread ``(d,)``."""
     stream = StreamedQR(lie.lifted.n_generators)
     for start in range(0, len(lie.samples), lie.block_size):
         block = slice(start, start + lie.block_size)
         velocity = lie.lifted.on_points(lie.samples.points[block])
-        velocity = velocity * np.sqrt(lie.samples.weights[block])[:, None, None]
+        velocity = velocity / spread * np.sqrt(lie.samples.weights[block])[:, None, None]
         stream.update(velocity.transpose(0, 2, 1).reshape(-1, velocity.shape[1]))
     factor = stream.factor()
     return factor.T @ factor

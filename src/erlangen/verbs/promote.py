@@ -70,10 +70,11 @@ def promote(
         ``"frobenius"``: the root of the sum of squares, which keeps or breaks all generators together.
         ``"reweighted"``: e log(1 + s_i / e), with e = eps times the spread of the values that are fitted.
         ``"scale-free"``: singular values relative to |Df| |xi|, a soft count. The first two are convex.
-    inner : {"speed", "coefficients"} or ndarray (p, p)
+    inner : {"speed", "relative", "coefficients"} or ndarray (p, p)
         Inner product of the generators, which says how long each is and so what it costs to break it. ``"speed"`` is
-        the mean of xi_k(x) . xi_l(x) over the samples; ``"coefficients"`` takes the coefficients of polynomial
-        generators as orthonormal, as the source paper does. None of them depends on f.
+        the mean of xi_k(x) . xi_l(x) over the samples; ``"relative"`` the same in units of the samples' spread, one
+        unit for coordinates that the action mixes: metres or millimetres then cost the same. ``"coefficients"`` takes
+        the coefficients of polynomial generators as orthonormal, as the source paper does. None depends on f.
     eps : float
         For the kinds that are not convex: which singular values count as small, relative to the values, or to slopes.
     discrete : sequence, optional
