@@ -24,6 +24,8 @@ from erlangen.nn.nonlinear import Activation, Gated
 from erlangen.nn.penalty import SymmetryPenalty
 from erlangen.verbs import Symmetry
 
+Points = torch.Tensor | NDArray | None
+
 SPREAD = 0.01
 """Size of the part of a weight that breaks the group at the start, where the whole has size 1."""
 
@@ -195,9 +197,7 @@ class EquivariantPromotingMLP(torch.nn.Module):
         """Values ``(..., N_out)`` of ``x (..., N_in)``."""
         return self.last(self.blocks(x))
 
-    def penalty(
-        self, x: torch.Tensor | NDArray | None = None, *, kind: str = "reweighted", where: str = "stacked"
-    ) -> SymmetryPenalty:
+    def penalty(self, x: Points = None, *, kind: str = "reweighted", where: str = "stacked") -> SymmetryPenalty:
         """The price of what is broken: make it once, on the device of the parameters, and call it in every step.
 
         Parameters
@@ -220,20 +220,24 @@ class EquivariantPromotingMLP(torch.nn.Module):
         points = np.sqrt(self.in_features) * np.eye(self.in_features) if x is None else x
         return SymmetryPenalty(self, self.rep_in >> self.rep_out, points, kind=kind, where=where)
 
-    def defects(self) -> NDArray:
-        """Relative defects ``(r,)`` of the layers together, ascending: 0 where no layer breaks, 1 is unrelated."""
-        return self._directions()[0]
+    def defects(self, x: Points = None) -> NDArray:
+        """Relative defects ``(r,)``, ascending: 0 where nothing breaks, 1 is unrelated.
 
-    def broken_rank(self, delta: float = Threshold().delta) -> int:
-        """Number of independent generators that some layer breaks: with a relative defect above ``delta``."""
-        return int(np.sum(self.defects() > delta))
+        Of the layers together or, with points ``x (n, N_in)``, of the function that they make. Layers can break more
+        than the function does: what one of them breaks, the next can undo.
+        """
+        return self._directions(x)[0]
 
-    def kept(self, delta: float = Threshold().delta) -> NDArray:
-        """Orthonormal combinations ``(p, k)`` of the generators of the group that no layer breaks."""
-        s, directions = self._directions()
+    def broken_rank(self, x: Points = None, *, delta: float = Threshold().delta) -> int:
+        """Number of independent broken generators: of relative defect above ``delta``."""
+        return int(np.sum(self.defects(x) > delta))
+
+    def kept(self, x: Points = None, *, delta: float = Threshold().delta) -> NDArray:
+        """Orthonormal combinations ``(p, k)`` of the generators of the group that are not broken."""
+        s, directions = self._directions(x)
         return np.linalg.qr(directions[:, s <= delta])[0]
 
-    def subgroup(self, delta: float = Threshold().delta) -> Group:
+    def subgroup(self, x: Points = None, *, delta: float = Threshold().delta) -> Group:
         """The group of what is kept, generators and discrete elements, closed within the error of the generators.
 
         Raises
@@ -241,14 +245,15 @@ class EquivariantPromotingMLP(torch.nn.Module):
         UndecidedError
             Where nothing is kept, or what is kept is near no closed algebra.
         """
-        group, kept = self.rep_in.group, self.kept(delta)
-        sizes = [float(s[0]) for s in self.penalty(kind="scale-free").singular_values()[1:]]
+        group, kept = self.rep_in.group, self.kept(x, delta=delta)
+        price = self.penalty(x, kind="scale-free", where="stacked" if x is None else "ends")
+        sizes = [float(s[0]) for s in price.singular_values()[1:]]
         elements = group.discrete[[size <= delta for size in sizes]] if sizes else group.discrete
         if kept.shape[1] == 0 and len(elements) == 0:
             raise UndecidedError(
                 explain(
                     "Nothing is kept: there is no subgroup to go on with.",
-                    given=f"relative defects from {self.defects().min(initial=np.inf):.2g} on, delta={delta:g}",
+                    given=f"relative defects from {self.defects(x).min(initial=np.inf):.2g} on, delta={delta:g}",
                     expected="a generator that no layer breaks",
                     fix="a larger weight of the penalty, or a larger delta",
                 )
@@ -259,7 +264,7 @@ class EquivariantPromotingMLP(torch.nn.Module):
         name = f"subgroup of {group.name}"
         return from_matrices(lie_algebra=algebra, discrete=elements, name=name).nearest_closed()
 
-    def to_equivariant(self, subgroup: Group | None = None, delta: float = Threshold().delta) -> torch.nn.Module:
+    def to_equivariant(self, subgroup: Group | None = None) -> torch.nn.Module:
         """A copy in which every linear layer commutes with a subgroup exactly: the closest one, to be trained on.
 
         Without a price, training then undoes what the price has shrunk.
@@ -267,25 +272,23 @@ class EquivariantPromotingMLP(torch.nn.Module):
         Parameters
         ----------
         subgroup : Group, optional
-            In the group of the network; that of :meth:`subgroup` by default.
-        delta : float
-            See :meth:`subgroup`.
+            In the group of the network; by default the one that all layers keep, :meth:`subgroup`.
 
         Returns
         -------
         torch.nn.Module
             Of the same structure, with `EquivariantLinear` layers.
         """
-        twin = to_subgroup(self, self.subgroup(delta) if subgroup is None else subgroup)
+        twin = to_subgroup(self, self.subgroup() if subgroup is None else subgroup)
         for name, part in list(twin.named_modules()):
             if isinstance(part, PromotingLinear):
                 parent, _, key = name.rpartition(".")
                 setattr(twin.get_submodule(parent), key, part.to_equivariant()[0])
         return twin
 
-    def _directions(self) -> tuple[NDArray, NDArray]:
+    def _directions(self, x: Points) -> tuple[NDArray, NDArray]:
         """Relative defects, ascending, and the combinations ``(p, r)`` of generators that they belong to."""
-        price = self.penalty(kind="scale-free")
+        price = self.penalty(x, kind="scale-free", where="stacked" if x is None else "ends")
         if price.basis.shape[1] == 0:
             return np.zeros(0), np.zeros((len(self.rep_in.group.lie_algebra), 0))
         with torch.no_grad():
