@@ -57,9 +57,10 @@ class Cell:
         return self._promote(er.Samples.box(-1, 1, dim=self.m, n=64), "speed")
 
     def paper(self, seed: int) -> Penalty:
-        """The penalty as published: sums over just enough points, generators orthonormal in their coefficients."""
+        """The penalty as published: ``er.Samples.paper``, generators orthonormal in their coefficients."""
         degree = self.degree - 1 if self.kind == "T" else self.degree
-        points = jax_uniform(seed, comb(self.m + degree, degree) + 1, self.m)
+        n = len(er.Samples.paper(dim=self.m, degree=degree))
+        points = jax_uniform(seed, n, self.m)  # the published stream of random numbers
         return self._promote(er.Samples.from_data(points), "coefficients")
 
     def _promote(self, samples: er.Samples, inner: str) -> Penalty:
@@ -151,7 +152,7 @@ def rival(problem: Problem, penalty: Penalty, most: int = 2500) -> Recovery:
     """Bisection with cvxpy's nuclear norm and SCS, for the same penalty."""
     import cvxpy
 
-    table, maps = exponents(problem.cell.m, problem.cell.degree), penalty.map
+    table, maps = exponents(problem.cell.m, problem.cell.degree), penalty.blocks[0].map
 
     def solve(x: NDArray, y: NDArray) -> tuple[NDArray | None, int]:
         theta = cvxpy.Variable(len(problem.theta))

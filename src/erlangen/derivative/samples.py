@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +20,7 @@ DEFAULT_POINTS = 4096
 class Samples:
     """Points ``(n, d)`` with weights ``(n,)`` that add up to one, and the measure behind them.
 
-    Build one with :meth:`box`, :meth:`gaussian`, :meth:`sphere` or :meth:`from_data`.
+    Build one with :meth:`box`, :meth:`gaussian`, :meth:`sphere`, :meth:`paper` or :meth:`from_data`.
 
     Attributes
     ----------
@@ -93,6 +94,34 @@ class Samples:
         """Uniform points on the sphere of a radius in R^dim."""
         x = np.random.default_rng(rng).normal(size=(n, dim))
         return cls.from_data(radius * x / np.linalg.norm(x, axis=1, keepdims=True))
+
+    @classmethod
+    def paper(cls, *, dim: int, degree: int, rng: int | np.random.Generator = 0) -> Samples:
+        """Points as in the experiments of the source paper: uniform on the box from -1 to 1, just enough of them.
+
+        One more than there are monomials of ``degree``, which is that of the polynomials to be told apart: Lie
+        derivatives of polynomials of degree D have degree D - 1 under translations, and D under affine generators.
+        For comparison: the box itself integrates exactly.
+
+        References
+        ----------
+        Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8, and its companion code.
+
+        Examples
+        --------
+        >>> Samples.paper(dim=10, degree=1).points.shape
+        (12, 10)
+        """
+        if dim < 1 or degree < 0:
+            raise InputError(
+                explain(
+                    "There are no such polynomials.",
+                    given=f"degree {degree} in {dim} coordinates",
+                    expected="degree >= 0 and dim >= 1",
+                    fix="Samples.paper(dim=10, degree=2)",
+                )
+            )
+        return cls.from_data(np.random.default_rng(rng).uniform(-1.0, 1.0, (comb(dim + degree, degree) + 1, dim)))
 
     @classmethod
     def from_data(cls, points: ArrayLike, weights: ArrayLike | None = None) -> Samples:

@@ -241,9 +241,11 @@ class SumOfNorms:
         """Least s with ``v / s`` in the subdifferential of the penalty at zero."""
         return max(norm.dual(p) / w for norm, w, p in zip(self.norms, self.weights, self.split(v), strict=True))
 
-    def prox(self, v: NDArray, t: float, starts: Sequence[NDArray | None], error: float) -> tuple[NDArray, list]:
+    def prox(
+        self, v: NDArray, t: float, starts: Sequence[NDArray | None], error: float
+    ) -> tuple[NDArray, tuple[NDArray | None, ...]]:
         """Minimiser of ``t value(z) + |z - v|^2 / 2``, and with what each norm starts the next time."""
         parts = zip(self.norms, self.weights, self.split(v), starts, strict=True)
         done = [norm.prox(p, t * w, start, error) for norm, w, p, start in parts]
         images = [z for z, _ in done]
-        return images[0] if len(images) == 1 else np.concatenate(images), [basis for _, basis in done]
+        return images[0] if len(images) == 1 else np.concatenate(images), tuple(basis for _, basis in done)

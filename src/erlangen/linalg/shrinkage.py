@@ -11,13 +11,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy.linalg import lapack
 
 SMALL_SIDE = 32
 """Smaller side up to which a plain singular value decomposition is as fast as anything else."""
 
 SPARE = 10
 """Singular vectors kept beyond the rank, so that one that grows is seen before it counts."""
+
+LOW_RANK = 2
+"""A start with no more vectors than the smaller side over this is corrected; others take as long as starting anew."""
+
+SINGLE = float(np.finfo(np.float32).eps)
+"""Rounding in single precision."""
 
 ROUNDS = 4
 """Corrections of the last singular vectors before a full decomposition is the cheaper way."""
@@ -82,12 +88,12 @@ def shrink(v: NDArray, t: float, *, start: NDArray | None = None, error: float =
     [2.25, 0.25]
     """
     side = min(v.shape)
-    if start is not None and error > 0.0 and side > SMALL_SIDE and 3 * start.shape[1] <= side:
+    if start is not None and error > 0.0 and side > SMALL_SIDE and LOW_RANK * start.shape[1] <= side:
         found = _partial(v, t, start, error)
         if found is not None:
             return found
     if side > SMALL_SIDE:
-        found = _on_the_smaller_side(v, t)
+        found = _on_the_smaller_side(v, t, error)
         if found is not None:
             return found
     left, s, right = np.linalg.svd(v, full_matrices=False)
@@ -101,22 +107,35 @@ def _lowered(left: NDArray, s: NDArray, right: NDArray, t: float, method: str) -
     return Shrunk((left[:, :r] * values) @ right[:, :r].T, values, right[:, : r + SPARE], method)
 
 
-def _on_the_smaller_side(v: NDArray, t: float) -> Shrunk | None:
+def _on_the_smaller_side(v: NDArray, t: float, error: float) -> Shrunk | None:
     """From the eigenvectors of the smaller of V V^T and V^T V; None where t is within the rounding of the squares.
 
     Squares have errors of eps s_max^2, so singular values above t have errors of eps s_max^2 / (2 t). Those far below
-    t lose their digits, and are dropped anyway.
+    t lose their digits, and are dropped anyway. Eigenvectors in single precision take half the time, and serve where
+    that error, for all vectors together, is allowed; lengths are taken in double precision all the same.
     """
     wide = v.shape[0] <= v.shape[1]
-    squares, vectors = linalg.eigh(v @ v.T if wide else v.T @ v, driver="evd", check_finite=False)
-    s = np.sqrt(np.maximum(squares[::-1], 0.0))
-    if t <= np.sqrt(np.finfo(np.float64).eps * len(s)) * s[0]:
-        return None
-    kept = min(int(np.sum(s > t)) + SPARE, len(s))
-    vectors, s = vectors[:, ::-1][:, :kept], s[:kept]
-    others = (v.T if wide else v) @ vectors / np.where(s > 0, s, 1.0)
-    left, right = (vectors, others) if wide else (others, vectors)
-    return _lowered(left, s, right, t, "gram")
+    a = v if wide else v.T
+    gram = a @ a.T
+    side = len(gram)
+    vectors = None
+    if t * error > 0.0:
+        squares, vectors, failed = lapack.ssyevd(gram.astype(np.float32))
+        if failed or SINGLE * np.sqrt(side) * squares[-1] > t * error:
+            vectors = None
+    if vectors is None:
+        squares, vectors, failed = lapack.dsyevd(gram)
+        if failed or t <= np.sqrt(np.finfo(np.float64).eps * side) * np.sqrt(max(squares[-1], 0.0)):
+            return None
+    kept = min(int(np.count_nonzero(squares > t * t)) + SPARE, side)
+    vectors = vectors[:, ::-1][:, :kept].astype(np.float64)
+    others = vectors.T @ a
+    s = np.sqrt(np.einsum("ij,ij->i", others, others))
+    r = int(np.count_nonzero(s > t))
+    lowered = np.maximum(s[:r] - t, 0.0)  # descending up to rounding: next to t one may be out of order
+    matrix = (vectors[:, :r] * (lowered / s[:r])) @ others[:r]
+    basis = (others / np.where(s > 0, s, 1.0)[:, None]).T if wide else vectors
+    return Shrunk(matrix if wide else matrix.T, lowered, basis, "gram")
 
 
 def _partial(v: NDArray, t: float, start: NDArray, error: float) -> Shrunk | None:
