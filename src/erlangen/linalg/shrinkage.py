@@ -119,7 +119,7 @@ def _on_the_smaller_side(v: NDArray, t: float, error: float) -> Shrunk | None:
     gram = a @ a.T
     side = len(gram)
     vectors = None
-    if t * error > 0.0:
+    if SINGLE * np.sqrt(side) * gram.diagonal().max() < t * error:
         squares, vectors, failed = lapack.ssyevd(gram.astype(np.float32))
         if failed or SINGLE * np.sqrt(side) * squares[-1] > t * error:
             vectors = None
