@@ -42,6 +42,26 @@ class Generators:
     units: torch.Tensor
     tensors: Tensors
 
+    def along(self, jacobian: torch.Tensor) -> torch.Tensor:
+        """Derivatives ``Df . xi (n, c, r)`` from Jacobians ``(n, c, d)``."""
+        if not self._scalar:
+            return jacobian @ self.velocity
+        # One small product in place of n: the velocities of all points would have to come from memory.
+        outer = jacobian[:, 0, :, None] * self.tensors["point_features"][:, None, :]
+        return (outer.flatten(1) @ self.tensors["coefficients"].flatten(0, 1))[:, None]
+
+    def along_back(self, grad: torch.Tensor) -> torch.Tensor:
+        """Gradient with respect to the Jacobians from that of `along`."""
+        if not self._scalar:
+            return grad @ self.velocity.transpose(1, 2)
+        coefficients = self.tensors["coefficients"]
+        outer = (grad[:, 0] @ coefficients.flatten(0, 1).T).unflatten(1, coefficients.shape[:2])
+        return (outer @ self.tensors["point_features"][:, :, None]).transpose(1, 2)
+
+    @property
+    def _scalar(self) -> bool:
+        return len(self.units) == 1 and "point_features" in self.tensors
+
     def carried(self, f: torch.Tensor) -> torch.Tensor | None:
         """Velocities ``tau f (n, c, r)`` of the values ``f (n, c)``; None where they stay."""
         features = self._value_features(f)

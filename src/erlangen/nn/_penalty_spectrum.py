@@ -84,8 +84,8 @@ def priced(
     s = torch.where(s > math.sqrt(a.shape[1] * torch.finfo(torch.float64).eps) * s[0], s, 0.0)
     terms, slopes = rate(s)
     shares = torch.where(s > 0, slopes / s.clamp(min=torch.finfo(s.dtype).tiny), 0.0)
-    grad = a @ ((w * shares) @ w.T).to(a.dtype)
-    return terms.sum().to(a.dtype), grad, None if form is None else (-0.5 * (w * (slopes * s)) @ w.T).to(form.dtype)
+    w, shares, relative = (part.to(a.dtype) for part in (w, shares, slopes * s))
+    return terms.sum().to(a.dtype), a @ ((w * shares) @ w.T), None if form is None else (-0.5 * w * relative) @ w.T
 
 
 class _SpectralSum(torch.autograd.Function):

@@ -82,7 +82,7 @@ class SymmetryMonitor:
             found = [spectrum(rows, form) for rows, form in pairs]
             singular = [np.array([np.nan]) if one is None else one[0].cpu().numpy() for one in found]
             f, jacobian = self.ends.network.jacobian()
-            rows = self._single.in_units(self._single.rows(f, jacobian @ self._single.velocity))
+            rows = self._single.in_units(self._single.rows(f, self._single.along(jacobian)))
             sizes = self._single.form(f, jacobian).diagonal()
         squares = rows.square().sum(0)
         defects = torch.where(squares == 0, 0.0, (squares / sizes).sqrt()).tolist()

@@ -242,7 +242,7 @@ class Ends:
             if found is not None:
                 return found[0], found[1], found[1]
         f, jacobian = self.network.jacobian()
-        return f, jacobian, jacobian @ velocity
+        return f, jacobian, self.generators.along(jacobian)
 
     def _relative(self, rows: torch.Tensor, f: torch.Tensor, jacobian: torch.Tensor) -> Pair:
         return self.generators.in_units(rows), self.generators.form(f, jacobian)
@@ -260,14 +260,14 @@ class _RelativePrice(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, f: torch.Tensor, jacobian: torch.Tensor, ends: Ends, rate: Rate) -> torch.Tensor:
         g = ends.generators
-        rows, form = ends._relative(g.rows(f, jacobian @ g.velocity), f, jacobian)
+        rows, form = ends._relative(g.rows(f, g.along(jacobian)), f, jacobian)
         value, grad_rows, grad_form = priced(rows, form, rate)
         assert grad_form is not None
         moved, from_rows = g.rows_back(g.in_units(grad_rows))
         turned, from_form = g.form_back(f, jacobian, grad_form)
         # None, not zeros, where values stay: zeros would go all the way back through the network.
         values = None if from_rows is None or from_form is None else from_rows + from_form
-        ctx.save_for_backward(values, moved @ g.velocity.transpose(1, 2) + turned)
+        ctx.save_for_backward(values, g.along_back(moved) + turned)
         return value
 
     @staticmethod
