@@ -1,5 +1,9 @@
 """What moves: conserved quantities of trajectories, their Poisson algebra and the symmetries they generate."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from erlangen.dynamics._change import AlongFlow as AlongFlow
 from erlangen.dynamics._change import Increments as Increments
 from erlangen.dynamics.conserved import conserved as conserved
@@ -11,3 +15,19 @@ from erlangen.dynamics.noether import noether as noether
 from erlangen.dynamics.poisson import PhaseSpace as PhaseSpace
 from erlangen.dynamics.poisson import PoissonAlgebra as PoissonAlgebra
 from erlangen.dynamics.poisson import poisson_algebra as poisson_algebra
+
+if _TYPE_CHECKING:
+    from erlangen.dynamics.sindy import SINDy as SINDy
+
+# scikit-learn takes a second to import, and `import erlangen.dynamics` must not.
+_HOMES = {"SINDy": "erlangen.dynamics.sindy"}
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'erlangen.dynamics' has no attribute {name!r}")
+    return getattr(_import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

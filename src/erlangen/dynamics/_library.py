@@ -1,0 +1,76 @@
+"""The functions that equations of motion are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen._render import polynomial_text
+from erlangen.fields import AbstractLinearField, PolynomialField
+from erlangen.fields.bases import BasisField, Joined, Monomials
+from erlangen.fields.libraries import AbstractLibrary, Polynomial
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """A family of vector fields, and the names of its functions.
+
+    Attributes
+    ----------
+    field : AbstractLinearField
+        The family.
+    texts : tuple of str
+        How each of the r functions is printed; empty for the constant.
+    """
+
+    field: AbstractLinearField
+    texts: tuple[str, ...]
+
+    @property
+    def polynomial(self) -> bool:
+        """Whether the functions are monomials, whose symmetries are claimed everywhere."""
+        return isinstance(self.field, PolynomialField)
+
+    def check_finite(self, x: NDArray) -> None:
+        """Refuse functions that are not finite at the points ``x (n, d)``."""
+        r = len(self.texts)
+        with np.errstate(all="ignore"):
+            values = self.field.features(x)[:, 0, :r]
+        if not np.isfinite(values).all():
+            i, j = np.argwhere(~np.isfinite(values))[0]
+            raise InputError(
+                explain(
+                    "A function of the library is not finite on the data.",
+                    given=f"{self.texts[j] or 1} at {x[i].tolist()}",
+                    expected="finite values at all states",
+                    fix="another library, or states inside its domain",
+                )
+            )
+
+
+def candidates(library: Any, degree: int, names: Sequence[str]) -> Candidates:
+    """The family over coordinates of these names; the constant comes first."""
+    if library is None:
+        library = Polynomial(degree)
+    if not isinstance(library, AbstractLibrary):
+        raise InputError(
+            explain(
+                "These are no functions to make equations of.",
+                given=f"library of type {type(library).__name__}",
+                expected="a library, or None for monomials",
+                fix='library=er.fields.Polynomial(degree=2) + er.fields.Expressions("sin(x)")',
+            )
+        )
+    bound = library.bind(names)
+    if isinstance(library, Polynomial):
+        field = Polynomial(library.degree, dim=len(names)).as_vector_field()
+        texts = tuple(polynomial_text([row], [1], names) if row.any() else "" for row in field.table)
+        return Candidates(field, texts)
+    one = Monomials(np.zeros((1, len(names)), dtype=np.int64))
+    basis = Joined((one, bound.basis))
+    return Candidates(BasisField(basis, np.zeros((len(names), basis.size)), "vector"), ("", *bound.texts))

@@ -1,0 +1,156 @@
+"""Sparse least squares: terms are dropped one by one, the least certain first, and held-out data say how many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from erlangen._errors import InputError, UndecidedError, explain
+from erlangen.linalg.qr import rounding
+
+
+@dataclass(frozen=True, eq=False)
+class SparseFit:
+    """Coefficients of which some are zero.
+
+    Attributes
+    ----------
+    z : ndarray (k,)
+        The coefficients.
+    reason : str
+        Why this many.
+    """
+
+    z: NDArray
+    reason: str
+
+
+def least_squares(design: NDArray, y: NDArray, what: str) -> NDArray:
+    """Coefficients ``(k,)`` that the rows determine."""
+    sizes = np.linalg.norm(design, axis=0)
+    scaled = design / np.where(sizes > 0, sizes, 1.0)
+    z, _, rank, _ = np.linalg.lstsq(scaled, y, rcond=rounding(design.shape))
+    if rank < design.shape[1]:
+        raise UndecidedError(
+            explain(
+                "The data do not tell all functions of the library apart.",
+                given=f"{len(design)} equations of rank {rank}, for {design.shape[1]} {what}",
+                expected=f"rank {design.shape[1]}",
+                fix="more runs that start elsewhere, a lower degree, or a symmetry= that ties coefficients",
+            )
+        )
+    return z / np.where(sizes > 0, sizes, 1.0)
+
+
+def thresholded(design: NDArray, y: NDArray, tau: float) -> SparseFit:
+    """Drop all terms whose part of the values is below a share tau of them, refit, and repeat."""
+    size = float(np.linalg.norm(y)) or 1.0
+    kept = np.ones(design.shape[1], dtype=bool)
+    z = np.zeros(design.shape[1])
+    while True:
+        z[:] = 0.0
+        z[kept] = least_squares(design[:, kept], y, "coefficients")
+        small = kept & (np.abs(z) * np.linalg.norm(design, axis=0) < tau * size)
+        if not small.any():
+            return SparseFit(z, f"{int(kept.sum())} of {len(kept)} terms have a part of at least {tau:g} of the values")
+        kept &= ~small
+
+
+def cross_validated(design: NDArray, y: NDArray, channels: int, folds: Sequence[tuple[NDArray, NDArray]]) -> SparseFit:
+    """The fewest terms whose error on held-out points is within one standard error of the least.
+
+    Two paths compete: terms are dropped from all of them one by one, the one with the smallest ratio of coefficient to
+    standard error first; and they are added to none, the one that explains most first. Neither depends on units of
+    functions. Rows are points by channels.
+    """
+    k, paths = design.shape[1], (_backward, _forward)
+    errors = np.empty((len(folds), len(paths), k + 1))
+    for i, (train, test) in enumerate(folds):
+        rows, held = _rows(train, channels), _rows(test, channels)
+        small = _compressed(design[rows], y[rows])
+        for j, path in enumerate(paths):
+            rest = design[held] @ path(*small).T - y[held, None]
+            errors[i, j] = np.mean(rest**2, axis=0)
+    mean = errors.mean(axis=0)
+    floor = (rounding(design.shape) * float(np.linalg.norm(y))) ** 2
+    best = np.unravel_index(int(np.argmin(mean)), mean.shape)
+    apart = errors - errors[:, best[0], best[1]][:, None, None]
+    spread = apart.std(axis=0, ddof=1) / np.sqrt(len(folds)) if len(folds) > 1 else np.zeros_like(mean)
+    good = apart.mean(axis=0) <= spread + floor
+    size = int(np.flatnonzero(good.any(axis=0))[0])
+    j = int(np.argmin(np.where(good[:, size], mean[:, size], np.inf)))
+    text = f"{size} of {k} terms: the error on held-out data is within one standard error of the least, at {best[1]}"
+    return SparseFit(paths[j](*_compressed(design, y))[size], text)
+
+
+def _rows(points: NDArray, channels: int) -> NDArray:
+    return (points[:, None] * channels + np.arange(channels)).ravel()
+
+
+def _compressed(design: NDArray, y: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Equations with the same squares, no more of them than unknowns, over columns of length one; and the lengths."""
+    sizes = np.linalg.norm(design, axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    triangle: Any = np.linalg.qr(np.column_stack([design / sizes, y]), mode="r")
+    return triangle[:, :-1], triangle[:, -1], sizes
+
+
+def _backward(a: NDArray, b: NDArray, sizes: NDArray) -> NDArray:
+    """Coefficients ``(k + 1, k)`` with 0, 1, .. k terms, dropped one by one."""
+    k = a.shape[1]
+    out, kept = np.zeros((k + 1, k)), list(range(k))
+    q, r = linalg.qr(a)
+    for count in range(k, 0, -1):
+        diagonal = np.abs(np.diagonal(r))
+        if len(a) >= count and diagonal.min() > rounding(a.shape) * diagonal.max():
+            inverse = linalg.solve_triangular(r[:count], np.eye(count))
+            out[count, kept] = inverse @ (q[:, :count].T @ b)
+            certainty = np.abs(out[count, kept]) / np.linalg.norm(inverse, axis=1)
+        else:  # of terms that make each other up, the one with the largest part is the least certain
+            out[count, kept] = np.linalg.lstsq(a[:, kept], b, rcond=rounding(a.shape))[0]
+            certainty = -np.abs(np.linalg.svd(a[:, kept])[2][-1])
+        last = int(np.argmin(certainty))
+        kept.pop(last)
+        q, r = linalg.qr_delete(q, r, last, which="col")
+    return out / sizes
+
+
+def _forward(a: NDArray, b: NDArray, sizes: NDArray) -> NDArray:
+    """Coefficients ``(k + 1, k)`` with 0, 1, .. k terms, added one by one; rows repeat where no more is to be had."""
+    k = a.shape[1]
+    out, kept = np.zeros((k + 1, k)), []
+    left, rest = a.copy(), b.copy()
+    for count in range(1, k + 1):
+        lengths = np.linalg.norm(left, axis=0)
+        usable = lengths > np.sqrt(np.finfo(np.float64).eps)
+        usable[kept] = False
+        if not usable.any():
+            out[count:] = out[count - 1]
+            break
+        gains = np.where(usable, np.abs(left.T @ rest) / np.where(usable, lengths, 1.0), -1.0)
+        chosen = int(np.argmax(gains))
+        unit = left[:, chosen] / lengths[chosen]
+        rest = rest - unit * (unit @ rest)
+        left = left - np.outer(unit, unit @ left)
+        kept.append(chosen)
+        out[count, kept] = np.linalg.lstsq(a[:, kept], b, rcond=rounding(a.shape))[0]
+    return out / sizes
+
+
+def check_sparsity(sparsity: object) -> None:
+    """Refuse what is neither a share, nor None, nor "cv"."""
+    share = isinstance(sparsity, (int, float)) and not isinstance(sparsity, bool) and 0 <= sparsity < 1
+    if not (sparsity is None or sparsity == "cv" or share):
+        raise InputError(
+            explain(
+                "There is no such way to drop terms.",
+                given=f"sparsity={sparsity!r}",
+                expected='"cv" for cross-validation, a share of the values from 0 to 1, or None to keep all terms',
+                fix='sparsity="cv"',
+            )
+        )
