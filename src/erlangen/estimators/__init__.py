@@ -5,12 +5,16 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
+    from erlangen.estimators.promoting import SymmetryPromotingRegressor as SymmetryPromotingRegressor
     from erlangen.estimators.regressor import EquivariantRegressor as EquivariantRegressor
 
 # scikit-learn takes a second to import, and `import erlangen.estimators` must not.
-_HOMES = {"EquivariantRegressor": "erlangen.estimators.regressor"}
+_HOMES = {
+    "EquivariantRegressor": "erlangen.estimators.regressor",
+    "SymmetryPromotingRegressor": "erlangen.estimators.promoting",
+}
 
-__all__ = ["EquivariantRegressor"]
+__all__ = ["EquivariantRegressor", "SymmetryPromotingRegressor"]
 
 
 def __getattr__(name: str) -> _Any:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from erlangen._errors import InputError, explain
-from erlangen._render import _signed_sum, number
-from erlangen.actions import AbstractAction, coordinate_names
+from erlangen.actions import AbstractAction
 from erlangen.algebra import Group, Representation
 from erlangen.derivative import Samples
+from erlangen.estimators._combination import AbstractCombination, finite_number
 from erlangen.estimators._family import Transformation, functions_of, transformation
 from erlangen.estimators._least_squares import solve
-from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField, Request, convert, register
+from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.fields.bases import AbstractBasis
 from erlangen.fields.libraries import AbstractLibrary
-from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace
 from erlangen.verbs import Symmetry, enforce
 
@@ -27,7 +25,7 @@ PROBES = 64
 """Points at which a function with no slope counts as constant."""
 
 
-class EquivariantRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class EquivariantRegressor(AbstractCombination):
     """Least squares and ridge over functions that a group leaves alone.
 
     The model is y = f_theta(x), linear in theta, with theta in the subspace where f_theta is equivariant:
@@ -121,10 +119,10 @@ class EquivariantRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         InputError
             Where the sizes of data and representations differ, or no function of the family is equivariant.
         """
-        points, given = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
-        x, values = np.asarray(points), np.asarray(given, dtype=np.float64).reshape(len(points), -1)
+        x, values, single = self._read(X, y)
         d, c = x.shape[1], values.shape[1]
-        alpha, weights = _checked_penalty(self.alpha), None
+        alpha = finite_number("alpha", self.alpha, "The weight of the penalty cannot be used.", "alpha=1e-3")
+        weights = None
         if sample_weight is not None:
             weights = _checked_weights(_check_sample_weight(sample_weight, x, dtype=np.float64))
         how = transformation(self.action, self.rep_in, self.rep_out, self.kind, d, c)
@@ -138,45 +136,8 @@ class EquivariantRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         theta = (basis @ solution.coordinates).T.reshape(c, -1)
         self.rank_ = solution.rank
         self.field_ = self.functions_.field(c, how.kind).with_theta(theta.ravel())
-        self.coef_ = theta[0] if np.ndim(given) == 1 else theta
+        self.coef_ = theta[0] if single else theta
         return self
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Outputs ``(n,)`` or ``(n, c)`` at inputs ``X (n, d)``."""
-        check_is_fitted(self)
-        x = np.asarray(validate_data(self, X, reset=False, dtype=np.float64))
-        out = self._evaluate(x) @ self.coef_.T
-        return out + x if self.field_.kind == "map" else out
-
-    def equations(self, digits: int = 4) -> str:
-        """The fitted function as text, one line per output; coefficients that are rounding are left out."""
-        check_is_fitted(self)
-        rows = np.atleast_2d(self.coef_)
-        left = ("f",) if len(rows) == 1 else tuple(f"f{a + 1}" for a in range(len(rows)))
-        own = np.array(self._names(self.n_features_in_)) if self.field_.kind == "map" else None
-        return "\n".join(
-            f"{name}{'' if own is None else ' - ' + own[a]} = {_text(row, self.functions_.texts, digits)}"
-            for a, (name, row) in enumerate(zip(left, rows, strict=True))
-        )
-
-    def _names(self, d: int) -> tuple[str, ...]:
-        return tuple(getattr(self, "feature_names_in_", coordinate_names(d)))
-
-    def _evaluate(self, x: NDArray) -> NDArray:
-        """Values ``(n, q)`` of the functions."""
-        with np.errstate(all="ignore"):
-            values = self.functions_.basis.evaluate(x)
-        if np.isfinite(values).all():
-            return values
-        bad = np.argwhere(~np.isfinite(values))[0]
-        raise InputError(
-            explain(
-                "A function of the library is not finite on the data.",
-                given=f"{self.functions_.texts[bad[1]] or 1} at {x[bad[0]].tolist()}",
-                expected="finite values at all points",
-                fix="another library, or points inside its domain",
-            )
-        )
 
 
 def _space(template: AbstractLinearField, how: Transformation, x: NDArray) -> AbstractSubspace:
@@ -198,12 +159,6 @@ def _space(template: AbstractLinearField, how: Transformation, x: NDArray) -> Ab
     )
 
 
-def _text(row: NDArray, texts: tuple[str, ...], digits: int) -> str:
-    least = rounding((len(row),)) * np.abs(row).max(initial=0.0)
-    terms = [(float(c), text) for c, text in zip(row, texts, strict=True) if abs(c) > least]
-    return _signed_sum(terms, lambda value: number(value, digits), " ")
-
-
 def _checked_weights(weights: NDArray) -> NDArray:
     if (weights >= 0).all():
         return weights
@@ -215,23 +170,3 @@ def _checked_weights(weights: NDArray) -> NDArray:
             fix="fit(X, y, sample_weight=1 / sigma**2)",
         )
     )
-
-
-def _checked_penalty(alpha: Any) -> float:
-    if isinstance(alpha, (int, float, np.number)) and np.isfinite(alpha) and alpha >= 0:
-        return float(alpha)
-    raise InputError(
-        explain(
-            "The weight of the penalty cannot be used.",
-            given=f"alpha={alpha!r}",
-            expected="a finite number, 0 or more",
-            fix="alpha=1e-3",
-        )
-    )
-
-
-@register
-def _(obj: EquivariantRegressor, request: Request) -> AbstractField:
-    """A fitted regressor is its own field, with exact derivatives."""
-    check_is_fitted(obj)
-    return convert(obj.field_, request)
