@@ -54,9 +54,9 @@ class Cell:
         """What is promoted."""
         return er.actions.translation(self.m) if self.kind == "T" else er.actions.euclidean(self.m)
 
-    def exact(self) -> Penalty:
+    def exact(self, kind: str = "nuclear") -> Penalty:
         """The penalty by exact integration over the box from -1 to 1, in the speed of the generators."""
-        return self._promote(er.Samples.box(-1, 1, dim=self.m, n=64), "speed")
+        return self._promote(er.Samples.box(-1, 1, dim=self.m, n=64), "speed", kind)
 
     def paper(self, seed: int) -> Penalty:
         """The penalty as published: ``er.Samples.paper``, generators orthonormal in their coefficients."""
@@ -65,9 +65,9 @@ class Cell:
         points = jax_uniform(seed, n, self.m)  # the published stream of random numbers
         return self._promote(er.Samples.from_data(points), "coefficients")
 
-    def _promote(self, samples: er.Samples, inner: str) -> Penalty:
+    def _promote(self, samples: er.Samples, inner: str, kind: str = "nuclear") -> Penalty:
         family = er.fields.Polynomial(degree=self.degree, dim=self.m).as_field()
-        return er.promote(family, self.action(), samples, inner=inner)
+        return er.promote(family, self.action(), samples, inner=inner, kind=kind)
 
 
 @dataclass(frozen=True, eq=False)

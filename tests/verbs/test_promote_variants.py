@@ -394,3 +394,35 @@ def test_what_is_refused_is_explained_for_promote():
         with pytest.raises(InputError) as error:
             promote(scalar(2, 2), action, box(2))
         assert "er.enforce" not in str(error.value)
+
+
+X = np.random.default_rng(20).uniform(-1, 1, (12, 2))
+BAD_DATA = {
+    "no data": (InputError, lambda p: p.fit(X[:0], X[:0, 0], 1.0), r"shape \(0, 2\)"),
+    "no data to interpolate": (InputError, lambda p: p.interpolate(X[:0], X[:0, 0]), r"shape \(0, 2\)"),
+    "points not finite": (InputError, lambda p: p.fit(np.where(X > 0.9, np.inf, X), X[:, 0], 1.0), "infinity"),
+    "values not finite": (InputError, lambda p: p.largest_weight(X, np.where(X > 0.5, np.nan, X)[:, 0]), "NaN"),
+    "words": (InputError, lambda p: p.fit(X, ["a"] * 12, 1.0), "values are no real numbers"),
+    "complex": (InputError, lambda p: p.fit(X, X[:, 0] * 1j, 1.0), "values are no real numbers"),
+    "ragged": (InputError, lambda p: p.fit([[1.0, 2.0], [3.0]], [1.0, 2.0], 1.0), "points are no real numbers"),
+    "weight of a path": (InputError, lambda p: p.path(X, X[:, 0], [1.0, -2.0]), "lam = -2"),
+    "no weight": (InputError, lambda p: p.fit(X, X[:, 0], None), "lam = None"),
+    "conflict": (
+        InputError,
+        lambda p: p.interpolate(X[[0, 1, 2, 1]], np.array([0.0, 1.0, 2.0, 3.0])),
+        "4 equations; the others exclude equation [13]",
+    ),
+    "functions that data do not tell apart": (
+        UndecidedError,
+        lambda p: p.fit(np.zeros((12, 2)), np.ones(12), 1.0),
+        "Neither the data nor the penalty decide",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_data_that_make_no_sense(case, kind):
+    error, ask, words = BAD_DATA[case]
+    with pytest.raises(error, match=words):
+        ask(promote(scalar(2, 2), er.actions.rotation(2), box(2), kind=kind))

@@ -11,7 +11,7 @@ from erlangen.fields import AbstractLinearField
 
 def check_data(field: AbstractLinearField, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     """Points ``(n, d)`` and values ``(n, c)`` for a field, or an explanation of what is wrong with them."""
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, y = _numbers("points", x), _numbers("values", y)
     d, c = field.point_dim, field.value_dim
     if y.ndim == 1 and c == 1:
         y = y[:, None]
@@ -35,6 +35,22 @@ def check_data(field: AbstractLinearField, x: ArrayLike, y: ArrayLike) -> tuple[
             )
         )
     return x, y
+
+
+def _numbers(what: str, a: ArrayLike) -> NDArray:
+    try:
+        if np.iscomplexobj(a):
+            raise TypeError
+        return np.asarray(a, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            explain(
+                f"The {what} are no real numbers.",
+                given=f"{what} of type {type(a).__name__}" + (f", {a.dtype}" if isinstance(a, np.ndarray) else ""),
+                expected="arrays of real numbers",
+                fix=f"numpy.asarray({what}, dtype=float)",
+            )
+        ) from None
 
 
 def check_weight(name: str, weight: float, *, positive: bool = False) -> float:
