@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -106,12 +107,12 @@ class Generators:
             scaled = self.velocity / self.scales[:, None]
             slopes = ((scaled @ grad) * scaled).sum((1, 2))
         else:
-            inner = _within(grad, self.tensors["coefficients"] / self.scales[:, None, None])
+            inner = _within(grad, self._point_coefficients)
             slopes = ((psi @ inner) * psi).sum(1)
         turned = 2.0 * slopes[:, None, None] * jacobian * self._slope_units
         features = self._value_features(f)
         if features is not None:
-            inner = _within(grad, self.tensors["value_coefficients"] / self.units[:, None, None])
+            inner = _within(grad, self._value_coefficients)
             return turned, self._values_of(2.0 / len(f) * (features @ inner))
         maps = self.tensors.get("value_maps")
         if maps is None:
@@ -119,23 +120,31 @@ class Generators:
         carried = torch.einsum("nabr,nb->nar", maps, f) / self.units[:, None] ** 2
         return turned, 2.0 / len(f) * torch.einsum("nabr,nar->nb", maps, carried @ grad)
 
-    @property
+    @cached_property
     def _slope_units(self) -> torch.Tensor:
         n, d, _ = self.velocity.shape
         return (self.scales / self.units[:, None]).square() / (d * n)
+
+    @cached_property
+    def _point_coefficients(self) -> torch.Tensor:
+        return self.tensors["coefficients"] / self.scales[:, None, None]
+
+    @cached_property
+    def _value_coefficients(self) -> torch.Tensor:
+        return self.tensors["value_coefficients"] / self.units[:, None, None]
 
     def _points_form(self, weights: torch.Tensor) -> torch.Tensor:
         psi = self.tensors.get("point_features")
         if psi is None:
             scaled = self.velocity / self.scales[:, None]
             return torch.einsum("n,nar,nas->rs", weights, scaled, scaled)
-        return _between(psi.T @ (psi * weights[:, None]), self.tensors["coefficients"] / self.scales[:, None, None])
+        return _between(psi.T @ (psi * weights[:, None]), self._point_coefficients)
 
     def _values_form(self, f: torch.Tensor) -> torch.Tensor | float:
         features = self._value_features(f)
         if features is not None:
             gram = features.T @ features / len(f)
-            return _between(gram, self.tensors["value_coefficients"] / self.units[:, None, None])
+            return _between(gram, self._value_coefficients)
         carried = self.carried(f)
         if carried is None:
             return 0.0

@@ -43,7 +43,7 @@ def spectrum(a: torch.Tensor, form: torch.Tensor | None) -> tuple[torch.Tensor, 
     tall, a, factor = len(a) > a.shape[1], a.double(), None
     small = a.T @ a if tall else a
     if form is not None:
-        form = _lifted(form.double(), torch.finfo(form.dtype).eps)
+        form = _lifted(form)
     if not math.isfinite(float(small.sum() if form is None else small.sum() + form.sum())):
         return None
     if form is not None:
@@ -60,11 +60,12 @@ def spectrum(a: torch.Tensor, form: torch.Tensor | None) -> tuple[torch.Tensor, 
     return s, v if factor is None else torch.linalg.solve_triangular(factor.T, v, upper=True)
 
 
-def _lifted(form: torch.Tensor, eps: float) -> torch.Tensor:
-    """The form plus its own rounding: directions about which the function says nothing get a size."""
-    size = form.diagonal().mean()
-    least = torch.finfo(torch.float64).tiny ** 0.5
-    return form + (len(form) * eps * size).clamp(min=least) * torch.eye(len(form), dtype=form.dtype, device=form.device)
+def _lifted(form: torch.Tensor) -> torch.Tensor:
+    """The form in float64 plus its own rounding: directions about which the function says nothing get a size."""
+    eps, lifted = torch.finfo(form.dtype).eps, form.to(torch.float64, copy=True)
+    diagonal = lifted.diagonal()
+    diagonal += (len(form) * eps * diagonal.mean()).clamp(min=torch.finfo(torch.float64).tiny ** 0.5)
+    return lifted
 
 
 def priced(
