@@ -1,9 +1,9 @@
 """Promotion from noisy values, against ridge and lasso, and on targets that have no symmetry.
 
-Targets, samples and the random stream are those of `benchmarks._recovery`; noise is normal, with a standard deviation of
-a share of that of the values. All estimators get the monomials of the family: ridge and lasso on standardised columns,
-with their weight cross-validated by scikit-learn. The error is the root mean square distance from the noise-free target
-at new points, relative to the standard deviation of the target; medians are over ten seeds.
+Targets, samples and the random stream are those of `benchmarks._recovery`; noise is normal, with a standard deviation
+of a share of that of the values. All estimators get the monomials of the family: ridge and lasso on standardised
+columns, with their weight cross-validated by scikit-learn. The error is the root mean square distance from the
+noise-free target at new points, relative to the standard deviation of the target; medians are over ten seeds.
 
 Targets without symmetry have independent normal coefficients; the error of least squares is the rival there.
 """
@@ -57,11 +57,12 @@ def noisy(cell: Cell, n: int, noise: float) -> list[dict[str, Any]]:
     name = f"{cell}, n = {n} of {cell.n_lib}, {100 * noise:g} % noise"
     right = sum(rank == true_rank(cell) for rank in ranks)
     asked, most = ("<= ridge / 2, lasso", min(ridge / 2, lasso)) if few else ("<= ridge, lasso", min(ridge, lasso))
+    clear = noise <= 0.05
+    compared = f"{name}; ridge {ridge:.3g}, lasso {lasso:.3g}"
     return [
-        _row(f"{name}; ridge {ridge:.3g}, lasso {lasso:.3g}", "relative error", ours, min(ridge, lasso), asked, ours <= most),
-        _row(name, "broken rank right, of 10", right, None, ">= 8", right >= 8) if noise <= 0.05 else
-        _row(name, "broken rank right, of 10", right, None, "-", None),
-    ]  # fmt: skip
+        _row(compared, "relative error", ours, min(ridge, lasso), asked, ours <= most),
+        _row(name, "broken rank right, of 10", right, None, ">= 8" if clear else "-", right >= 8 if clear else None),
+    ]
 
 
 def true_rank(cell: Cell) -> int:

@@ -87,14 +87,17 @@ class Refitter:
         return Fitted(Candidate(one.rank, wanted.kept_elements), theta, one.loss, one.exact)
 
 
-def candidates(path: Sequence[Promoted], p: int) -> list[Candidate]:
-    """What the fits on a path suggest: sets of discrete elements, and ranks after which singular values drop most."""
+def candidates(path: Sequence[Promoted], p: int, top: int) -> list[Candidate]:
+    """What the fits on a path suggest: sets of discrete elements, and ranks after which singular values drop most.
+
+    There are p generators, and no matrix has a rank above top.
+    """
     votes = np.zeros(p + 1, dtype=int)
     for fit in path:
         for floor in FLOORS if p and fit.singular_values[0] > 0 else ():
             votes[int(np.argmax(_drops(fit, floor))) + 1] += 1
     votes[:1] = votes[p:] = 0
-    votes[1:p] += 1  # where few stand out, the smallest are looked at beside them
+    votes[1 : min(p, top + 1)] += 1  # where few stand out, the smallest are looked at beside them
     most = np.argsort(-votes, kind="stable")[:MOST_RANKS]
     ranks = [0, *sorted(int(r) for r in most if votes[r])]
     sets = sorted({fit.kept_elements for fit in path})
@@ -103,7 +106,7 @@ def candidates(path: Sequence[Promoted], p: int) -> list[Candidate]:
 
 
 def _drops(fit: Promoted, floor: float) -> NDArray:
-    """Logarithm ``(p,)`` of each singular value over the next, all of them raised to a share of the largest."""
+    """Logarithm of each singular value over the next, all of them raised to a share of the largest."""
     s = np.append(fit.singular_values, 0.0)
     s = np.maximum(s, max(floor * s[0], np.finfo(np.float64).tiny))
     return np.log(s[:-1] / s[1:])
@@ -111,4 +114,5 @@ def _drops(fit: Promoted, floor: float) -> NDArray:
 
 def _stands_out(fit: Promoted, rank: int) -> float:
     """How far the singular values of a fit fall after this rank; for rank zero, how much it was shrunk."""
-    return float(_drops(fit, min(FLOORS))[rank - 1]) if rank else fit.lam
+    drops = _drops(fit, min(FLOORS))
+    return fit.lam if rank == 0 else float(drops[rank - 1]) if rank <= len(drops) else 0.0

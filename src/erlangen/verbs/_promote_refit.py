@@ -150,9 +150,9 @@ def refit(variety: RankVariety, design: NDArray, y: NDArray, start: NDArray, r: 
         Rank, from 0 to p.
     """
     fit = _Fit(variety, design, y)
-    if r >= variety.shape[0]:
+    if r >= min(variety.shape):
         c = start + np.linalg.lstsq(design, y - design @ start, rcond=None)[0]
-        return Refit(c, fit.value(c), variety.shape[0], True)
+        return Refit(c, fit.value(c), min(variety.shape), True)
     c, rank, exact = _land(variety, _descend(fit, start, r), r)
     return Refit(c, fit.value(c), rank, exact)
 

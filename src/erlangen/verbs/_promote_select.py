@@ -32,6 +32,10 @@ RANGE = 1e-4
 """Smallest of them, relative to the one that breaks nothing: what is shrunk by less is below a noise of a percent."""
 
 
+FOLDS = 10
+"""Parts of cross-validation, where there are as many rows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Selected:
     """A field whose broken generators the data chose; made by `Penalty.select`.
@@ -147,7 +151,7 @@ def select(
     y: ArrayLike,
     *,
     lams: Sequence[float] | None = None,
-    folds: int | Iterable[tuple[ArrayLike, ArrayLike]] = 10,
+    folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
     debias: bool = True,
     l1: float = 0.0,
     rng: int | np.random.Generator = 0,
@@ -225,12 +229,12 @@ def _refitted(trial: _Trial, paths: list[list[Promoted]], path: list[Promoted], 
 
 def _refits(refitter: Refitter, trial: _Trial, path: list[Promoted], best: int) -> dict[Candidate, Fitted]:
     """The best refit to all data for each candidate, by what it keeps, which may be more than was asked for."""
-    p = trial.penalty.map.shape[0]
+    shape = trial.penalty.map.shape
     found: dict[Candidate, Fitted] = {}
-    for wanted in candidates(path, p):
+    for wanted in candidates(path, shape[0], min(shape)):
         one = refitter(trial.x, trial.y, path, best, wanted)
         worse = one.candidate in found and found[one.candidate].loss <= one.loss
-        if one.exact and not worse and (one.candidate.rank < p or one.candidate.kept_elements):
+        if one.exact and not worse and (one.candidate.rank < shape[0] or one.candidate.kept_elements):
             found[one.candidate] = one
     return found
 
@@ -276,9 +280,10 @@ def _weights(penalty: Penalty, x: NDArray, y: NDArray, lams: Sequence[float] | N
 
 
 def _splits(
-    n: int, folds: int | Iterable[tuple[ArrayLike, ArrayLike]], rng: int | np.random.Generator
+    n: int, folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None, rng: int | np.random.Generator
 ) -> list[tuple[NDArray, NDArray]]:
     """Pairs of training and held-out rows."""
+    folds = max(min(FOLDS, n), 2) if folds is None else folds
     if not isinstance(folds, (int, np.integer)):
         return [(np.asarray(train), np.asarray(test)) for train, test in folds]
     if not 2 <= folds <= n:
