@@ -57,22 +57,49 @@ def test_small_thresholds_do_not_go_through_squares():
 def test_a_low_rank_follows_a_matrix_that_changes(shape):
     rng = np.random.default_rng(2)
     v = spectrum(shape, np.concatenate([np.linspace(3, 1, 12), np.linspace(0.4, 0.1, 60)]))
-    basis, methods = shrink(v, 0.5).basis, []
-    assert basis.shape[1] == 12 + SPARE
+    done, methods = shrink(v, 0.5), []
+    assert done.basis is not None and done.basis.shape[1] == 12 + SPARE
     for _ in range(5):
         v = v + 0.01 * rng.normal(size=shape) / np.sqrt(shape[0])
-        done = shrink(v, 0.5, start=basis, error=1e-4)
+        done = shrink(v, 0.5, start=done, error=1e-4)
         assert np.linalg.norm(done.matrix - plainly(v, 0.5)) < 3e-4
         methods.append(done.method)
-        basis = done.basis
     assert set(methods) == {"partial"}
+
+
+@pytest.mark.parametrize("shape", [(60, 75), (75, 60)])
+@pytest.mark.parametrize("rate", [1e-2, 1e-3, 1e-4])
+def test_a_high_rank_follows_a_matrix_that_changes(shape, rate):
+    """Values on both sides of the threshold, close to it and equal to each other, drift; errors stay in bounds."""
+    rng = np.random.default_rng(4)
+    values = np.concatenate([np.linspace(3, 1, 20), np.full(20, 0.6), np.linspace(0.55, 0.45, 5), np.full(10, 0.1)])
+    v, methods = spectrum(shape, values), []
+    done = shrink(v, 0.5)
+    for _ in range(20):
+        v = v + rate * rng.normal(size=shape) / np.sqrt(shape[0])
+        done = shrink(v, 0.5, start=done, error=3 * rate)
+        assert np.linalg.norm(done.matrix - plainly(v, 0.5)) < 3 * rate
+        assert done.frame is not None and np.abs(done.frame.T @ done.frame - np.eye(60)).max() < 1e-5
+        methods.append(done.method)
+    assert "expanded" in methods
+    exact = shrink(v, 0.5, start=done)
+    assert exact.method == "gram" and np.allclose(exact.matrix, plainly(v, 0.5), atol=1e-12)
+
+
+def test_single_precision_serves_where_it_is_accurate_enough():
+    v = spectrum((90, 100), np.geomspace(3.0, 0.3, 90))
+    exact = plainly(v, 0.5)
+    for error in (1e-2, 1e-3, 1e-4, 1e-5):
+        assert np.linalg.norm(shrink(v, 0.5, error=error).matrix - exact) < error
+    assert np.linalg.norm(shrink(v, 0.5, error=1e-2).matrix - exact) > 1e-9
+    assert np.linalg.norm(shrink(v, 0.5, error=1e-9).matrix - exact) < 1e-12
 
 
 def test_more_values_than_the_start_can_hold_are_found():
     """Where every value of the start counts, others may count too."""
+    few = shrink(spectrum((150, 140), np.full(10, 2.0)), 0.5)
     v = spectrum((150, 140), np.concatenate([np.full(40, 2.0), np.full(60, 0.1)]))
-    start = np.linalg.qr(np.random.default_rng(3).normal(size=(140, 20)))[0]
-    done = shrink(v, 0.5, start=start, error=1e-6)
+    done = shrink(v, 0.5, start=few, error=1e-6)
     assert done.rank == 40 and done.method == "gram"
 
 

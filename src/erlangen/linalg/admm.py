@@ -20,6 +20,7 @@ from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.linalg.norms import L1Norm as L1Norm
 from erlangen.linalg.norms import NuclearNorm as NuclearNorm
 from erlangen.linalg.norms import SumOfNorms as SumOfNorms
+from erlangen.linalg.shrinkage import Shrunk
 
 RELAXATION = 1.7
 """Over-relaxation of the constraint Z = A c; between 1.5 and 1.8 in Boyd et al., section 3.4.3."""
@@ -170,7 +171,7 @@ class State:
     scaled: NDArray
     rho: float
     size: float
-    starts: tuple[NDArray | None, ...]
+    starts: tuple[Shrunk | None, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,12 +286,15 @@ class _Iteration:
             self.u = v - self.z
             self._quadratic()
             primal, dual = self._residuals(before)
-            error = 0.1 * min(primal, dual) * _length(self.z)
-            if max(primal, dual) <= tolerance and count >= ahead:
+            small, exact = max(primal, dual) <= tolerance, error == 0.0
+            if small and exact and count >= ahead:
                 done = self._solution(count, np.sqrt(tolerance))
                 if done.converged:
                     return done
                 ahead = count + CHECK_EVERY
+            # What is returned has zeros, and not what is nearly zero: the last step is exact.
+            last = small or count == most - 1
+            error = 0.0 if last else 0.1 * min(primal, dual) * _length(self.z)
             if turn <= count < most:  # the last quadratic step and rho belong together: the gap rests on it
                 self._balance(primal, dual)
                 turn = count + max(BALANCE_EVERY, int(BALANCE_LESS * count))

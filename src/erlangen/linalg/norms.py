@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from erlangen.linalg.shrinkage import shrink
+from erlangen.linalg.shrinkage import Shrunk, shrink
 
 
 class AbstractMap(ABC):
@@ -129,8 +129,8 @@ class AbstractNorm(ABC):
         """The dual norm of ``v (m,)``: the largest inner product with an image of norm one."""
 
     @abstractmethod
-    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
-        """Minimiser of ``t norm(z) + |z - v|^2 / 2``, and with what to start the next time."""
+    def prox(self, v: NDArray, t: float, start: Shrunk | None, error: float) -> tuple[NDArray, Shrunk | None]:
+        """Minimiser of ``t norm(z) + |z - v|^2 / 2`` up to an error, and with what to start the next time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,10 +148,10 @@ class NuclearNorm(AbstractNorm):
         """Largest singular value."""
         return float(np.linalg.norm(v.reshape(self.shape), 2))
 
-    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
+    def prox(self, v: NDArray, t: float, start: Shrunk | None, error: float) -> tuple[NDArray, Shrunk | None]:
         """Singular values, lowered by t."""
         shrunk = shrink(v.reshape(self.shape), t, start=start, error=error)
-        return shrunk.matrix.ravel(), shrunk.basis
+        return shrunk.matrix.ravel(), shrunk
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,7 @@ class EuclideanNorm(AbstractNorm):
         """The length: this norm is its own dual."""
         return float(np.linalg.norm(v))
 
-    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
+    def prox(self, v: NDArray, t: float, start: Shrunk | None, error: float) -> tuple[NDArray, Shrunk | None]:
         """The same direction, its length lowered by t."""
         length = float(np.linalg.norm(v))
         return v * (1.0 - t / length) if length > t else np.zeros_like(v), None
@@ -188,7 +188,7 @@ class L1Norm(AbstractNorm):
         """Largest absolute value."""
         return float(np.abs(v).max(initial=0.0))
 
-    def prox(self, v: NDArray, t: float, start: NDArray | None, error: float) -> tuple[NDArray, NDArray | None]:
+    def prox(self, v: NDArray, t: float, start: Shrunk | None, error: float) -> tuple[NDArray, Shrunk | None]:
         """Entries, lowered by t in absolute value."""
         return np.sign(v) * np.maximum(np.abs(v) - t, 0.0), None
 
@@ -242,10 +242,10 @@ class SumOfNorms:
         return max(norm.dual(p) / w for norm, w, p in zip(self.norms, self.weights, self.split(v), strict=True))
 
     def prox(
-        self, v: NDArray, t: float, starts: Sequence[NDArray | None], error: float
-    ) -> tuple[NDArray, tuple[NDArray | None, ...]]:
+        self, v: NDArray, t: float, starts: Sequence[Shrunk | None], error: float
+    ) -> tuple[NDArray, tuple[Shrunk | None, ...]]:
         """Minimiser of ``t value(z) + |z - v|^2 / 2``, and with what each norm starts the next time."""
         parts = zip(self.norms, self.weights, self.split(v), starts, strict=True)
         done = [norm.prox(p, t * w, start, error) for norm, w, p, start in parts]
         images = [z for z, _ in done]
-        return images[0] if len(images) == 1 else np.concatenate(images), tuple(basis for _, basis in done)
+        return images[0] if len(images) == 1 else np.concatenate(images), tuple(start for _, start in done)
