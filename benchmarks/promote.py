@@ -121,10 +121,10 @@ def timed(cell: Cell, seeds: int) -> list[dict[str, Any]]:
 
 
 def against_the_rival() -> dict[str, Any]:
-    """One whole bisection by both, the first seed."""
+    """One whole bisection by both, the first seed; ours is short, and the median of five."""
     cell = Cell("SE", 10, 1, 2)
     penalty, problem = cell.exact(), Problem.draw(cell, 0)
-    mine = ours(problem, penalty)
+    mine = sorted((ours(problem, penalty) for _ in range(5)), key=lambda one: one.seconds)[2]
     theirs: Recovery | None = None
     if importlib.util.find_spec("cvxpy") and importlib.util.find_spec("scs"):
         theirs = rival(problem, penalty)

@@ -217,6 +217,24 @@ def test_the_proximal_map_of_a_kind_that_is_not_convex_is_a_local_minimum():
     assert min(map(objective, p + 1e-2 * rng.normal(size=(50, 6)))) >= objective(p) - 1e-6
 
 
+@pytest.mark.parametrize(("group", "degree"), [("T", 1), ("SE", 2)])
+def test_the_sampling_of_the_source_paper_is_just_enough(group, degree):
+    """One point more than there are monomials tells them apart; two points less do not."""
+    action = er.actions.translation(4) if group == "T" else er.actions.euclidean(4)
+    samples = er.Samples.paper(dim=4, degree=degree, rng=1)
+    assert len(samples) == (5 if group == "T" else 15) + 1
+    assert np.abs(samples.points).max() <= 1 and samples.measure is None
+    penalty = promote(scalar(2, 4), action, samples, inner="coefficients")
+    theta = np.random.default_rng(21).normal(size=15)
+    rows = LieDerivative(scalar(2, 4).with_theta(theta), action.restrict(penalty.generators), samples).in_xi()
+    assert np.isclose(penalty.value(theta), np.linalg.svd(rows, compute_uv=False).sum())
+    assert np.allclose(np.linalg.norm(penalty.generators, axis=0) ** -2, [2] * (6 * (group == "SE")) + [1] * 4)
+    with pytest.raises(UndecidedError):
+        promote(scalar(2, 4), action, samples.points[:-2], inner="coefficients")
+    with pytest.raises(InputError, match="no such polynomials"):
+        er.Samples.paper(dim=0, degree=1)
+
+
 def rotations_and_translations(d: int, weight: float = 2.0) -> tuple[Penalty, Penalty, Penalty]:
     family = scalar(2, d)
     a = promote(family, er.actions.translation(d), box(d))
