@@ -72,15 +72,33 @@ class Refitter:
         basis = linalg.null_space(stacked, rcond=rounding(stacked.shape))
         return RankVariety(np.asarray(self._map @ basis), self.penalty.map.shape), basis
 
-    def __call__(self, x: NDArray, y: NDArray, path: Sequence[Promoted], best: int, wanted: Candidate) -> Fitted:
-        """The best refit from the promoted fit of least error, and from the one in which this rank stands out most."""
+    def __call__(
+        self, x: NDArray, y: NDArray, path: Sequence[Promoted], best: int, wanted: Sequence[Candidate]
+    ) -> list[Fitted]:
+        """The best refit that was found for each candidate, in their order.
+
+        Larger ranks come first. Each starts from the promoted fit of least error, from the one in which its rank
+        stands out most, and from the refit of the rank before: a local minimum that misses one of them rarely misses
+        all.
+        """
+        found: dict[Candidate, Fitted] = {}
+        last: dict[tuple[int, ...], NDArray] = {}
+        for one in sorted(wanted, reverse=True):
+            starts = {best, int(np.argmax([_stands_out(fit, one.rank) for fit in path]))}
+            thetas = [path[i].theta for i in sorted(starts)]
+            more = [last[one.kept_elements]] if one.kept_elements in last else []
+            found[one] = self._best(x, y, [*thetas, *more], one)
+            if found[one].exact:
+                last[one.kept_elements] = found[one].theta
+        return [found[one] for one in wanted]
+
+    def _best(self, x: NDArray, y: NDArray, starts: Sequence[NDArray], wanted: Candidate) -> Fitted:
         variety, basis = self._restricted(wanted.kept_elements)
         design = self.rows(self.penalty, x) / self.sizes
         design = design if basis is None else design @ basis
-        starts = {best, int(np.argmax([_stands_out(fit, wanted.rank) for fit in path]))}
         found = []
-        for i in sorted(starts):
-            start = path[i].theta * self.sizes
+        for theta in starts:
+            start = theta * self.sizes
             found.append(refit(variety, design, y.ravel(), start if basis is None else basis.T @ start, wanted.rank))
         one = min(found, key=lambda f: (not f.exact, f.loss))
         theta = (one.c if basis is None else basis @ one.c) / self.sizes

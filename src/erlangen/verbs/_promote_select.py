@@ -208,15 +208,16 @@ def _refitted(trial: _Trial, paths: list[list[Promoted]], path: list[Promoted], 
     """Of the promoted fit and the refits of all candidates, the one that keeps most within one standard error."""
     refitter = Refitter(trial.penalty, trial.x)
     compared, full = [losses[best]], _refits(refitter, trial, path, best)
-    for candidate in sorted(full):
-        folds = zip(trial.splits, paths, strict=True)
-        fits = [refitter(trial.x[rows], trial.y[rows], one, best, candidate) for (rows, _), one in folds]
+    order = sorted(full)
+    folds = zip(trial.splits, paths, strict=True)
+    parts = [refitter(trial.x[rows], trial.y[rows], one, best, order) for (rows, _), one in folds]
+    for fits in zip(*parts, strict=True):
         exact = all(one.exact for one in fits)
         compared.append(trial.losses([one.theta for one in fits]) if exact else np.full(losses.shape[1], np.inf))
     table = np.stack(compared)
     excess = _excess(table, int(np.argmin(table.mean(axis=1))))
     fit = path[best]
-    names = (Candidate(fit.broken_rank, fit.kept_elements), *sorted(full))
+    names = (Candidate(fit.broken_rank, fit.kept_elements), *order)
     for i in sorted(range(1, len(names)), key=lambda i: (names[i].rank, -len(names[i].kept_elements))):
         if excess[i] <= 1.0:
             found = full[names[i]]
@@ -231,8 +232,7 @@ def _refits(refitter: Refitter, trial: _Trial, path: list[Promoted], best: int) 
     """The best refit to all data for each candidate, by what it keeps, which may be more than was asked for."""
     shape = trial.penalty.map.shape
     found: dict[Candidate, Fitted] = {}
-    for wanted in candidates(path, shape[0], min(shape)):
-        one = refitter(trial.x, trial.y, path, best, wanted)
+    for one in refitter(trial.x, trial.y, path, best, candidates(path, shape[0], min(shape))):
         worse = one.candidate in found and found[one.candidate].loss <= one.loss
         if one.exact and not worse and (one.candidate.rank < shape[0] or one.candidate.kept_elements):
             found[one.candidate] = one

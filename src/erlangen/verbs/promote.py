@@ -368,7 +368,7 @@ class Penalty:
         y: ArrayLike,
         *,
         lams: Sequence[float] | None = None,
-        folds: int | Iterable[tuple[ArrayLike, ArrayLike]] = 10,
+        folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
         debias: bool = True,
         l1: float = 0.0,
         rng: int | np.random.Generator = 0,
@@ -388,8 +388,9 @@ class Penalty:
             Values there.
         lams : sequence of float, optional
             Weights of the path; twenty from :meth:`largest_weight` down to a ten-thousandth of it, and zero.
-        folds : int or iterable of (train, test)
-            Parts into which rows are split at random, or pairs of rows: whole runs of one system belong together.
+        folds : int or iterable of (train, test), optional
+            Parts into which rows are split at random, ten by default; or pairs of rows: whole runs of one system belong
+            together.
         debias : bool
             Whether to refit. Otherwise the largest weight is taken whose error is within one standard error of the
             least.
