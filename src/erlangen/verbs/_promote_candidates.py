@@ -17,7 +17,7 @@ from erlangen.verbs._promote_result import Promoted
 from erlangen.verbs._promote_terms import Moved
 
 if TYPE_CHECKING:
-    from erlangen.verbs.promote import Penalty
+    from erlangen.verbs._promote_penalty import Penalty
 
 FLOORS = (1e-1, 1e-2, 1e-3)
 """Shares of the largest singular value below which another may count as zero: what is noise is not known beforehand."""

@@ -23,7 +23,7 @@ from erlangen.verbs.discover import discover
 from erlangen.verbs.symmetry import Symmetry
 
 if TYPE_CHECKING:
-    from erlangen.verbs.promote import Penalty
+    from erlangen.verbs._promote_penalty import Penalty
 
 WEIGHTS = 20
 """Weights of the default path, evenly spaced in their logarithm; zero comes after them."""
