@@ -66,12 +66,21 @@ def test_a_rank_that_is_too_large_ends_at_the_one_that_closes():
     assert fits[0].loss == pytest.approx(fits[1].loss, rel=1e-8)
 
 
-def test_a_rank_that_no_field_near_the_data_has_is_not_exact():
-    """Functions that break four of fifteen motions or fewer are constants, far from these values."""
+def test_quadratics_that_break_four_motions_or_fewer_are_constants():
     x, y = noisy(ridge, 18, 5)
     penalty = er.promote(QUADRATICS, er.actions.euclidean(5))
     start = penalty.fit(x, y, 3e-3 * penalty.largest_weight(x, y)).theta
-    assert not refit(variety_of(penalty), design(QUADRATICS, x), y, start, 4).exact
+    found = refit(variety_of(penalty), design(QUADRATICS, x), y, start, 4)
+    assert (found.rank, found.exact) == (0, True)
+    assert np.allclose(QUADRATICS.with_theta(found.c).value(x), y.mean())
+
+
+def test_a_descent_that_does_not_arrive_is_not_exact(monkeypatch):
+    monkeypatch.setattr(_promote_refit, "STIFF", 0.0)
+    x, y = noisy(ridge, 18, 5)
+    penalty = er.promote(QUADRATICS, er.actions.translation(5))
+    start = np.random.default_rng(0).normal(size=21)
+    assert not refit(variety_of(penalty), design(QUADRATICS, x), y, start, 1).exact
 
 
 def test_what_is_kept_is_closed_under_brackets():

@@ -153,7 +153,7 @@ def refit(variety: RankVariety, design: NDArray, y: NDArray, start: NDArray, r: 
     if r >= min(variety.shape):
         c = start + np.linalg.lstsq(design, y - design @ start, rcond=None)[0]
         return Refit(c, fit.value(c), min(variety.shape), True)
-    c, rank, exact = _land(variety, _descend(fit, start, r), r)
+    c, rank, exact = _land(variety, _descend(fit, start, r), r, variety.terms(start))
     return Refit(c, fit.value(c), rank, exact)
 
 
@@ -223,21 +223,24 @@ def _solved(curvature: NDArray, slope: NDArray) -> NDArray | None:
     return step if np.isfinite(step).all() else None
 
 
-def _land(variety: RankVariety, c: NDArray, r: int) -> tuple[NDArray, int, bool]:
-    """Newton steps that make the last singular values zero, along the normal directions alone."""
+def _land(variety: RankVariety, c: NDArray, r: int, size: float) -> tuple[NDArray, int, bool]:
+    """Newton steps that make the last singular values zero, along the normal directions alone.
+
+    Zero is relative to the size of the terms, or to what it was at the start: a field may shrink to a constant.
+    """
     for count in range(MOST_STEPS):
         u, s, vt = svd(variety.image(c))
-        terms = variety.terms(c)
+        terms = max(variety.terms(c), size)
         rank = int(np.sum(s > rounding(variety.shape) * terms))
         if rank <= r:
             return c, rank, True
-        size = float(np.linalg.norm(s[r:])) / terms
-        if size > CLOSE or count == MOST_STEPS - 1:
+        left = float(np.linalg.norm(s[r:])) / terms
+        if left > CLOSE or count == MOST_STEPS - 1:
             break
         vt = _completed(vt)
         values, vectors = np.linalg.eigh(variety.normal(u, vt, r))
         # Tangent directions have eigenvalues of the square of what is left, normal ones of order one.
-        normal = values > size * values[-1]
+        normal = values > left * values[-1]
         slope = vectors[:, normal].T @ variety.pull((u[:, r:] * s[r:]) @ vt[r : len(s)])
         c = c - vectors[:, normal] @ (slope / values[normal])
     return c, rank, False
