@@ -106,12 +106,11 @@ PLAIN = (
 
 
 def rows(full: bool) -> list[dict[str, Any]]:
-    noises = (0.005, 0.01, 0.02, 0.05) if full else (0.01, 0.05)
-    out = []
-    for system in (*SYMMETRIC, *PLAIN):
-        for noise in noises if system in SYMMETRIC else noises[:1]:
-            out += compared(system, noise)
-    return out
+    hopf, twist, spring = SYMMETRIC
+    cases = [(hopf, 0.01), (twist, 0.01), (twist, 0.05), *((system, 0.01) for system in PLAIN)]
+    if full:
+        cases += [(hopf, 0.05), (spring, 0.01), (spring, 0.05), *((system, 0.05) for system in PLAIN)]
+    return [row for system, noise in cases for row in compared(system, noise)]
 
 
 def compared(system: System, noise: float) -> list[dict[str, Any]]:

@@ -22,12 +22,43 @@ class SparseFit:
     ----------
     z : ndarray (k,)
         The coefficients.
+    losses : ndarray (folds,)
+        Mean squared error on each part of the data while it was held out.
     reason : str
         Why this many.
     """
 
     z: NDArray
+    losses: NDArray
     reason: str
+
+
+def sparse_fit(
+    design: NDArray, y: NDArray, channels: int, folds: Sequence[tuple[NDArray, NDArray]], sparsity: str | float | None
+) -> SparseFit:
+    """Fit, with terms dropped as ``sparsity`` says; rows are points by channels.
+
+    Raises
+    ------
+    UndecidedError
+        Where the rows do not determine the coefficients.
+    """
+    whole = least_squares(design, y, "coefficients")
+    if sparsity == "cv":
+        return cross_validated(design, y, channels, folds)
+    losses = []
+    for train, test in folds:
+        rows, held = _rows(train, channels), _rows(test, channels)
+        if sparsity is None:
+            z = np.linalg.lstsq(design[rows], y[rows], rcond=rounding(design.shape))[0]
+        else:
+            z = _thresholded(design[rows], y[rows], float(sparsity))
+        losses.append(np.mean((design[held] @ z - y[held]) ** 2))
+    if sparsity is None:
+        return SparseFit(whole, np.array(losses), f"all {len(whole)} terms are kept")
+    z = _thresholded(design, y, float(sparsity))
+    text = f"{np.count_nonzero(z)} of {len(z)} terms have a part of at least {sparsity:g} of the values"
+    return SparseFit(z, np.array(losses), text)
 
 
 def least_squares(design: NDArray, y: NDArray, what: str) -> NDArray:
@@ -47,17 +78,16 @@ def least_squares(design: NDArray, y: NDArray, what: str) -> NDArray:
     return z / np.where(sizes > 0, sizes, 1.0)
 
 
-def thresholded(design: NDArray, y: NDArray, tau: float) -> SparseFit:
+def _thresholded(design: NDArray, y: NDArray, tau: float) -> NDArray:
     """Drop all terms whose part of the values is below a share tau of them, refit, and repeat."""
-    size = float(np.linalg.norm(y)) or 1.0
+    size = float(np.linalg.norm(y))
     kept = np.ones(design.shape[1], dtype=bool)
-    z = np.zeros(design.shape[1])
     while True:
-        z[:] = 0.0
-        z[kept] = least_squares(design[:, kept], y, "coefficients")
+        z = np.zeros(design.shape[1])
+        z[kept] = np.linalg.lstsq(design[:, kept], y, rcond=rounding(design.shape))[0]
         small = kept & (np.abs(z) * np.linalg.norm(design, axis=0) < tau * size)
         if not small.any():
-            return SparseFit(z, f"{int(kept.sum())} of {len(kept)} terms have a part of at least {tau:g} of the values")
+            return z
         kept &= ~small
 
 
@@ -85,7 +115,7 @@ def cross_validated(design: NDArray, y: NDArray, channels: int, folds: Sequence[
     size = int(np.flatnonzero(good.any(axis=0))[0])
     j = int(np.argmin(np.where(good[:, size], mean[:, size], np.inf)))
     text = f"{size} of {k} terms: the error on held-out data is within one standard error of the least, at {best[1]}"
-    return SparseFit(paths[j](*_compressed(design, y))[size], text)
+    return SparseFit(paths[j](*_compressed(design, y))[size], errors[:, j, size], text)
 
 
 def _rows(points: NDArray, channels: int) -> NDArray:

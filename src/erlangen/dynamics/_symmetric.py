@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction
@@ -16,12 +17,16 @@ from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.rank import Threshold
 from erlangen.verbs import Symmetry, discover, enforce
 from erlangen.verbs import promote as promote_
+from erlangen.verbs._promote_candidates import Refitter
 
 FITTED = 1e-9
 """Relative error of a field that was fitted on the variety of a rank: rounding, enlarged by its Newton steps."""
 
 SURVIVED = 1e-6
 """Relative defect up to which generators of such a field are kept; those that are broken have defects of noise."""
+
+ROUND = 0.2
+"""Distance of a coefficient of a generator to a whole number from which on the whole number is no candidate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +43,15 @@ class Found:
         Generators that were promoted and are broken.
     symmetry : Symmetry or None
         What survived.
+    n_fitted : int
+        Numbers that were fitted to all data to say what survived.
     """
 
     basis: NDArray
     reason: str
     broken_rank: int | None = None
     symmetry: Symmetry | None = None
+    n_fitted: int = 0
 
 
 def free(field: AbstractLinearField) -> Found:
@@ -57,24 +65,63 @@ def enforced(field: AbstractLinearField, symmetry: Any, samples: Samples | None)
     return Found(space.sparse_basis(), f"enforced: {space.dim} of {field.n_params} dimensions")
 
 
-def promoted(field: AbstractLinearField, action: Any, data: Slopes, names: tuple[str, ...]) -> Found:
-    """Fields with what survived of some generators: penalised, chosen by held-out data, then enforced."""
+def promoted(field: AbstractLinearField, action: Any, data: Slopes, names: tuple[str, ...]) -> list[Found]:
+    """For each number of broken generators that a promoted path suggests, the fields with what then survives.
+
+    Those that keep most come first, all fields last. The path is that of the penalty; what is kept with a number of
+    broken generators is read from the best field on the variety of that rank. Where that is near to generators with
+    whole coefficients, these stand before it: data do not tell a rotation from one by a hair's breadth more.
+    """
     _check_action(action, field.point_dim)
     where = _about(field, data.points)
     penalty = promote_(field, action, where, inner="relative")
-    chosen = penalty.select(data.points, data.slopes, folds=data.folds)
-    kept, q = chosen.kept, field.n_params
-    if kept.shape[1] == 0:
-        return Found(np.eye(q), chosen.reason, chosen.broken_rank)
-    fitted: Any = chosen.field
-    fitted = replace(fitted, accuracy=FITTED)
-    symmetry = discover(fitted, action, where, rule=Threshold(SURVIVED), names=names)
-    samples = None if isinstance(field, PolynomialField) else Samples.from_data(data.points)
+    selected = penalty.select(data.points, data.slopes, folds=data.folds)
+    refitter, best = Refitter(penalty, data.points), int(np.argmin(selected.errors))
+    found = []
+    for one in refitter(data.points, data.slopes, selected.path, best, sorted(set(selected.candidates[1:]))):
+        kept = penalty.generators @ np.linalg.svd(penalty.matrix(one.theta))[2][one.candidate.rank :].T
+        if one.exact and kept.shape[1]:
+            found += _round_ones(field, action, kept, where, names, data)
+            as_fitted = _with_survivors(field.with_theta(one.theta), action, kept, where, names)
+            found.append(replace(as_fitted, n_fitted=kept.shape[1] * (action.n_generators - kept.shape[1])))
+    return [*found, replace(free(field), broken_rank=penalty.generators.shape[1])]
+
+
+def _round_ones(
+    field: AbstractLinearField,
+    action: AbstractAction,
+    kept: NDArray,
+    where: Samples,
+    names: tuple[str, ...],
+    data: Slopes,
+) -> list[Found]:
+    """The fields that keep the nearest generators with whole coefficients, where there are such, and such fields."""
+    pivots = linalg.qr(kept.T, pivoting=True, mode="r")[1][: kept.shape[1]]  # the largest coefficients become ones
+    basis = kept @ np.linalg.inv(kept[pivots])
+    whole = np.round(basis)
+    apart = np.abs(whole - basis).max()
+    if apart > ROUND or kept.shape[1] == action.n_generators:
+        return []
+    samples = None if isinstance(field, PolynomialField) else where
+    inside = enforce(field, action.restrict(whole), samples).sparse_basis()
+    if not inside.shape[1]:
+        return []
+    design = field.features(data.points).reshape(-1, field.n_params) @ inside
+    theta = inside @ np.linalg.lstsq(design, data.slopes.ravel(), rcond=None)[0]
+    return [_with_survivors(field.with_theta(theta), action, whole, where, names)]
+
+
+def _with_survivors(
+    fitted: Any, action: AbstractAction, kept: NDArray, where: Samples, names: tuple[str, ...]
+) -> Found:
+    """The fields with all the symmetries that a field was fitted to have, named."""
+    symmetry = discover(replace(fitted, accuracy=FITTED), action, where, rule=Threshold(SURVIVED), names=names)
+    samples = None if isinstance(fitted, PolynomialField) else where
     everything = kept.shape[1] == action.n_generators
     usable = symmetry.decided and symmetry.dim == kept.shape[1]
-    space = enforce(field, action if everything else symmetry if usable else action.restrict(kept), samples)
-    reason = f"{chosen.reason}; the survivors enforced: {space.dim} of {q} dimensions"
-    return Found(space.sparse_basis(), reason, chosen.broken_rank, symmetry)
+    space = enforce(fitted, action if everything else symmetry if usable else action.restrict(kept), samples)
+    rank = action.n_generators - kept.shape[1]
+    return Found(space.sparse_basis(), f"{space.dim} of {fitted.n_params} dimensions", rank, symmetry)
 
 
 def _about(field: AbstractLinearField, x: NDArray) -> Samples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,14 +12,14 @@ from scipy.integrate import solve_ivp
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import _signed_sum, number
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates, candidates
 from erlangen.dynamics._slopes import Slopes, slopes_of
-from erlangen.dynamics._sparse import check_sparsity, cross_validated, least_squares, thresholded
+from erlangen.dynamics._sparse import SparseFit, check_sparsity, least_squares, sparse_fit
 from erlangen.dynamics._symmetric import Found, enforced, free, promoted
 from erlangen.fields import AbstractField, AbstractLinearField, Request, convert, register
 from erlangen.fields.libraries import AbstractLibrary
@@ -155,41 +156,49 @@ class SINDy(BaseEstimator):
         data = slopes_of(flow, self.derivatives, None if timed else self.rng)
         found.check_finite(data.points)
         self.names_, self.feature_names_ = flow.names, found.texts
-        space = self._space(found, data)
-        theta, sparse_reason = self._coefficients(found, data, space)
+        space, fit = self._choose(found, data)
+        theta = space.basis @ fit.z
         self.field_: AbstractLinearField = found.field.with_theta(theta)
         self.coefficients_ = theta.reshape(len(flow.names), -1)
         self.n_features_in_, self.dim_ = len(flow.names), space.basis.shape[1]
         self.broken_rank_, self.symmetry_ = space.broken_rank, space.symmetry
-        self.reason_ = "; ".join(part for part in (data.reason, space.reason, sparse_reason) if part)
+        self.reason_ = "; ".join(part for part in (data.reason, space.reason, fit.reason) if part)
         return self
 
-    def _space(self, found: Candidates, data: Slopes) -> Found:
-        samples = None if found.polynomial else Samples.from_data(data.points)
+    def _choose(self, found: Candidates, data: Slopes) -> tuple[Found, SparseFit]:
+        """The fields to choose from, and the sparse one among them."""
         if self.symmetry is not None:
-            return enforced(found.field, self.symmetry, samples)
-        if self.promote is not None:
-            return promoted(found.field, self.promote, data, self.names_)
-        return free(found.field)
+            samples = None if found.polynomial else Samples.from_data(data.points)
+            space = enforced(found.field, self.symmetry, samples)
+            return space, self._sparse(found, data, space)
+        space = free(found.field)
+        if self.promote is None:
+            return space, self._sparse(found, data, space)
+        spaces = promoted(found.field, self.promote, data, self.names_)
+        fits, undecided = [], None
+        for space in spaces:
+            try:
+                fits.append((space, self._sparse(found, data, space, together=True)))
+            except UndecidedError as error:  # too few data for so many fields; fewer may do
+                undecided = error
+        if not fits and undecided is not None:
+            raise undecided
+        space, fit = _most_kept(fits, len(data.points))
+        # Where nothing survived, nothing remains of the promotion.
+        return space, fit if space.symmetry is not None else self._sparse(found, data, space)
 
-    def _coefficients(self, found: Candidates, data: Slopes, space: Found) -> tuple[NDArray, str]:
-        """Least squares inside the space, on coordinates with errors of one size, and fewer terms."""
+    def _sparse(self, found: Candidates, data: Slopes, space: Found, *, together: bool = False) -> SparseFit:
+        """Least squares inside the space, with errors of one size where they may differ, and fewer terms."""
         n, d = data.slopes.shape
-        k = space.basis.shape[1]
+        k, y = space.basis.shape[1], data.slopes.ravel()
         if k == 0:
-            return np.zeros(found.field.n_params), "no field of the library but zero is symmetric"
-        design = (found.field.features(data.points).reshape(n * d, -1) @ space.basis).reshape(n, d, k)
-        flat, y = design.reshape(n * d, k), data.slopes.ravel()
-        z = least_squares(flat, y, "coefficients")
-        weights = _weights(data.slopes, (y - flat @ z).reshape(n, d), tied=k < found.field.n_params)
-        flat, y = (design * weights[:, None]).reshape(n * d, k), (data.slopes * weights).ravel()
-        if self.sparsity is None:
-            return space.basis @ least_squares(flat, y, "coefficients"), ""
-        if self.sparsity == "cv":
-            fit = cross_validated(flat, y, d, data.folds)
-        else:
-            fit = thresholded(flat, y, float(self.sparsity))
-        return space.basis @ fit.z, fit.reason
+            losses = np.array([np.mean(data.slopes[test] ** 2) for _, test in data.folds])
+            return SparseFit(np.zeros(0), losses, "no field of the library but zero is symmetric")
+        flat = found.field.features(data.points).reshape(n * d, -1) @ space.basis
+        if not together and k == found.field.n_params:
+            weights = _weights(data.slopes, (y - flat @ least_squares(flat, y, "coefficients")).reshape(n, d))
+            flat, y = flat * np.tile(weights, n)[:, None], y * np.tile(weights, n)
+        return sparse_fit(flat, y, d, data.folds, self.sparsity)
 
     def predict(self, x: ArrayLike) -> NDArray:
         """Time derivatives ``(n, d)`` at states ``x (n, d)``."""
@@ -250,13 +259,34 @@ def round_to(c: float, row: NDArray) -> float:
     return c if abs(c) > len(row) * np.finfo(np.float64).eps * np.abs(row).max(initial=0.0) else 0.0
 
 
-def _weights(slopes: NDArray, residual: NDArray, *, tied: bool) -> NDArray:
-    """One over the error of each coordinate; all the same where a symmetry ties coordinates to each other."""
+def _most_kept(fits: list[tuple[Found, SparseFit]], n: int) -> tuple[Found, SparseFit]:
+    """The first whose error on held-out data is within one standard error of the least, part by part.
+
+    Generators that were fitted have seen the held-out data too: of n points, each number lowers the error there by
+    about two parts in n.
+    """
+    losses = np.stack([fit.losses * (1 + 2 * space.n_fitted / n) for space, fit in fits])
+    best = int(np.argmin(losses.mean(axis=1)))
+    apart = losses - losses[best]
+    spread = apart.std(axis=1, ddof=1) / np.sqrt(losses.shape[1]) if losses.shape[1] > 1 else np.zeros(len(fits))
+    at = int(np.flatnonzero(apart.mean(axis=1) <= spread)[0])
+    space, fit = fits[at]
+    least = {other.broken_rank: np.inf for other, _ in fits}
+    for (other, _), loss in zip(fits, losses, strict=True):
+        least[other.broken_rank] = min(least[other.broken_rank], loss.mean())
+    texts = [f"{rank}: {np.sqrt(loss):.3g}" for rank, loss in least.items()]
+    p = fits[-1][0].broken_rank
+    reason = (
+        f"{space.broken_rank} of {p} generators are broken; error on held-out data by number of broken generators: "
+    )
+    reason += ", ".join(texts) + (f"; the survivors enforced: {space.reason}" if space.reason else "")
+    return replace(space, reason=reason), fit
+
+
+def _weights(slopes: NDArray, residual: NDArray) -> NDArray:
+    """One over the error of each coordinate, which no symmetry ties to the others."""
     floor = np.finfo(np.float64).eps ** 0.5 * (float(np.sqrt(np.mean(slopes**2))) or 1.0)
-    errors = np.maximum(np.sqrt(np.mean(residual**2, axis=0)), floor)
-    if tied:
-        errors = np.full_like(errors, np.sqrt(np.mean(errors**2)))
-    return 1.0 / errors
+    return 1.0 / np.maximum(np.sqrt(np.mean(residual**2, axis=0)), floor)
 
 
 def _trajectories(x: Any, t: Any, x_dot: Any, names: Any, groups: Any) -> tuple[Trajectories, bool]:
