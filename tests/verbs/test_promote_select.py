@@ -11,7 +11,7 @@ import erlangen as er
 from erlangen import InputError, UndecidedError
 from erlangen.algebra import LieAlgebra
 from erlangen.linalg.svd import svd
-from erlangen.verbs import _promote_refit
+from erlangen.verbs import _promote_data, _promote_refit
 from erlangen.verbs._promote_refit import RankVariety, refit
 
 QUADRATICS = er.fields.Polynomial(degree=2, dim=5).as_field()
@@ -236,3 +236,18 @@ def test_too_few_rows_for_the_symmetric_functions():
     x, y = noisy(lambda x: x[:, 2], 6, 3)
     with pytest.raises(UndecidedError, match="too few data to choose"):
         er.promote(family, er.actions.rotation(3).restrict(np.eye(3)[:, :1])).select(x, y)
+
+
+def test_a_million_rows_are_reduced_to_a_few():
+    """Many equations are factored: the fit is that of all rows, and memory stays."""
+    x, y = noisy(ridge, 3000, 5, noise=0.2)
+    penalty = er.promote(QUADRATICS, er.actions.translation(5))
+    lam = 0.01 * penalty.largest_weight(x, y)
+    rows, values = _promote_data.reduced(QUADRATICS, x, y[:, None])
+    assert rows.shape == (22, 21)
+    theta = penalty.fit(x, y, lam, tolerance=1e-8).theta
+    residual = design(QUADRATICS, x) @ theta - y
+    assert np.mean((rows @ theta - values) ** 2) == pytest.approx(np.mean(residual**2))
+    direction = np.random.default_rng(1).normal(size=(20, 21))
+    objective = lambda t: np.mean((design(QUADRATICS, x) @ t - y) ** 2) / 2 + lam * penalty.value(t)  # noqa: E731
+    assert all(objective(theta + 1e-3 * step) > objective(theta) for step in direction)

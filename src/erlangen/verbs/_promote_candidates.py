@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from erlangen.linalg.qr import rounding
+from erlangen.verbs._promote_data import reduced
 from erlangen.verbs._promote_refit import RankVariety, refit
 from erlangen.verbs._promote_result import Promoted
 from erlangen.verbs._promote_terms import Moved
@@ -47,15 +48,11 @@ class Fitted:
 class Refitter:
     """Least squares for candidates, in unknowns measured by the size of their functions at points ``x (n, d)``."""
 
-    def __init__(self, penalty: Penalty, x: NDArray):
-        sizes = np.sqrt(np.mean(self.rows(penalty, x) ** 2, axis=0))
+    def __init__(self, penalty: Penalty, x: NDArray, y: NDArray):
+        rows, _ = reduced(penalty.field, x, y)
+        sizes = np.sqrt(np.mean(rows**2, axis=0))
         self.penalty, self.sizes = penalty, np.where(sizes > 0, sizes, 1.0)
         self._restricted = cache(self._restrict)
-
-    @staticmethod
-    def rows(penalty: Penalty, x: NDArray) -> NDArray:
-        """Features ``(n * c, q)``."""
-        return penalty.field.features(x).reshape(-1, penalty.field.n_params)
 
     @cached_property
     def _map(self) -> NDArray | sparse.csr_array:
@@ -81,25 +78,25 @@ class Refitter:
         stands out most, and from the refit of the rank before: a local minimum that misses one of them rarely misses
         all.
         """
+        rows, values = reduced(self.penalty.field, x, y)
         found: dict[Candidate, Fitted] = {}
         last: dict[tuple[int, ...], NDArray] = {}
         for one in sorted(wanted, reverse=True):
             starts = {best, int(np.argmax([_stands_out(fit, one.rank) for fit in path]))}
             thetas = [path[i].theta for i in sorted(starts)]
             more = [last[one.kept_elements]] if one.kept_elements in last else []
-            found[one] = self._best(x, y, [*thetas, *more], one)
+            found[one] = self._best(rows / self.sizes, values, [*thetas, *more], one)
             if found[one].exact:
                 last[one.kept_elements] = found[one].theta
         return [found[one] for one in wanted]
 
-    def _best(self, x: NDArray, y: NDArray, starts: Sequence[NDArray], wanted: Candidate) -> Fitted:
+    def _best(self, design: NDArray, y: NDArray, starts: Sequence[NDArray], wanted: Candidate) -> Fitted:
         variety, basis = self._restricted(wanted.kept_elements)
-        design = self.rows(self.penalty, x) / self.sizes
         design = design if basis is None else design @ basis
         found = []
         for theta in starts:
             start = theta * self.sizes
-            found.append(refit(variety, design, y.ravel(), start if basis is None else basis.T @ start, wanted.rank))
+            found.append(refit(variety, design, y, start if basis is None else basis.T @ start, wanted.rank))
         one = min(found, key=lambda f: (not f.exact, f.loss))
         theta = (one.c if basis is None else basis @ one.c) / self.sizes
         return Fitted(Candidate(one.rank, wanted.kept_elements), theta, one.loss, one.exact)

@@ -7,6 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.fields import AbstractLinearField
+from erlangen.linalg.qr import StreamedQR
+
+BLOCK_FLOATS = 2**18
+"""Floats in one block of rows (2 MB): they stay in the cache while they are factored."""
 
 
 def check_data(field: AbstractLinearField, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
@@ -51,6 +55,24 @@ def _numbers(what: str, a: ArrayLike) -> NDArray:
                 fix=f"numpy.asarray({what}, dtype=float)",
             )
         ) from None
+
+
+def reduced(field: AbstractLinearField, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
+    """Rows ``(k, q)`` and values ``(k,)`` with the mean squared residual of n points and c channels.
+
+    Where there are many more equations than parameters they are factored in blocks, ``[design, y] = Q R``, and R stands
+    for them: memory depends on q, and no longer on n.
+    """
+    q, n = field.n_params, len(x)
+    equations = n * field.value_dim
+    if equations <= 2 * (q + 1):
+        return field.features(x).reshape(-1, q), y.ravel()
+    stream, size = StreamedQR(q + 1), max(1, q // field.value_dim, BLOCK_FLOATS // (field.value_dim * (q + 1)))
+    for start in range(0, n, size):
+        block = slice(start, start + size)
+        stream.update(np.hstack([field.features(x[block]).reshape(-1, q), y[block].reshape(-1, 1)]))
+    factor = stream.factor() * np.sqrt((q + 1) / equations)
+    return factor[:, :q], factor[:, q]
 
 
 def check_weight(name: str, weight: float, *, positive: bool = False) -> float:

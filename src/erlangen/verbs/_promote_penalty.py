@@ -18,7 +18,7 @@ from erlangen.fields import AbstractLinearField
 from erlangen.linalg.admm import AbstractFit, Interpolation, LeastSquares, State
 from erlangen.linalg.norms import L1Norm, MatrixMap, SumOfNorms
 from erlangen.linalg.qr import rounding
-from erlangen.verbs._promote_data import check_data, check_same_family, check_weight
+from erlangen.verbs._promote_data import check_data, check_same_family, check_weight, reduced
 from erlangen.verbs._promote_maps import LieMap, joined_map
 from erlangen.verbs._promote_result import Promoted, assemble
 from erlangen.verbs._promote_select import Selected, select
@@ -219,8 +219,7 @@ class Penalty:
         See :meth:`fit`; go from large to small.
         """
         lams, l1 = [check_weight("lam", lam) for lam in lams], check_weight("l1", l1)
-        design, y = self._data(x, y)
-        measured, y = self.for_values(y), y.ravel()
+        measured, design, y = self._reduced(x, y)
         problem = measured._problem(lambda norms: LeastSquares(design, y, norms.gram), l1)
         found = []
         for lam in lams:
@@ -300,8 +299,7 @@ class Penalty:
         certifies that field; this takes the M of least length. Where the penalty is not convex, it is that of the norms
         with which the iteration begins, and ends where nothing is broken.
         """
-        design, y = self._data(x, y)
-        measured, y = self.for_values(y), y.ravel()
+        measured, design, y = self._reduced(x, y)
         norms = measured._plain
         values, vectors = np.linalg.eigh(norms.gram)
         zero = values <= rounding(norms.gram.shape) * max(values[-1], np.finfo(np.float64).tiny)
@@ -357,6 +355,12 @@ class Penalty:
         x, y = check_data(self.field, x, y)
         design = self.field.features(x).reshape(-1, self.field.n_params)
         return design / self._sizes, y
+
+    def _reduced(self, x: ArrayLike, y: ArrayLike) -> tuple[Penalty, NDArray, NDArray]:
+        """The penalty for values of this size, and as few equations as have the same squared residual."""
+        x, y = check_data(self.field, x, y)
+        design, values = reduced(self.field, x, y)
+        return self.for_values(y), design / self._sizes, values
 
     def _parameters(self, theta: ArrayLike) -> NDArray:
         theta = np.asarray(theta, dtype=np.float64)

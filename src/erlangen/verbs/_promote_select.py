@@ -16,7 +16,7 @@ from erlangen.fields._base import EXACT
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.rank import AbstractRankRule, RankDecision, margin
 from erlangen.verbs._promote_candidates import Candidate, Fitted, Refitter, candidates
-from erlangen.verbs._promote_data import check_data, check_weight
+from erlangen.verbs._promote_data import BLOCK_FLOATS, check_data, check_weight
 from erlangen.verbs._promote_result import Promoted
 from erlangen.verbs._promote_terms import Moved
 from erlangen.verbs.discover import discover
@@ -161,7 +161,7 @@ def select(
     weights = _weights(penalty, x, y, lams)
     trial = _Trial(penalty, x, y, _splits(len(x), folds, rng), l1)
     paths = [trial.path(train, weights) for train, _ in trial.splits]
-    losses = np.stack([trial.losses([path[i].theta for path in paths]) for i in range(len(weights))])
+    losses = trial.losses([[fit.theta for fit in path] for path in paths])
     best = int(np.argmin(losses.mean(axis=1)))
     path = trial.path(np.arange(len(x)), weights)
     if debias:
@@ -195,26 +195,27 @@ class _Trial:
                 )
             ) from error
 
-    def losses(self, thetas: Sequence[NDArray]) -> NDArray:
-        """Squared errors of held-out rows, split by split; the mean over channels."""
+    def losses(self, thetas: Sequence[Sequence[NDArray]]) -> NDArray:
+        """Squared errors ``(k, n)`` of held-out rows for k parameters of each split; the mean over channels."""
         parts = []
-        for (_, test), theta in zip(self.splits, thetas, strict=True):
-            field = self.penalty.field.with_theta(theta)
-            parts.append(np.mean((field.value(self.x[test]) - self.y[test]) ** 2, axis=1))
-        return np.concatenate(parts)
+        for (_, test), several in zip(self.splits, thetas, strict=True):
+            stacked = np.array(several).T
+            size = max(1, BLOCK_FLOATS // len(stacked))
+            for block in np.array_split(test, -(-len(test) // size)):
+                values = self.penalty.field.features(self.x[block]) @ stacked
+                parts.append(np.mean((values - self.y[block][:, :, None]) ** 2, axis=1).T)
+        return np.concatenate(parts, axis=1)
 
 
 def _refitted(trial: _Trial, paths: list[list[Promoted]], path: list[Promoted], losses: NDArray, best: int) -> Selected:
     """Of the promoted fit and the refits of all candidates, the one that keeps most within one standard error."""
-    refitter = Refitter(trial.penalty, trial.x)
-    compared, full = [losses[best]], _refits(refitter, trial, path, best)
-    order = sorted(full)
-    folds = zip(trial.splits, paths, strict=True)
+    refitter = Refitter(trial.penalty, trial.x, trial.y)
+    full = _refits(refitter, trial, path, best)
+    order, folds = sorted(full), zip(trial.splits, paths, strict=True)
     parts = [refitter(trial.x[rows], trial.y[rows], one, best, order) for (rows, _), one in folds]
-    for fits in zip(*parts, strict=True):
-        exact = all(one.exact for one in fits)
-        compared.append(trial.losses([one.theta for one in fits]) if exact else np.full(losses.shape[1], np.inf))
-    table = np.stack(compared)
+    refits = trial.losses([[one.theta for one in fits] for fits in parts]) if order else losses[:0]
+    near = [all(fits[i].exact for fits in parts) for i in range(len(order))]
+    table = np.vstack([losses[best], np.where(np.array(near, dtype=bool)[:, None], refits, np.inf)])
     excess = _excess(table, int(np.argmin(table.mean(axis=1))))
     fit = path[best]
     names = (Candidate(fit.broken_rank, fit.kept_elements), *order)
