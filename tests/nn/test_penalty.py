@@ -148,6 +148,15 @@ def test_the_nuclear_norm_has_a_subgradient_at_every_kink(name):
     assert least.isfinite().all()
 
 
+@pytest.mark.parametrize("least", [0.0, 1e-10, 1e-9, 1e-8, 1e-7])
+def test_values_lost_in_rounding_do_not_blow_up_the_gradient(least):
+    for seed in range(20):
+        u, v = (np.linalg.qr(np.random.default_rng(seed).normal(size=(n, n)))[0] for n in (9, 4))
+        a = torch.tensor(u[:, :4] @ np.diag([3.0, 1.0, 1.0, least]) @ v, requires_grad=True)
+        (gradient,) = torch.autograd.grad(spectral_sum(a, None, plain), a)
+        assert torch.linalg.matrix_norm(gradient, 2) <= 1.1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_symmetric_and_constant_networks_have_price_zero_and_finite_gradients(kind):
     for net in (er.nn.EquivariantMLP("V", "S", er.groups.SO(3), hidden=8, layers=1).double(), mlp(3, 1)):
@@ -180,6 +189,15 @@ def test_modules_are_priced_in_their_own_type_and_left_as_they_were(dtype):
     assert all(p.grad is None for p in net.parameters())
     with torch.no_grad():
         assert not symmetry_penalty(net, er.actions.euclidean(3), X).requires_grad
+
+
+def test_compiled_modules_are_read_uncompiled():
+    net = mlp(3, 1)
+    compiled = nn.Identity()  # what torch.compile returns holds the original under this name
+    compiled._orig_mod = net
+    assert torch.equal(
+        symmetry_penalty(compiled, er.actions.affine(3), X), symmetry_penalty(net, er.actions.affine(3), X)
+    )
 
 
 def test_groups_with_discrete_elements_add_a_norm_for_each():

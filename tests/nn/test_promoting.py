@@ -104,6 +104,14 @@ def test_gradients_of_networks_are_those_of_differences(kind, where, group):
     assert slope == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4, abs=1e-7)
 
 
+def test_relative_values_compare_each_layer_with_its_own_size():
+    net = torch.nn.Sequential(layer("V", "V", SO3), layer("V", "V", SO3, spread=0.0))
+    before = symmetry_penalty(net, SO3, np.eye(3), kind="scale-free", where="stacked").item()
+    for p in net[1].parameters():
+        p.data *= 100.0
+    assert symmetry_penalty(net, SO3, np.eye(3), kind="scale-free", where="stacked").item() == pytest.approx(before)
+
+
 def test_networks_start_near_equivariant_ones():
     x = torch.randn(50, 6, dtype=torch.float64)
     for spread, bound in ((0.0, 1e-12), (0.01, 0.05)):
@@ -127,6 +135,7 @@ def test_the_subgroup_that_data_leave_is_found_and_enforced():
         ((net(x) - y).square().mean() + 0.1 * price()).backward()
         adam.step()
     assert net.broken_rank() == net.broken_rank(x) == 2
+    assert net.defects()[0] < 0.05 < net.defects()[1]
     (turn,) = np.tensordot(net.kept().T, SO3.lie_algebra, 1)
     found = np.array([turn[2, 1], turn[0, 2], turn[1, 0]])
     assert abs(found @ AXIS) / np.linalg.norm(found) > 0.999

@@ -34,7 +34,9 @@ class Differentiable:
                     fix="er.nn.symmetry_penalty(net, action, x); er.promote(family, action) for linear families",
                 )
             )
-        self.module = module
+        # A compiled module holds the original, with the same parameters; compiled, it could not be trained through.
+        original = getattr(module, "_orig_mod", module)
+        self.module: torch.nn.Module = original if isinstance(original, torch.nn.Module) else module
         like = next((t for t in module.parameters() if t.is_floating_point()), None)
         self.like = torch.zeros((), dtype=torch.float64) if like is None else like.detach()
         self.x = torch.from_numpy(np.ascontiguousarray(x)).to(self.like)
