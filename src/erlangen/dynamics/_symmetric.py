@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction
@@ -15,9 +15,10 @@ from erlangen.derivative import Samples
 from erlangen.dynamics._slopes import Slopes
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.rank import Threshold
-from erlangen.verbs import Symmetry, discover, enforce
+from erlangen.verbs import Penalty, Symmetry, discover, enforce
 from erlangen.verbs import promote as promote_
-from erlangen.verbs._promote_candidates import Refitter
+from erlangen.verbs._promote_refit import RankVariety, refit
+from erlangen.verbs._promote_select import Selected
 
 FITTED = 1e-9
 """Relative error of a field that was fitted on the variety of a rank: rounding, enlarged by its Newton steps."""
@@ -76,15 +77,34 @@ def promoted(field: AbstractLinearField, action: Any, data: Slopes, names: tuple
     where = _about(field, data.points)
     penalty = promote_(field, action, where, inner="relative")
     selected = penalty.select(data.points, data.slopes, folds=data.folds)
-    refitter, best = Refitter(penalty, data.points), int(np.argmin(selected.errors))
     found = []
-    for one in refitter(data.points, data.slopes, selected.path, best, sorted(set(selected.candidates[1:]))):
-        kept = penalty.generators @ np.linalg.svd(penalty.matrix(one.theta))[2][one.candidate.rank :].T
-        if one.exact and kept.shape[1]:
+    for theta, rank in _refits(penalty, selected, data):
+        kept = penalty.generators @ np.linalg.svd(penalty.matrix(theta))[2][rank:].T
+        if kept.shape[1]:
             found += _round_ones(field, action, kept, where, names, data)
-            as_fitted = _with_survivors(field.with_theta(one.theta), action, kept, where, names)
+            as_fitted = _with_survivors(field.with_theta(theta), action, kept, where, names)
             found.append(replace(as_fitted, n_fitted=kept.shape[1] * (action.n_generators - kept.shape[1])))
     return [*found, replace(free(field), broken_rank=penalty.generators.shape[1])]
+
+
+def _refits(penalty: Penalty, selected: Selected, data: Slopes) -> list[tuple[NDArray, int]]:
+    """Parameters and rank of the best field for each number of broken generators that was compared, the least first.
+
+    Each starts from the promoted fit of least error, and from the refit with the next larger number.
+    """
+    rows = penalty.field.features(data.points).reshape(-1, penalty.field.n_params)
+    sizes = np.sqrt(np.mean(rows**2, axis=0))
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    variety = RankVariety(sparse.csr_array(sparse.csr_array(penalty.map.matrix) * (1.0 / sizes)), penalty.map.shape)
+    starts = [selected.path[int(np.argmin(selected.errors))].theta * sizes]
+    found: dict[int, NDArray] = {}
+    for rank in sorted({candidate.rank for candidate in selected.candidates[1:]}, reverse=True):
+        fits = [refit(variety, rows / sizes, data.slopes.ravel(), start, rank) for start in starts]
+        best = min(fits, key=lambda fit: (not fit.exact, np.linalg.norm(rows @ (fit.c / sizes) - data.slopes.ravel())))
+        if best.exact:
+            found[best.rank] = best.c / sizes
+            starts = [starts[0], best.c]
+    return [(found[rank], rank) for rank in sorted(found)]
 
 
 def _round_ones(
