@@ -157,7 +157,7 @@ def test_the_reweighted_objective_never_rises_and_its_bias_is_smaller(group):
     lams = top * np.geomspace(1, 1e-2, 6)
     path, plain = reweighted.path(x, y, lams), nuclear.path(x, y, lams)
     assert path[0].broken_rank == 0 and all(fit.converged for fit in path)
-    assert any(len(fit.objectives) > 3 for fit in path)
+    assert any(len(fit.objectives) > 3 for fit in path) and len(path[0].objectives) == 1
     for fit in path:
         assert np.all(np.diff(fit.objectives) <= fit.gap + 1e-9)
     assert min(map(error, path)) < 0.6 * min(map(error, plain))
@@ -197,6 +197,20 @@ def test_few_values_are_enough(kind):
     found = penalty.interpolate(x, ridge(x, u), tolerance=1e-6)
     assert found.broken_rank == 1 and np.abs(u @ found.kept).max() < 1e-3
     assert np.allclose(found.field.value(x)[:, 0], ridge(x, u))
+    known = np.linalg.svd(penalty.matrix(found.theta), compute_uv=False)
+    assert np.allclose(found.singular_values, known, atol=1e-4 * known[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rounding_is_not_broken(kind):
+    """A constant, from where a fit that broke everything stands."""
+    penalty = promote(scalar(2, 3), er.groups.O(3), box(3), kind=kind)
+    x, rng = np.random.default_rng(22).uniform(-1, 1, (8, 3)), np.random.default_rng(23)
+    broken = penalty.interpolate(x, rng.normal(size=8))
+    assert broken.broken_rank == 3 and not broken.kept_elements
+    found = penalty.interpolate(x, np.full(8, 1.7), start=broken.state)
+    assert found.broken_rank == 0 and found.kept_elements == (0,)
+    assert np.allclose(found.field.value(x), 1.7)
 
 
 def test_the_frobenius_kind_keeps_all_or_nothing():
