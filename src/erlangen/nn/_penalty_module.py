@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, explain, nearest
 from erlangen.nn._assembled import AbstractAssembled
 
 FEW = 8
@@ -186,3 +186,43 @@ def as_points(x: Any) -> NDArray:
             )
         )
     return points
+
+
+def check_dim(x: NDArray, dim: int) -> None:
+    """Check the number of coordinates.
+
+    Raises
+    ------
+    InputError
+        If points and action differ.
+    """
+    if x.shape[1] != dim:
+        raise InputError(
+            explain(
+                "The points do not fit the action.",
+                given=f"points of shape {x.shape}, an action on R^{dim}",
+                expected=f"shape (n, {dim})",
+                fix=f"points with {dim} coordinates, or an action on R^{x.shape[1]}",
+            )
+        )
+
+
+def one_of(what: str, given: Any, known: tuple[str, ...]) -> str:
+    """Check a word, and answer a misspelt one with the nearest.
+
+    Raises
+    ------
+    InputError
+        If it is none of those known.
+    """
+    if isinstance(given, str) and given in known:
+        return given
+    close = nearest(given, known) if isinstance(given, str) else None
+    raise InputError(
+        explain(
+            f"There is no such {what}.",
+            given=f"{what}={given!r}",
+            expected=", ".join(known),
+            fix=f"{what}={close or known[0]!r}",
+        )
+    )

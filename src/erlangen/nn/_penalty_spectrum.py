@@ -47,7 +47,7 @@ def spectrum(a: torch.Tensor, form: torch.Tensor | None) -> tuple[torch.Tensor, 
     if not math.isfinite(float(small.sum() if form is None else small.sum() + form.sum())):
         return None
     if form is not None:
-        factor = torch.linalg.cholesky(form)
+        factor = _factor(form)
         small = torch.linalg.solve_triangular(factor.T, small, upper=True, left=False)
     if tall:
         if factor is not None:
@@ -62,10 +62,20 @@ def spectrum(a: torch.Tensor, form: torch.Tensor | None) -> tuple[torch.Tensor, 
 
 def _lifted(form: torch.Tensor) -> torch.Tensor:
     """The form in float64 plus its own rounding: directions about which the function says nothing get a size."""
-    eps, lifted = torch.finfo(form.dtype).eps, form.to(torch.float64, copy=True)
+    lifted = form.to(torch.float64, copy=True)
     diagonal = lifted.diagonal()
-    diagonal += (len(form) * eps * diagonal.mean()).clamp(min=torch.finfo(torch.float64).tiny ** 0.5)
+    diagonal += (torch.finfo(form.dtype).eps * diagonal.sum()).clamp(min=torch.finfo(torch.float64).tiny ** 0.5)
     return lifted
+
+
+def _factor(form: torch.Tensor) -> torch.Tensor:
+    """Cholesky factor L with L L^T = B; eigenvalues that rounding has made negative become as large as that error."""
+    factor, failed = torch.linalg.cholesky_ex(form)
+    if failed:
+        values, vectors = torch.linalg.eigh(form)
+        least = torch.maximum(values[0].abs(), torch.finfo(form.dtype).eps * values[-1])
+        return torch.linalg.cholesky((vectors * values.clamp(min=least)) @ vectors.T)
+    return factor
 
 
 def priced(

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.linalg.rank import Threshold
+from erlangen.nn._penalty_ends import Ends
 from erlangen.nn._penalty_generators import at_points
-from erlangen.nn._penalty_module import as_points
+from erlangen.nn._penalty_module import as_points, one_of
 from erlangen.nn._penalty_spectrum import spectrum
-from erlangen.nn.penalty import VALUES, Ends, one_of
+from erlangen.nn.penalty import VALUES
 
 
 @final
@@ -77,13 +78,14 @@ class SymmetryMonitor:
 
     def __call__(self) -> dict[str, float]:
         """Defects by name, those of discrete elements after them, and last the broken rank."""
+        ends, single = self.ends, self._single
         with torch.no_grad():
-            pairs = self.ends.pairs(relative=True)
-            found = [spectrum(rows, form) for rows, form in pairs]
-            singular = [np.array([np.nan]) if one is None else one[0].cpu().numpy() for one in found]
-            f, jacobian = self.ends.network.jacobian()
-            rows = self._single.in_units(self._single.rows(f, self._single.along(jacobian)))
-            sizes = self._single.form(f, jacobian).diagonal()
+            f, jacobian = ends.network.jacobian()
+            together = ends.relative(ends.generators.rows(f, ends.generators.along(jacobian)), f, jacobian)
+            found = [spectrum(*pair) for pair in (together, *ends.discrete(f, relative=True))]
+            rows = single.in_units(single.rows(f, single.along(jacobian)))
+            sizes = single.form(f, jacobian).diagonal()
+        singular = [np.array([np.nan]) if one is None else one[0].cpu().numpy() for one in found]
         squares = rows.square().sum(0)
         defects = torch.where(squares == 0, 0.0, (squares / sizes).sqrt()).tolist()
         out = dict(zip(self.names, defects, strict=True))
