@@ -61,10 +61,13 @@ def spectrum(a: torch.Tensor, form: torch.Tensor | None) -> tuple[torch.Tensor, 
 
 
 def _lifted(form: torch.Tensor) -> torch.Tensor:
-    """The form in float64 plus its own rounding: directions about which the function says nothing get a size."""
-    lifted = form.to(torch.float64, copy=True)
+    """The form in float64 plus its own rounding: directions about which the function says nothing get a size.
+
+    Where it says nothing about any, they get the least size whose inverse square its type can still hold.
+    """
+    kind, lifted = torch.finfo(form.dtype), form.to(torch.float64, copy=True)
     diagonal = lifted.diagonal()
-    diagonal += (torch.finfo(form.dtype).eps * diagonal.sum()).clamp(min=torch.finfo(torch.float64).tiny ** 0.5)
+    diagonal += (kind.eps * diagonal.sum()).clamp(min=kind.tiny**0.5)
     return lifted
 
 
