@@ -170,17 +170,15 @@ def test_symmetric_and_constant_networks_have_price_zero_and_finite_gradients(ki
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
-@pytest.mark.parametrize("steep", [0.0, 30.0, 1e5])
+@pytest.mark.parametrize("steep", [0.0, 1e5])
 def test_gradients_of_dead_and_saturated_networks_are_finite(dtype, activation, steep):
     x = RNG.normal(size=(50, 4)) * [1.0, 1e-3, 1e3, 0.0]
-    for seed in range(3):
-        torch.manual_seed(seed)
-        net = nn.Sequential(nn.Linear(4, 16), activation(), nn.Linear(16, 1)).to(dtype)
-        net.get_parameter("0.weight").data *= steep
-        for kind in KINDS:
-            price = symmetry_penalty(net, er.actions.affine(4), x, kind=kind)
-            gradient = torch.autograd.grad(price, list(net.parameters()), allow_unused=True)
-            assert price.isfinite() and all(g is None or g.isfinite().all() for g in gradient)
+    net = nn.Sequential(nn.Linear(4, 16), activation(), nn.Linear(16, 1)).to(dtype)
+    net.get_parameter("0.weight").data *= steep
+    for kind in KINDS:
+        price = symmetry_penalty(net, er.actions.affine(4), x, kind=kind)
+        gradient = torch.autograd.grad(price, list(net.parameters()), allow_unused=True)
+        assert price.isfinite() and all(g is None or g.isfinite().all() for g in gradient)
 
 
 def test_ranks_are_counted():
