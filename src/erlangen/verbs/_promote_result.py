@@ -11,10 +11,9 @@ from scipy import linalg
 
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.admm import State
-from erlangen.linalg.norms import AbstractNorm
 from erlangen.linalg.qr import rounding
 from erlangen.verbs._promote_solve import Solved
-from erlangen.verbs._promote_terms import AbstractTerm, Block, Moved, plain_map, unturned
+from erlangen.verbs._promote_terms import AbstractTerm, Block, Moved, unturned
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +101,10 @@ def assemble(
     """Read what is broken from the shrunk copies of the images, whose zeros are exact."""
     solution = done.solution
     parts = zip(terms, done.norms.norms, done.norms.split(solution.image), strict=False)  # l1 may follow
-    images = [(term, unturned(norm, image), _floor(norm, solution.c)) for term, norm, image in parts]
-    blocks = [(t.block, z, zero) for t, z, zero in images if not isinstance(t, Moved)]  # type: ignore[attr-defined]
-    spectra = tuple(_spectrum(block, z, zero) for block, z, zero in blocks)
-    moved = [float(np.linalg.norm(z)) > zero for t, z, zero in images if isinstance(t, Moved)]
+    images = [(term, unturned(norm, image)) for term, norm, image in parts]
+    blocks = [(term.block, image) for term, image in images if not isinstance(term, Moved)]  # type: ignore[attr-defined]
+    spectra = tuple(_spectrum(block, image) for block, image in blocks)
+    moved = [bool(np.any(image)) for term, image in images if isinstance(term, Moved)]
     values = np.sort(np.concatenate([np.zeros(0), *(s.singular_values for s in spectra)]))[::-1]
     return Promoted(
         field=field.with_theta(theta),
@@ -122,20 +121,15 @@ def assemble(
         iterations=done.iterations,
         objectives=done.objectives,
         converged=solution.converged and done.settled,
-        reason=_words(spectra, [block.map.shape[0] for block, _, _ in blocks], moved, done),
+        reason=_words(spectra, [block.map.shape[0] for block, _ in blocks], moved, done),
         state=done.start,
     )
 
 
-def _floor(norm: AbstractNorm, c: NDArray) -> float:
-    """Rounding in an image: relative to the terms that would be there if all unknowns were as large as the largest."""
-    matrix = plain_map(norm).matrix
-    return rounding(matrix.shape) * float(np.linalg.norm(abs(matrix) @ np.full(len(c), np.abs(c).max(initial=0.0))))
-
-
-def _spectrum(block: Block, image: NDArray, zero: float) -> Spectrum:
-    left, s, _ = np.linalg.svd(image.reshape(block.map.shape), full_matrices=True)
-    rank = int(np.sum(s > max(zero, rounding(block.map.shape) * float(s.max(initial=0.0)))))
+def _spectrum(block: Block, image: NDArray) -> Spectrum:
+    r, m = block.map.shape
+    left, s, _ = np.linalg.svd(image.reshape(r, m), full_matrices=r > m)
+    rank = int(np.sum(s > rounding((r, m)) * float(s.max(initial=0.0))))
     return Spectrum(s, rank, block.generators @ left[:, rank:])
 
 

@@ -301,11 +301,6 @@ def _slope_of_quadratic(form: Callable[[NDArray], float], theta: NDArray) -> NDA
     return np.array([form(theta + step) - form(theta - step) for step in steps]) / (2 * size)
 
 
-def plain_map(norm: AbstractNorm) -> MatrixMap:
-    """The map of a norm without a matrix on the side of the generators."""
-    return norm.map.plain if isinstance(norm.map, TurnedMap) else norm.map
-
-
 def unturned(norm: AbstractNorm, image: NDArray) -> NDArray:
     """An image without the matrix on the side of the generators."""
     a = norm.map
