@@ -13,7 +13,8 @@ of the largest coefficient, see `benchmarks._recovery.TOLERANCE`.
 The short form has cells of up to 10 inputs, and one run with 20; the long form those of 15 and 20 inputs, SE(30) and
 T(50).
 
-**Noise**, **networks** and **cost**: see `benchmarks._promote_noise`, `_promote_networks` and `_promote_cost`.
+**Noise**, **equations of motion**, **networks** and **cost**: see `benchmarks._promote_noise`, `_promote_dynamics`,
+`_promote_networks` and `_promote_cost`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from benchmarks._recovery import Cell, Problem, Recovery, ours, rival
 
 SEEDS = range(10)
 TIGHT = 1e-5  # cvxpy's default accuracy of SCS, which the published runs used
-GROUPS = ("_promote_noise", "_promote_networks", "_promote_cost")
+GROUPS = ("_promote_noise", "_promote_dynamics", "_promote_networks", "_promote_cost")
 
 PUBLISHED_RUNS = {
     Cell("T", 5, 1, 2): (13, 13, 15, 14, 16, 18, 12, 13, 19, 13),
