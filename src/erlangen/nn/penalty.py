@@ -102,7 +102,7 @@ class SymmetryPenalty:
     Parameters
     ----------
     module, action, x, kind, where, values
-        As in `symmetry_penalty`; the module is kept, and follows training.
+        As in `symmetry_penalty`. The module is kept and followed in training; give it its type and device first.
 
     Attributes
     ----------
