@@ -13,6 +13,9 @@ from scipy import linalg
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.linalg.qr import rounding
 
+STRETCH = 5
+"""Points in a row whose errors count as one: derivatives are taken from about so many samples."""
+
 
 @dataclass(frozen=True, eq=False)
 class SparseFit:
@@ -22,8 +25,8 @@ class SparseFit:
     ----------
     z : ndarray (k,)
         The coefficients.
-    losses : ndarray (folds,)
-        Mean squared error on each part of the data while it was held out.
+    losses : ndarray (b,)
+        Mean squared error on each stretch of the data, of a few points each, while it was held out.
     reason : str
         Why this many.
     """
@@ -53,12 +56,12 @@ def sparse_fit(
             z = np.linalg.lstsq(design[rows], y[rows], rcond=rounding(design.shape))[0]
         else:
             z = _thresholded(design[rows], y[rows], float(sparsity))
-        losses.append(np.mean((design[held] @ z - y[held]) ** 2))
+        losses.append(stretches((design[held] @ z - y[held])[:, None], channels)[:, 0])
     if sparsity is None:
-        return SparseFit(whole, np.array(losses), f"all {len(whole)} terms are kept")
+        return SparseFit(whole, np.concatenate(losses), f"all {len(whole)} terms are kept")
     z = _thresholded(design, y, float(sparsity))
     text = f"{np.count_nonzero(z)} of {len(z)} terms have a part of at least {sparsity:g} of the values"
-    return SparseFit(z, np.array(losses), text)
+    return SparseFit(z, np.concatenate(losses), text)
 
 
 def least_squares(design: NDArray, y: NDArray, what: str) -> NDArray:
@@ -99,23 +102,34 @@ def cross_validated(design: NDArray, y: NDArray, channels: int, folds: Sequence[
     functions. Rows are points by channels.
     """
     k, paths = design.shape[1], (_backward, _forward)
-    errors = np.empty((len(folds), len(paths), k + 1))
-    for i, (train, test) in enumerate(folds):
+    parts = []
+    for train, test in folds:
         rows, held = _rows(train, channels), _rows(test, channels)
         small = _compressed(design[rows], y[rows])
-        for j, path in enumerate(paths):
-            rest = design[held] @ path(*small).T - y[held, None]
-            errors[i, j] = np.mean(rest**2, axis=0)
+        rest = [stretches(design[held] @ path(*small).T - y[held, None], channels) for path in paths]
+        parts.append(np.stack(rest, axis=1))
+    errors = np.concatenate(parts)
     mean = errors.mean(axis=0)
     floor = (rounding(design.shape) * float(np.linalg.norm(y))) ** 2
     best = np.unravel_index(int(np.argmin(mean)), mean.shape)
     apart = errors - errors[:, best[0], best[1]][:, None, None]
-    spread = apart.std(axis=0, ddof=1) / np.sqrt(len(folds)) if len(folds) > 1 else np.zeros_like(mean)
-    good = apart.mean(axis=0) <= spread + floor
+    good = apart.mean(axis=0) <= standard_error(apart) + floor
     size = int(np.flatnonzero(good.any(axis=0))[0])
     j = int(np.argmin(np.where(good[:, size], mean[:, size], np.inf)))
     text = f"{size} of {k} terms: the error on held-out data is within one standard error of the least, at {best[1]}"
     return SparseFit(paths[j](*_compressed(design, y))[size], errors[:, j, size], text)
+
+
+def stretches(rest: NDArray, channels: int) -> NDArray:
+    """Mean squares ``(b, m)`` of residuals ``(n * channels, m)`` over stretches of a few points each."""
+    squares = np.mean(rest.reshape(-1, channels, rest.shape[1]) ** 2, axis=1)
+    return np.stack([part.mean(axis=0) for part in np.array_split(squares, max(len(squares) // STRETCH, 1))])
+
+
+def standard_error(losses: NDArray) -> NDArray:
+    """Of the mean over the first axis; zero for one number."""
+    b = len(losses)
+    return losses.std(axis=0, ddof=1) / np.sqrt(b) if b > 1 else np.zeros(losses.shape[1:])
 
 
 def _rows(points: NDArray, channels: int) -> NDArray:

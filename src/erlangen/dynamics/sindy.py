@@ -19,7 +19,7 @@ from erlangen.algebra import Group
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates, candidates
 from erlangen.dynamics._slopes import Slopes, slopes_of
-from erlangen.dynamics._sparse import SparseFit, check_sparsity, least_squares, sparse_fit
+from erlangen.dynamics._sparse import SparseFit, check_sparsity, least_squares, sparse_fit, standard_error, stretches
 from erlangen.dynamics._symmetric import Found, enforced, free, promoted
 from erlangen.fields import AbstractField, AbstractLinearField, Request, convert, register
 from erlangen.fields.libraries import AbstractLibrary
@@ -192,8 +192,8 @@ class SINDy(BaseEstimator):
         n, d = data.slopes.shape
         k, y = space.basis.shape[1], data.slopes.ravel()
         if k == 0:
-            losses = np.array([np.mean(data.slopes[test] ** 2) for _, test in data.folds])
-            return SparseFit(np.zeros(0), losses, "no field of the library but zero is symmetric")
+            losses = [stretches(data.slopes[test].reshape(-1, 1), d)[:, 0] for _, test in data.folds]
+            return SparseFit(np.zeros(0), np.concatenate(losses), "no field of the library but zero is symmetric")
         flat = found.field.features(data.points).reshape(n * d, -1) @ space.basis
         if not together and k == found.field.n_params:
             weights = _weights(data.slopes, (y - flat @ least_squares(flat, y, "coefficients")).reshape(n, d))
@@ -260,7 +260,7 @@ def round_to(c: float, row: NDArray) -> float:
 
 
 def _most_kept(fits: list[tuple[Found, SparseFit]], n: int) -> tuple[Found, SparseFit]:
-    """The first whose error on held-out data is within one standard error of the least, part by part.
+    """The first whose error on held-out data is within one standard error of the least.
 
     Generators that were fitted have seen the held-out data too: of n points, each number lowers the error there by
     about two parts in n.
@@ -268,8 +268,7 @@ def _most_kept(fits: list[tuple[Found, SparseFit]], n: int) -> tuple[Found, Spar
     losses = np.stack([fit.losses * (1 + 2 * space.n_fitted / n) for space, fit in fits])
     best = int(np.argmin(losses.mean(axis=1)))
     apart = losses - losses[best]
-    spread = apart.std(axis=1, ddof=1) / np.sqrt(losses.shape[1]) if losses.shape[1] > 1 else np.zeros(len(fits))
-    at = int(np.flatnonzero(apart.mean(axis=1) <= spread)[0])
+    at = int(np.flatnonzero(apart.mean(axis=1) <= standard_error(apart.T))[0])
     space, fit = fits[at]
     least = {other.broken_rank: np.inf for other, _ in fits}
     for (other, _), loss in zip(fits, losses, strict=True):

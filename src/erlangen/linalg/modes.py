@@ -36,6 +36,16 @@ class Modes:
     turn: sparse.csr_array
     rates: NDArray
 
+    def combined(self, basis: NDArray) -> Modes:
+        """The same modes of the combinations of the matrices in the columns of ``basis (p, r)``."""
+        blocks = tuple(
+            sparse.csr_array(
+                sum((c * block for c, block in zip(column, self.blocks, strict=True)), start=0 * self.blocks[0])
+            )
+            for column in basis.T
+        )
+        return Modes(self.basis, blocks, self.turn, basis.T @ self.rates)
+
 
 def common_modes(matrices: NDArray) -> Modes | None:
     """Common modes of ``matrices (p, N, N)``; None where they are not normal, or do not commute.

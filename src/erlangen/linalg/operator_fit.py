@@ -55,6 +55,10 @@ class Commutators:
         sizes = max(float(np.abs(modes.rates).max(initial=0.0)) for modes in (self.source, self.target))
         return np.where(squares > (rounding(self.shape) * sizes) ** 2 * len(self.source.rates), squares, 0.0)
 
+    def combined(self, basis: NDArray) -> Commutators:
+        """The maps of the combinations of the generators in the columns of ``basis (p, r)``."""
+        return Commutators(self.source.combined(basis), self.target.combined(basis))
+
     def to_modes(self, c: NDArray) -> NDArray:
         """Entries in complex modes ``(N', N)`` of unknowns ``c (q,)``."""
         half = self.target.turn @ c.reshape(self.shape)

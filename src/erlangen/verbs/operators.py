@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,9 +20,11 @@ from erlangen.linalg.norms import NuclearNorm, SumOfNorms
 from erlangen.linalg.operator_fit import Commutators, OperatorFit
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import DenseSubspace
+from erlangen.verbs._operators_select import select_operator
 from erlangen.verbs._promote_data import check_data, check_weight
 from erlangen.verbs._promote_maps import orthonormal_generators
 from erlangen.verbs._promote_result import Promoted, Spectrum
+from erlangen.verbs._promote_select import Selected
 
 DENSE_ENTRIES = 2500
 """Entries of an operator up to which generators without common modes are taken: one dense factorisation, seconds."""
@@ -117,8 +119,8 @@ def check_size(field: OperatorField) -> None:
 class OperatorPenalty:
     """The nuclear norm of ``xi -> W D_xi - D'_xi W`` in common modes of the generators; convex in W.
 
-    It has the methods of :class:`Penalty`, and takes grids of hundreds of points: entries are penalised mode by mode,
-    and data tie only the entries of one row.
+    It has the methods of :class:`Penalty`, but no sums and no l1 terms, and takes grids of hundreds of points: entries
+    are penalised mode by mode, and data tie only the entries of one row.
 
     Attributes
     ----------
@@ -234,6 +236,46 @@ class OperatorPenalty:
         """Least squares among the operators that break nothing: the fit without shrinkage."""
         fit = OperatorFit(self.maps, *self._data(x, y))
         return self.field.with_theta(_in_grid(self.maps, fit.unbroken()))
+
+    def keeping(self, kept: ArrayLike) -> OperatorPenalty:
+        """The penalty of some combinations of the generators of the action, the columns of ``kept (p, k)``."""
+        coordinates = np.linalg.lstsq(self.generators, np.asarray(kept, dtype=np.float64), rcond=None)[0]
+        basis = np.linalg.qr(coordinates)[0]
+        return replace(
+            self,
+            lie=LieDerivative(self.field, self.lie.action.restrict(basis), self.lie.samples),
+            generators=self.generators @ basis,
+            maps=self.maps.combined(basis),
+        )
+
+    def select(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        lams: Sequence[float] | None = None,
+        folds: int | Iterable[tuple[ArrayLike, ArrayLike]] = 5,
+        rng: int | np.random.Generator = 0,
+    ) -> Selected:
+        """Let held-out pairs choose what is broken, and refit by least squares with the rest enforced.
+
+        Of the refits that the path suggests and the promoted fit of least error, the one that keeps most and whose
+        error is within one standard error of the least.
+
+        Parameters
+        ----------
+        x : array_like (n, N)
+            Inputs.
+        y : array_like (n, N')
+            Outputs.
+        lams : sequence of float, optional
+            Weights of the path; thirteen from :meth:`largest_weight` down to a ten-thousandth of it.
+        folds : int or iterable of (train, test), optional
+            Parts into which pairs are split at random; or pairs of rows.
+        rng : int or numpy.random.Generator
+            Splits the pairs.
+        """
+        return select_operator(self, x, y, lams, folds, rng)
 
     def _data(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
         x, y = check_data(self.field, x, y)
