@@ -161,7 +161,7 @@ def rival(problem: Problem, penalty: Penalty, most: int = 2500) -> Recovery:
         image = cvxpy.reshape(maps.matrix @ theta, maps.shape, order="C")
         task = cvxpy.Problem(cvxpy.Minimize(cvxpy.norm(image, "nuc")), [monomials(x, table) @ theta == y])
         task.solve(solver=cvxpy.SCS, max_iters=most)
-        return theta.value, int(task.solver_stats.num_iters)
+        return theta.value, int(task.solver_stats.num_iters or 0)
 
     return bisect(problem, solve)
 
