@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FLOORS = (1e-1, 1e-2, 1e-3)
 """Shares of the largest singular value below which another may count as zero: what is noise is not known beforehand."""
 
-MOST_RANKS = 8
+MOST_RANKS = 6
 """Most ranks that are compared, beside that of nothing broken and of everything broken."""
 
 
