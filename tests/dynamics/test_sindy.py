@@ -220,8 +220,11 @@ REFUSED = {
     "short runs": (lambda: SINDy().fit([run[:6] for run in ORBIT], T[:6]), UndecidedError, "long enough"),
     "few samples": (lambda: SINDy(degree=5).fit(POINTS[:12], x_dot=SLOPES[:12]), UndecidedError, "rank 24"),
     "few samples to promote": (
-        lambda: SINDy(degree=5, promote=er.actions.rotation(2)).fit(POINTS[:3], x_dot=SLOPES[:3]),
-        UndecidedError, "too few data"),
+        lambda: SINDy(degree=7, promote=er.actions.rotation(2)).fit(POINTS[:3], x_dot=SLOPES[:3]),
+        UndecidedError, "penalty decide"),
+    "few samples to hold out": (
+        lambda: SINDy(symmetry=er.actions.rotation(2)).fit(POINTS[:2], x_dot=SLOPES[:2]),
+        UndecidedError, "hold some of them out"),
     "another dimension, enforced": (
         lambda: SINDy(symmetry=er.actions.rotation(3)).fit(ORBIT, T), InputError, "R\\^3"),
     "another dimension, promoted": (

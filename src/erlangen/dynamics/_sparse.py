@@ -47,6 +47,16 @@ def sparse_fit(
         Where the rows do not determine the coefficients.
     """
     whole = least_squares(design, y, "coefficients")
+    fewest = min(len(train) for train, _ in folds) * channels
+    if fewest < len(whole):
+        raise UndecidedError(
+            explain(
+                "There are too few samples to hold some of them out.",
+                given=f"{fewest} equations without the largest part, for {len(whole)} coefficients",
+                expected="as many equations as coefficients",
+                fix="more samples, a lower degree, or a symmetry= that ties coefficients",
+            )
+        )
     if sparsity == "cv":
         return cross_validated(design, y, channels, folds)
     losses = []

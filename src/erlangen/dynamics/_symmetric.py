@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,16 +16,24 @@ from erlangen.derivative import Samples
 from erlangen.dynamics._slopes import Slopes
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.rank import Threshold
-from erlangen.verbs import Penalty, Symmetry, discover, enforce
+from erlangen.verbs import Penalty, Promoted, Symmetry, discover, enforce
 from erlangen.verbs import promote as promote_
 from erlangen.verbs._promote_refit import RankVariety, refit
-from erlangen.verbs._promote_select import Selected
 
 FITTED = 1e-9
 """Relative error of a field that was fitted on the variety of a rank: rounding, enlarged by its Newton steps."""
 
 SURVIVED = 1e-6
 """Relative defect up to which generators of such a field are kept; those that are broken have defects of noise."""
+
+WEIGHTS = np.geomspace(1.0, 1e-4, 13)
+"""Weights of the path, relative to the one that breaks nothing."""
+
+NOISE = 1e-2
+"""Share of the largest singular value below which another may be noise."""
+
+TRIED = 8
+"""Numbers of broken generators that are tried."""
 
 ROUND = 0.2
 """Distance of a coefficient of a generator to a whole number from which on the whole number is no candidate."""
@@ -76,9 +85,10 @@ def promoted(field: AbstractLinearField, action: Any, data: Slopes, names: tuple
     _check_action(action, field.point_dim)
     where = _about(field, data.points)
     penalty = promote_(field, action, where, inner="relative")
-    selected = penalty.select(data.points, data.slopes, folds=data.folds)
+    weights = penalty.largest_weight(data.points, data.slopes) * WEIGHTS
+    path = penalty.path(data.points, data.slopes, weights) if weights[0] > 0 else []
     found = []
-    for theta, rank in _refits(penalty, selected, data):
+    for theta, rank in _refits(penalty, path, data):
         kept = penalty.generators @ np.linalg.svd(penalty.matrix(theta))[2][rank:].T
         if kept.shape[1]:
             found += _round_ones(field, action, kept, where, names, data)
@@ -87,24 +97,43 @@ def promoted(field: AbstractLinearField, action: Any, data: Slopes, names: tuple
     return [*found, replace(free(field), broken_rank=penalty.generators.shape[1])]
 
 
-def _refits(penalty: Penalty, selected: Selected, data: Slopes) -> list[tuple[NDArray, int]]:
-    """Parameters and rank of the best field for each number of broken generators that was compared, the least first.
+def _refits(penalty: Penalty, path: Sequence[Promoted], data: Slopes) -> list[tuple[NDArray, int]]:
+    """Parameters and rank of the best field for each number of broken generators that is tried, the least first.
 
-    Each starts from the promoted fit of least error, and from the refit with the next larger number.
+    Each starts from the fit on the path whose singular values drop most after that many, from the last of the path,
+    and from the refit with the next larger number.
     """
     rows = penalty.field.features(data.points).reshape(-1, penalty.field.n_params)
     sizes = np.sqrt(np.mean(rows**2, axis=0))
     sizes = np.where(sizes > 0, sizes, 1.0)
     variety = RankVariety(sparse.csr_array(sparse.csr_array(penalty.map.matrix) * (1.0 / sizes)), penalty.map.shape)
-    starts = [selected.path[int(np.argmin(selected.errors))].theta * sizes]
+    drops = np.array([_drops(fit.singular_values) for fit in path]).reshape(len(path), -1)
     found: dict[int, NDArray] = {}
-    for rank in sorted({candidate.rank for candidate in selected.candidates[1:]}, reverse=True):
-        fits = [refit(variety, rows / sizes, data.slopes.ravel(), start, rank) for start in starts]
+    last: list[NDArray] = []
+    for rank in _ranks(drops, penalty.map.shape[0]):
+        starts = [np.zeros(len(sizes))] if not path else [path[-1].theta * sizes]
+        if path and 0 < rank <= drops.shape[1]:
+            starts.append(path[int(np.argmax(drops[:, rank - 1]))].theta * sizes)
+        fits = [refit(variety, rows / sizes, data.slopes.ravel(), start, rank) for start in [*starts, *last]]
         best = min(fits, key=lambda fit: (not fit.exact, np.linalg.norm(rows @ (fit.c / sizes) - data.slopes.ravel())))
         if best.exact:
             found[best.rank] = best.c / sizes
-            starts = [starts[0], best.c]
+            last = [best.c]
     return [(found[rank], rank) for rank in sorted(found)]
+
+
+def _ranks(drops: NDArray, p: int) -> list[int]:
+    """Numbers of broken generators to try, the largest first: all where they are few, else after the largest drops."""
+    most = np.argsort(-drops.max(axis=0, initial=0.0), kind="stable") + 1
+    tried = [int(rank) for rank in most if rank < p][:TRIED] if p > TRIED else list(range(1, p))
+    return sorted({0, *tried}, reverse=True)
+
+
+def _drops(values: NDArray) -> NDArray:
+    """Logarithm of each singular value over the next, all of them raised to a share of the largest."""
+    s = np.append(values, 0.0)
+    s = np.maximum(s, max(NOISE * float(s[0]), np.finfo(np.float64).tiny))
+    return np.log(s[:-1] / s[1:])
 
 
 def _round_ones(
