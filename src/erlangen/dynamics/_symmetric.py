@@ -16,6 +16,7 @@ from erlangen.derivative import Samples
 from erlangen.dynamics._slopes import Slopes
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.rank import Threshold
+from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.verbs import Penalty, Promoted, Symmetry, discover, enforce
 from erlangen.verbs import promote as promote_
 from erlangen.verbs._promote_refit import RankVariety, refit
@@ -72,7 +73,7 @@ def free(field: AbstractLinearField) -> Found:
 def enforced(field: AbstractLinearField, symmetry: Any, samples: Samples | None) -> Found:
     """Fields with a symmetry."""
     space = enforce(field, symmetry, samples)
-    return Found(space.sparse_basis(), f"enforced: {space.dim} of {field.n_params} dimensions")
+    return Found(_columns(space), f"enforced: {space.dim} of {field.n_params} dimensions")
 
 
 def promoted(field: AbstractLinearField, action: Any, data: Slopes, names: tuple[str, ...]) -> list[Found]:
@@ -152,7 +153,7 @@ def _round_ones(
     if apart > ROUND or kept.shape[1] == action.n_generators:
         return []
     samples = None if isinstance(field, PolynomialField) else where
-    inside = enforce(field, action.restrict(whole), samples).sparse_basis()
+    inside = _columns(enforce(field, action.restrict(whole), samples))
     if not inside.shape[1]:
         return []
     design = field.features(data.points).reshape(-1, field.n_params) @ inside
@@ -170,7 +171,14 @@ def _with_survivors(
     usable = symmetry.decided and symmetry.dim == kept.shape[1]
     space = enforce(fitted, action if everything else symmetry if usable else action.restrict(kept), samples)
     rank = action.n_generators - kept.shape[1]
-    return Found(space.sparse_basis(), f"{space.dim} of {fitted.n_params} dimensions", rank, symmetry)
+    return Found(_columns(space), f"{space.dim} of {fitted.n_params} dimensions", rank, symmetry)
+
+
+def _columns(space: AbstractSubspace) -> NDArray:
+    """Sparse basis ``(q, k)``, without the rounding of a null space that was found in floating point."""
+    basis = space.sparse_basis()
+    least = np.finfo(np.float64).eps ** 0.75 * np.abs(basis).max(axis=0, initial=0.0)
+    return np.where(np.abs(basis) > least, basis, 0.0)
 
 
 def _about(field: AbstractLinearField, x: NDArray) -> Samples:
