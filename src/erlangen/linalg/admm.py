@@ -330,7 +330,7 @@ class _Iteration:
 
     def _rounding(self) -> float:
         """Rounding in the penalty: that of an image of unknowns as large as the largest."""
-        largest = float(np.abs(self.c).max(initial=0.0)) * np.sqrt(np.trace(self.penalty.gram))
+        largest = float(np.abs(self.c).max(initial=0.0)) * np.sqrt(self.penalty.square)
         return np.finfo(np.float64).eps * len(self.c) * largest * max(self.penalty.weights, default=0.0)
 
 

@@ -39,6 +39,10 @@ class AbstractMap(ABC):
     def gram(self) -> NDArray:
         """The map and then its transpose, as a matrix ``(q, q)``."""
 
+    @abstractmethod
+    def square(self) -> float:
+        """Sum of the squares of its entries: the trace of the Gram matrix, which may be too large to form."""
+
 
 @dataclass(frozen=True, eq=False)
 class MatrixMap(AbstractMap):
@@ -63,6 +67,11 @@ class MatrixMap(AbstractMap):
         """Product ``(q, q)`` of the transposed matrix and the matrix."""
         product = self._transposed @ self.matrix
         return product.toarray() if sparse.issparse(product) else product
+
+    def square(self) -> float:
+        """Sum of the squares of the entries."""
+        entries = self.matrix.data if sparse.issparse(self.matrix) else self.matrix
+        return float(np.sum(entries**2))
 
     @cached_property
     def _transposed(self) -> Any:
@@ -89,6 +98,10 @@ class TurnedMap(AbstractMap):
     def adjoint(self, v: NDArray) -> NDArray:
         """The transposed map ``(q,)`` of ``v (m,)``."""
         return self.plain.adjoint((self.left.T @ v.reshape(len(self.left), -1)).ravel())
+
+    def square(self) -> float:
+        """Trace of the Gram matrix."""
+        return float(np.trace(self.gram()))
 
     def gram(self) -> NDArray:
         """Sum over the b columns of the image: each is reached from few unknowns, in few of its a entries."""
@@ -228,6 +241,11 @@ class SumOfNorms:
     def gram(self) -> NDArray:
         """The map and then its transpose, ``(q, q)``."""
         return sum(m.gram() for m in self._maps)  # type: ignore[return-value]
+
+    @cached_property
+    def square(self) -> float:
+        """Sum of the squares of the entries of the map."""
+        return sum(m.square() for m in self._maps)
 
     def split(self, v: NDArray) -> list[NDArray]:
         """The parts ``(m_i,)`` of an image ``v (m,)``."""

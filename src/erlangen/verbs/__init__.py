@@ -9,6 +9,7 @@ from erlangen.verbs.closure import Closure as Closure
 from erlangen.verbs.closure import closure as closure
 from erlangen.verbs.discover import discover as discover
 from erlangen.verbs.enforce import enforce as enforce
+from erlangen.verbs.operators import OperatorPenalty as OperatorPenalty
 from erlangen.verbs.promote import Penalty as Penalty
 from erlangen.verbs.promote import Promoted as Promoted
 from erlangen.verbs.promote import promote as promote
