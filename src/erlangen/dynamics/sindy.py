@@ -29,6 +29,9 @@ from erlangen.verbs import Symmetry
 ACCURACY = 1e-8
 """Relative error of a step of the simulation."""
 
+APART = 3.0
+"""Ratio of errors of coordinates up to which they count as equal, where a symmetry ties coordinates to each other."""
+
 
 class SINDy(BaseEstimator):
     """Find the equations of motion x' = F(x) as few terms of a library, inside a symmetry where there is one.
@@ -170,15 +173,20 @@ class SINDy(BaseEstimator):
         if self.symmetry is not None:
             samples = None if found.polynomial else Samples.from_data(data.points)
             space = enforced(found.field, self.symmetry, samples)
-            return space, self._sparse(found, data, space)
+            weights = None if space.basis.shape[1] == 0 else _alike(_weights(found, data, space))
+            return space, self._sparse(found, data, space, weights)
         space = free(found.field)
         if self.promote is None:
             return space, self._sparse(found, data, space)
         spaces = promoted(found.field, self.promote, data, self.names_)
+        try:
+            weights = _alike(_weights(found, data, space))
+        except UndecidedError:  # too few data to tell the errors of coordinates apart
+            weights = np.ones(data.slopes.shape[1])
         fits, undecided = [], None
         for space in spaces:
             try:
-                fits.append((space, self._sparse(found, data, space, together=True)))
+                fits.append((space, self._sparse(found, data, space, weights)))
             except UndecidedError as error:  # too few data for so many fields; fewer may do
                 undecided = error
         if not fits and undecided is not None:
@@ -187,18 +195,16 @@ class SINDy(BaseEstimator):
         # Where nothing survived, nothing remains of the promotion.
         return space, fit if space.symmetry is not None else self._sparse(found, data, space)
 
-    def _sparse(self, found: Candidates, data: Slopes, space: Found, *, together: bool = False) -> SparseFit:
-        """Least squares inside the space, with errors of one size where they may differ, and fewer terms."""
+    def _sparse(self, found: Candidates, data: Slopes, space: Found, weights: NDArray | None = None) -> SparseFit:
+        """Least squares inside the space, with errors of one size for all coordinates, and fewer terms."""
         n, d = data.slopes.shape
-        k, y = space.basis.shape[1], data.slopes.ravel()
-        if k == 0:
-            losses = [stretches(data.slopes[test].reshape(-1, 1), d)[:, 0] for _, test in data.folds]
+        if space.basis.shape[1] == 0:
+            scaled = data.slopes * (1.0 if weights is None else weights)
+            losses = [stretches(scaled[test].reshape(-1, 1), d)[:, 0] for _, test in data.folds]
             return SparseFit(np.zeros(0), np.concatenate(losses), "no field of the library but zero is symmetric")
         flat = found.field.features(data.points).reshape(n * d, -1) @ space.basis
-        if not together and k == found.field.n_params:
-            weights = _weights(data.slopes, (y - flat @ least_squares(flat, y, "coefficients")).reshape(n, d))
-            flat, y = flat * np.tile(weights, n)[:, None], y * np.tile(weights, n)
-        return sparse_fit(flat, y, d, data.folds, self.sparsity)
+        each = np.tile(_weights(found, data, space) if weights is None else weights, n)
+        return sparse_fit(flat * each[:, None], data.slopes.ravel() * each, d, data.folds, self.sparsity)
 
     def predict(self, x: ArrayLike) -> NDArray:
         """Time derivatives ``(n, d)`` at states ``x (n, d)``."""
@@ -282,9 +288,18 @@ def _most_kept(fits: list[tuple[Found, SparseFit]], n: int) -> tuple[Found, Spar
     return replace(space, reason=reason), fit
 
 
-def _weights(slopes: NDArray, residual: NDArray) -> NDArray:
-    """One over the error of each coordinate, which no symmetry ties to the others."""
-    floor = np.finfo(np.float64).eps ** 0.5 * (float(np.sqrt(np.mean(slopes**2))) or 1.0)
+def _alike(weights: NDArray) -> NDArray:
+    """Equal weights, unless they differ by more than chance: a symmetry ties coordinates, which then have one error."""
+    return weights if weights.max() > APART * weights.min() else np.ones_like(weights)
+
+
+def _weights(found: Candidates, data: Slopes, space: Found) -> NDArray:
+    """One over the error of each coordinate, from the fit with all terms."""
+    n, d = data.slopes.shape
+    flat = found.field.features(data.points).reshape(n * d, -1) @ space.basis
+    residual = data.slopes - (flat @ least_squares(flat, data.slopes.ravel(), "coefficients")).reshape(n, d)
+    sizes = np.sqrt(np.mean(data.slopes**2, axis=0))
+    floor = np.finfo(np.float64).eps ** 0.5 * np.where(sizes > 0, sizes, sizes.max() or 1.0)
     return 1.0 / np.maximum(np.sqrt(np.mean(residual**2, axis=0)), floor)
 
 
