@@ -27,7 +27,7 @@ def noisy(n: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 x, y = noisy(400)
-network = er.nn.EquivariantPromotingMLP("2V", "S", er.groups.SO(3), hidden=24, layers=1)
+network = er.nn.EquivariancePromotingMLP("2V", "S", er.groups.SO(3), hidden=24, layers=1)
 price = network.penalty()
 rotations = network.rep_in >> network.rep_out
 monitor = er.nn.SymmetryMonitor(network, rotations, x[:100], names=["about z", "about y", "about x"])

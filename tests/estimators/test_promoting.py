@@ -45,7 +45,7 @@ PLANTED = {
         "so(2)",
     ),
     "round": ({"action": er.groups.SO(3), "degree": 4}, 3, 45, lambda x: 1 - (x**2).sum(axis=1) ** 2, 0, "so(3)"),
-    "a spiral": ({"action": er.actions.affine(2), "kind": "vector", "degree": 3}, 2, 30, spiral, 5, "so(2)"),
+    "a spiral": ({"action": er.actions.affine(2), "kind": "vector", "degree": 3}, 2, 45, spiral, 5, "so(2)"),
     "two outputs": (
         {"degree": 2},
         4,

@@ -8,7 +8,7 @@ import torch
 
 import erlangen as er
 from erlangen._errors import InputError, UndecidedError
-from erlangen.nn import EquivariantMLP, EquivariantPromotingMLP, PromotingLinear, SymmetryMonitor, symmetry_penalty
+from erlangen.nn import EquivariancePromotingMLP, EquivariantMLP, PromotingLinear, SymmetryMonitor, symmetry_penalty
 from erlangen.nn._penalty_layers import with_generators
 
 SO3, O3 = er.groups.SO(3), er.groups.O(3)
@@ -89,7 +89,7 @@ def test_a_generator_that_two_layers_break_costs_once_where_they_are_stacked():
 @pytest.mark.parametrize("where", ["ends", "layers", "stacked"])
 @pytest.mark.parametrize("group", [SO3, O3, er.groups.S(3)], ids=lambda g: g.name)
 def test_gradients_of_networks_are_those_of_differences(kind, where, group):
-    net = EquivariantPromotingMLP("V", "V", group, hidden=8, layers=1, spread=0.3, dtype=torch.float64)
+    net = EquivariancePromotingMLP("V", "V", group, hidden=8, layers=1, spread=0.3, dtype=torch.float64)
     price = net.penalty(np.random.default_rng(0).normal(size=(20, 3)), kind=kind, where=where)
     parameters = list(net.parameters())
     along = [torch.randn_like(p) for p in parameters]
@@ -115,7 +115,7 @@ def test_relative_values_compare_each_layer_with_its_own_size():
 def test_networks_start_near_equivariant_ones():
     x = torch.randn(50, 6, dtype=torch.float64)
     for spread, bound in ((0.0, 1e-12), (0.01, 0.05)):
-        net = EquivariantPromotingMLP("2V", "V + S", SO3, hidden=24, spread=spread, dtype=torch.float64)
+        net = EquivariancePromotingMLP("2V", "V + S", SO3, hidden=24, spread=spread, dtype=torch.float64)
         assert net.broken_rank() == 0
         assert net.defects().max() <= bound
         defects = SymmetryMonitor(net, net.rep_in >> net.rep_out, x)()
@@ -126,7 +126,7 @@ def test_networks_start_near_equivariant_ones():
 def test_the_subgroup_that_data_leave_is_found_and_enforced():
     x = torch.randn(400, 6)
     y = about_the_axis(x) + 0.05 * torch.randn(400, 1)
-    net = EquivariantPromotingMLP("2V", "S", SO3, hidden=24, layers=1)
+    net = EquivariancePromotingMLP("2V", "S", SO3, hidden=24, layers=1)
     price = net.penalty()
     adam = torch.optim.Adam(net.parameters(), lr=0.02)
     for rate in np.linspace(0.02, 0.0, 400):
@@ -148,7 +148,7 @@ def test_the_subgroup_that_data_leave_is_found_and_enforced():
 
 
 def test_discrete_elements_are_kept_or_broken():
-    even = EquivariantPromotingMLP("2V", "S", O3, hidden=16, layers=1, spread=0.0, dtype=torch.float64)
+    even = EquivariancePromotingMLP("2V", "S", O3, hidden=16, layers=1, spread=0.0, dtype=torch.float64)
     assert even.subgroup() is O3
     for part in even.modules():
         if isinstance(part, PromotingLinear):
@@ -183,10 +183,10 @@ def test_monitors_report_the_defects_that_discover_measures():
         (lambda net: symmetry_penalty(net, er.groups.SO(4), np.eye(3), where="layers"), "another group"),
         (lambda net: net(torch.zeros(4, 5)), "size of the input"),
         (lambda net: SymmetryMonitor(net, SO3, np.eye(3), names=["a", "b"]), "name of its own"),
-        (lambda net: EquivariantPromotingMLP("V", "S", SO3, hidden="8"), "hidden layers are not understood"),
+        (lambda net: EquivariancePromotingMLP("V", "S", SO3, hidden="8"), "hidden layers are not understood"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, match):
-    net = EquivariantPromotingMLP("V", "S", SO3, hidden=6, layers=1)
+    net = EquivariancePromotingMLP("V", "S", SO3, hidden=6, layers=1)
     with pytest.raises(InputError, match=match):
         call(net)

@@ -34,9 +34,9 @@ class SymmetryPromotingRegressor(AbstractCombination):
 
     The model is y = f_theta(x), linear in theta. Its price is the nuclear norm of xi -> L_xi f_theta, a convex function
     that stands for the number of broken generators. A path of weights, cross-validated, suggests what may be kept; the
-    least squares fit among all functions that keep as much is compared with it on held-out rows, and the one that
-    keeps most within one standard error of the best is taken. Where nothing is worth keeping, the fit is that of
-    the best weight, zero among them.
+    least squares fit among all functions that keep as much is compared with it on held-out rows, and of those that are
+    as good as the best, up to chance, the one that keeps most is taken. Where nothing is worth keeping, the fit is that
+    of the best weight, zero among them.
 
     Parameters
     ----------
@@ -62,8 +62,11 @@ class SymmetryPromotingRegressor(AbstractCombination):
     cv : int, splitter or iterable, default=None
         Cross-validation, as in scikit-learn; ten folds at random by default.
     debias : bool, default=True
-        Whether to refit with what is kept. Otherwise coefficients are those of the largest weight within one standard
-        error of the best, shrunk as the penalty leaves them.
+        Whether to refit with what is kept. Otherwise coefficients are those of the largest weight that is as good as
+        the best, shrunk as the penalty leaves them.
+    within : float, default=None
+        Up to how many standard errors above the best error a choice is as good: by default half of one for refits,
+        and one for weights without a refit.
     samples : Samples, default=None
         Where functions are compared; by default the box of the inputs.
     random_state : int, RandomState or None, default=0
@@ -127,6 +130,7 @@ class SymmetryPromotingRegressor(AbstractCombination):
         l1: float = 0.0,
         cv: int | Iterable | None = None,
         debias: bool = True,
+        within: float | None = None,
         samples: Samples | None = None,
         random_state: int | np.random.RandomState | None = 0,
     ):
@@ -142,6 +146,7 @@ class SymmetryPromotingRegressor(AbstractCombination):
         self.l1 = l1
         self.cv = cv
         self.debias = debias
+        self.within = within
         self.samples = samples
         self.random_state = random_state
 
@@ -173,7 +178,7 @@ class SymmetryPromotingRegressor(AbstractCombination):
         penalty = promote(family, how.acting, samples, kind=self.penalty, inner=self.inner)
         targets = values - x if how.kind == "map" else values
         self.selected_ = penalty.select(
-            x, targets, lams=self.lams, folds=self._splits(x, values), debias=self.debias, l1=l1
+            x, targets, lams=self.lams, folds=self._splits(x, values), debias=self.debias, within=self.within, l1=l1
         )
         self.lam_, self.lams_, self.cv_errors_ = self.selected_.lam, self.selected_.lams, self.selected_.errors
         self.broken_rank_, self.kept_ = self.selected_.broken_rank, self.selected_.kept

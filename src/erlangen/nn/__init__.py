@@ -24,7 +24,7 @@ if _TYPE_CHECKING:
     from erlangen.nn.nonlinear import Pointwise as Pointwise
     from erlangen.nn.penalty import SymmetryPenalty as SymmetryPenalty
     from erlangen.nn.penalty import symmetry_penalty as symmetry_penalty
-    from erlangen.nn.promoting import EquivariantPromotingMLP as EquivariantPromotingMLP
+    from erlangen.nn.promoting import EquivariancePromotingMLP as EquivariancePromotingMLP
     from erlangen.nn.promoting import PromotingLinear as PromotingLinear
     from erlangen.nn.scalars import InvariantScalars as InvariantScalars
     from erlangen.nn.symmetrized import AbstractSymmetrized as AbstractSymmetrized
@@ -43,7 +43,7 @@ _HOMES = {
     "grid": ("Grid",),
     "monitor": ("SymmetryMonitor",),
     "penalty": ("SymmetryPenalty", "symmetry_penalty"),
-    "promoting": ("EquivariantPromotingMLP", "PromotingLinear"),
+    "promoting": ("EquivariancePromotingMLP", "PromotingLinear"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 

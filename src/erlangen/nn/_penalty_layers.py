@@ -90,7 +90,7 @@ def linear_parts(module: torch.nn.Module) -> list[Any]:
             explain(
                 "No layer of this module says how the group acts on its input and output.",
                 given=type(module).__name__,
-                expected="linear layers with rep_in and rep_out, as those of er.nn.EquivariantPromotingMLP",
+                expected="linear layers with rep_in and rep_out, as those of er.nn.EquivariancePromotingMLP",
                 fix='where="ends", which takes any network',
             )
         )

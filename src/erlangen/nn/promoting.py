@@ -135,7 +135,7 @@ class PromotingBlock(torch.nn.Module):
 
 
 @final
-class EquivariantPromotingMLP(torch.nn.Module):
+class EquivariancePromotingMLP(torch.nn.Module):
     """A network near f(rho_in(g) x) = rho_out(g) f(x), with linear layers that may leave it where data insist.
 
     All that is not linear commutes with the whole group, so what is broken is broken by linear layers, where it is
@@ -164,7 +164,7 @@ class EquivariantPromotingMLP(torch.nn.Module):
     Examples
     --------
     >>> from erlangen.algebra.groups import SO
-    >>> network = EquivariantPromotingMLP("2V", "S", SO(3), hidden=16, layers=1)
+    >>> network = EquivariancePromotingMLP("2V", "S", SO(3), hidden=16, layers=1)
     >>> price = network.penalty()
     >>> network(torch.zeros(10, 6)).shape, price().shape, network.broken_rank()
     (torch.Size([10, 1]), torch.Size([]), 0)

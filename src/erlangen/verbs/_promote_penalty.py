@@ -239,6 +239,7 @@ class Penalty:
         lams: Sequence[float] | None = None,
         folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
         debias: bool = True,
+        within: float | None = None,
         l1: float = 0.0,
         rng: int | np.random.Generator = 0,
     ) -> Selected:
@@ -246,8 +247,8 @@ class Penalty:
 
         The path of promoted fits suggests numbers of broken generators and sets of broken discrete elements. For each,
         the least squares fit among *all* fields that keep as much is found: a nuclear norm shrinks what it does not
-        drop, and this does not. Chosen is the one that keeps most and whose held-out error is within one standard
-        error of the best, among them the promoted fit of least error itself.
+        drop, and this does not. Chosen is the one that keeps most and whose held-out error is as good as the best, up
+        to chance; the promoted fit of least error itself is among them.
 
         Parameters
         ----------
@@ -261,8 +262,10 @@ class Penalty:
             Parts into which rows are split at random, ten by default; or pairs of rows: whole runs of one system belong
             together.
         debias : bool
-            Whether to refit. Otherwise the largest weight is taken whose error is within one standard error of the
-            least.
+            Whether to refit. Otherwise theta is that of the largest weight that is as good as the best.
+        within : float, optional
+            Up to how many standard errors above the best error a choice is as good: one for weights, which is the
+            usual rule, and half of one for refits, which cannot take back what they keep too much of.
         l1 : float
             Weight of the sum of absolute parameters, beside the penalty; refits are without.
         rng : int or numpy.random.Generator
@@ -290,7 +293,7 @@ class Penalty:
         >>> found.broken_rank, found.kept.shape
         (1, (5, 4))
         """
-        return select(self, x, y, lams=lams, folds=folds, debias=debias, l1=l1, rng=rng)
+        return select(self, x, y, lams=lams, folds=folds, debias=debias, within=within, l1=l1, rng=rng)
 
     def largest_weight(self, x: ArrayLike, y: ArrayLike) -> float:
         """A weight lam from which on the fit breaks nothing: where a path may begin.
