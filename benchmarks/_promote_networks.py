@@ -166,7 +166,9 @@ def rows(full: bool) -> list[dict[str, Any]]:
     """Wins over the unpenalised rival, and its ratio of errors; three kinds side by side."""
     seeds = range(10 if full else 5)
     jobs = [(i, control, seed) for control in (False, True) for i in range(len(TASKS)) for seed in seeds]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        2, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
         found = dict(zip(jobs, pool.map(contest, jobs)))
     out = []
     for i, task in enumerate(TASKS):

@@ -64,8 +64,8 @@ MEGABYTES = 1000.0
 def run(full: bool) -> list[dict[str, Any]]:
     with one_thread():
         rows = recovery(full)
-    for name in GROUPS:  # after the memory above is measured: networks need torch
-        rows += importlib.import_module(f"benchmarks.{name}").rows(full)
+        for name in GROUPS:  # after the memory above is measured: networks need torch
+            rows += importlib.import_module(f"benchmarks.{name}").rows(full)
     return rows
 
 
