@@ -114,6 +114,103 @@ def test_gradients_are_those_of_differences(case, kind):
     assert slope == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=2e-5, abs=1e-7)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("where", ["ends", "layers", "stacked"])
+@pytest.mark.parametrize("group", [er.groups.SO(3), er.groups.S(3)], ids=lambda g: g.name)
+def test_second_derivatives_are_right_or_refused(kind, where, group):
+    net = er.nn.EquivariancePromotingMLP("V", "V", group, hidden=6, layers=1, spread=0.3, dtype=torch.float64)
+    price = net.penalty(X, kind=kind, where=where)
+    parameters = list(net.parameters())
+    along = [torch.randn_like(p) for p in parameters]
+
+    def slope(record: bool) -> torch.Tensor:
+        gradient = torch.autograd.grad(price(), parameters, create_graph=record, allow_unused=True)
+        return torch.stack([(g * v).sum() for g, v in zip(gradient, along) if g is not None]).sum()
+
+    recorded = slope(True)
+    assert recorded.item() == pytest.approx(slope(False).item(), rel=1e-12)  # the first derivative is there
+    if kind != "frobenius":
+        with pytest.raises(InputError, match="second time"):
+            torch.autograd.grad(recorded, parameters, allow_unused=True)
+        return
+    second = torch.autograd.grad(recorded, parameters, allow_unused=True)
+    curvature = sum(float((g * v).sum()) for g, v in zip(second, along) if g is not None)
+    ends = []
+    for step in (1e-5, -2e-5):
+        with torch.no_grad():
+            for p, v in zip(parameters, along):
+                p += step * v
+        ends.append(slope(False).item())
+    assert curvature == pytest.approx((ends[0] - ends[1]) / 2e-5, rel=1e-4, abs=1e-7)
+
+
+def test_gradient_penalties_on_top_of_a_price_are_refused():
+    net = mlp(3, 1)
+    loss = net(torch.tensor(X)).square().mean() + symmetry_penalty(net, er.actions.rotation(3), X)
+    gradient = torch.autograd.grad(loss, list(net.parameters()), create_graph=True)
+    with pytest.raises(InputError, match="first derivatives"):
+        torch.stack([g.square().sum() for g in gradient]).sum().backward()
+
+
+class Tokens(nn.Module):
+    """Coordinates of one point as tokens that attend to each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(1, 8), nn.Linear(8, 1)
+        self.attend = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.attend(self.first(x[:, :, None])).mean(1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attention_within_a_row_is_priced_with_its_gradient(kind):
+    torch.manual_seed(0)
+    net = Tokens().double()
+    price = SymmetryPenalty(net, er.actions.rotation(3), X, kind=kind)
+    parameters = list(net.parameters())
+    along = [torch.randn_like(p) for p in parameters]
+    gradient = torch.autograd.grad(price(), parameters, allow_unused=True)
+    slope = sum(float((g * v).sum()) for g, v in zip(gradient, along) if g is not None)
+    ends = []
+    for step in (1e-6, -2e-6):
+        with torch.no_grad():
+            for p, v in zip(parameters, along):
+                p += step * v
+            ends.append(price().item())
+    assert slope == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-4)
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+@pytest.mark.parametrize("where", ["ends", "stacked"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_prices_and_monitors_follow_the_module_to_another_type(kind, where):
+    net = er.nn.EquivariancePromotingMLP("V", "V", er.groups.SO(3), hidden=6, layers=1, spread=0.3)
+    price = net.penalty(X, kind=kind, where=where)
+    monitor = er.nn.SymmetryMonitor(net, net.rep_in >> net.rep_out, X)
+    before, seen = price().item(), monitor()
+    net.double()
+    assert price().dtype == torch.float64 and price().item() == pytest.approx(before, rel=1e-3)
+    assert price.singular_values()[0].dtype == np.float64
+    assert monitor() == pytest.approx(seen, rel=1e-3)
+
+
+def test_they_print_in_a_line():
+    net = mlp(3, 1)
+    price = SymmetryPenalty(net, er.actions.rotation(3), X)
+    assert repr(price) == "SymmetryPenalty(reweighted, ends): Sequential, 3 generators, 40 points in R^3"
+    monitor = er.nn.SymmetryMonitor(net, er.actions.rotation(3), X, delta=0.1)
+    assert repr(monitor) == "SymmetryMonitor(delta=0.1): Sequential, 3 generators, 40 points in R^3"
+
+
+@pytest.mark.parametrize("short", [torch.bfloat16, torch.float16])
+def test_points_of_short_types_are_taken(short):
+    x = torch.tensor(X).to(short)
+    net = mlp(3, 1)
+    assert symmetry_penalty(net, er.actions.affine(3), x) == symmetry_penalty(net, er.actions.affine(3), x.double())
+
+
 @pytest.mark.parametrize("shape", [(7, 3), (3, 3), (2, 5)])
 @pytest.mark.parametrize("rate", [plain, reweighted])
 def test_sums_over_singular_values_pass_gradcheck(shape, rate):
@@ -282,6 +379,15 @@ class Wrong(nn.Module):
         (Detached(), er.actions.affine(3), X, {}, "do not depend on its input"),
         (Wrong(), er.actions.affine(3), X, {}, "does not map points to values"),
         (lambda x: x, er.actions.affine(3), X, {}, "trains a network"),
+        (
+            mlp(3, 1),
+            er.actions.affine(3),
+            np.zeros((4, 1, 8, 8)),
+            {},
+            r"with 64 coord(.|\n)*x.flatten(.|\n)*on_grid",
+        ),
+        (mlp(3, 1), er.actions.affine(3), X + 1j, {}, "points are complex"),
+        (mlp(3, 1), er.actions.affine(3), [["a", "b", "c"]], {}, "points are no numbers"),
     ],
 )
 def test_what_cannot_be_priced_is_refused(module, action, x, options, match):

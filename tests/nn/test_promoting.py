@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 import erlangen as er
 from erlangen._errors import InputError, UndecidedError
 from erlangen.nn import EquivariancePromotingMLP, EquivariantMLP, PromotingLinear, SymmetryMonitor, symmetry_penalty
+from erlangen.nn._penalty_kept import name_of
 from erlangen.nn._penalty_layers import with_generators
 
 SO3, O3 = er.groups.SO(3), er.groups.O(3)
@@ -123,6 +126,67 @@ def test_networks_start_near_equivariant_ones():
     assert net.kept().shape == (3, 3) and net.subgroup() is SO3
 
 
+@pytest.mark.parametrize("group", [SO3, O3, er.groups.SE(2), er.groups.SO(1, 3)], ids=lambda g: g.name)
+@pytest.mark.parametrize(("source", "target"), [("V", "S"), ("2V", "V")])
+def test_the_function_starts_near_equivariant_as_well(group, source, target):
+    source = "2V" if group.name == "SE(2)" else source  # only constants leave all motions of one point alone
+    for seed in range(3):
+        torch.manual_seed(seed)
+        net = EquivariancePromotingMLP(source, target, group, hidden=8)
+        assert net.broken_rank() == 0
+        fresh = np.random.default_rng(seed).normal(size=(200, net.in_features))
+        if group.name == "SE(2)":
+            fresh[:, 2::3] = 1.0  # where translations act
+        assert net.defects(fresh).max() <= 0.05 and net(torch.tensor(fresh).float()).std() > 0
+
+
+def fitted(target, weight: float, steps: int = 300) -> EquivariancePromotingMLP:
+    torch.manual_seed(0)
+    x = torch.randn(200, 6)
+    y = target(x) + 0.05 * torch.randn(200, 1)
+    net = EquivariancePromotingMLP("2V", "S", SO3, hidden=16, layers=1)
+    price, adam = net.penalty(), torch.optim.Adam(net.parameters(), lr=0.02)
+    for _ in range(steps):
+        adam.zero_grad()
+        ((net(x) - y).square().mean() + weight * price()).backward()
+        adam.step()
+    return net
+
+
+def test_the_function_decides_where_layers_hide_what_they_break():
+    """Layers press what they break below any threshold, and the next ones amplify it."""
+
+    def target(x):
+        return (x[:, :3] * x[:, 3:]).sum(1, keepdim=True) + x[:, 2:3]
+
+    net = fitted(target, 0.1)
+    assert net.broken_rank(where="stacked") == 0
+    far = torch.randn(500, 6)
+    assert net.broken_rank() == net.broken_rank(far) == 2
+    group = net.subgroup()
+    assert group.name == "so(2) in SO(3)"
+    assert abs(group.lie_algebra[0][0, 1]) > 0.999 * np.linalg.norm(group.lie_algebra[0]) / np.sqrt(2)
+    spread = target(far).var()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        near = net.to_equivariant()
+    assert (near(far) - target(far)).square().mean() <= 0.02 * spread
+    with pytest.warns(UserWarning, match="another function"):
+        lost = net.to_equivariant(SO3, far)
+    assert (lost(far) - target(far)).square().mean() >= 0.2 * spread
+
+
+def test_subgroups_are_named():
+    turn = SO3.lie_algebra[:1]
+    assert name_of(turn, 0, SO3) == "so(2) in SO(3)"
+    assert name_of(np.diag([1.0, -1.0])[None], 0, er.groups.SL(2)) == "R in SL(2)"
+    assert name_of(SO3.lie_algebra, 0, O3) == "so(3) in O(3)"
+    assert name_of(turn, 1, O3) == "so(2) and 1 discrete element in O(3)"
+    assert name_of(turn[:0], 2, er.groups.S(3)) == "2 discrete elements in S(3)"
+    boost = er.groups.SO(1, 3).lie_algebra
+    assert {name_of(b[None], 0, SO3).split()[0] for b in boost} == {"so(2)", "R"}
+
+
 def test_the_subgroup_that_data_leave_is_found_and_enforced():
     x = torch.randn(400, 6)
     y = about_the_axis(x) + 0.05 * torch.randn(400, 1)
@@ -155,7 +219,8 @@ def test_discrete_elements_are_kept_or_broken():
             torch.nn.init.normal_(part.weight)
     with pytest.raises(UndecidedError, match="Nothing is kept"):
         even.subgroup()
-    turns = even.to_equivariant(er.groups.from_matrices(lie_algebra=SO3.lie_algebra))
+    with pytest.warns(UserWarning, match="another function"):
+        turns = even.to_equivariant(er.groups.from_matrices(lie_algebra=SO3.lie_algebra))
     assert SymmetryMonitor(turns, er.rep("2V", SO3) >> er.rep("S", SO3), np.eye(6))()["broken rank"] == 0
 
 
@@ -183,6 +248,9 @@ def test_monitors_report_the_defects_that_discover_measures():
         (lambda net: symmetry_penalty(net, er.groups.SO(4), np.eye(3), where="layers"), "another group"),
         (lambda net: net(torch.zeros(4, 5)), "size of the input"),
         (lambda net: SymmetryMonitor(net, SO3, np.eye(3), names=["a", "b"]), "name of its own"),
+        (lambda net: SymmetryMonitor(net, SO3, np.eye(3), delta=-1), "between 0 and 1"),
+        (lambda net: net.broken_rank(delta=-1), "between 0 and 1"),
+        (lambda net: net.defects(where="layers"), "where='ends'"),
         (lambda net: EquivariancePromotingMLP("V", "S", SO3, hidden="8"), "hidden layers are not understood"),
     ],
 )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.autograd.function import once_differentiable
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction
@@ -17,7 +16,7 @@ from erlangen.fields import polynomial_field
 from erlangen.nn._penalty_generators import Generators, at_points, orthonormal
 from erlangen.nn._penalty_layers import Pair
 from erlangen.nn._penalty_module import Differentiable, check_dim
-from erlangen.nn._penalty_spectrum import Rate, priced, spectral_sum
+from erlangen.nn._penalty_spectrum import Rate, keep, once, priced, spectral_sum
 from erlangen.verbs._enforce_request import Element, read
 
 
@@ -107,14 +106,12 @@ class _RelativePrice(torch.autograd.Function):
         turned, from_form = g.form_back(f, jacobian, grad_form)
         # None, not zeros, where values stay: zeros would go all the way back through the network.
         values = None if from_rows is None or from_form is None else from_rows + from_form
-        ctx.save_for_backward(values, g.along_back(moved) + turned)
+        keep(ctx, (values, g.along_back(moved) + turned), (f, jacobian))
         return value
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, weight: torch.Tensor) -> tuple[Any, torch.Tensor, None, None]:  # type: ignore[override]
-        values, slopes = ctx.saved_tensors
-        return None if values is None else weight * values, weight * slopes, None, None
+    def backward(ctx: Any, weight: torch.Tensor) -> Any:  # type: ignore[override]
+        return *once(ctx, weight), None, None
 
 
 def _moved(module: torch.nn.Module, network: Differentiable, e: Element, x: NDArray) -> tuple[Differentiable, Any]:

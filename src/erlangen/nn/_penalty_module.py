@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from erlangen._errors import InputError, explain, nearest
 from erlangen.nn._assembled import AbstractAssembled
 
 FEW = 8
 """Points at which it is seen whether rows are treated alone."""
+
+_SHORT = (torch.bfloat16, torch.float16)
+"""Types that NumPy does not know, or that are cast for its sake."""
 
 
 class Differentiable:
@@ -37,8 +41,7 @@ class Differentiable:
         # A compiled module holds the original, with the same parameters; compiled, it could not be trained through.
         original = getattr(module, "_orig_mod", module)
         self.module: torch.nn.Module = original if isinstance(original, torch.nn.Module) else module
-        like = next((t for t in module.parameters() if t.is_floating_point()), None)
-        self.like = torch.zeros((), dtype=torch.float64) if like is None else like.detach()
+        self.like = like_parameters(module)
         self.x = torch.from_numpy(np.ascontiguousarray(x)).to(self.like)
         self.channels = self._check()
 
@@ -143,15 +146,32 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
     """Let each part act as in evaluation, and put its mode back.
 
     Only the mark is moved: ``eval()`` would make assembled weights anew, and these are the same in both modes.
+    Attention is spelt out: its fused kernels have a first derivative only, and the price takes one more.
     """
     training = [part for part in module.modules() if part.training and not isinstance(part, AbstractAssembled)]
+    fused = torch.backends.mha.get_fastpath_enabled()
     for part in training:
         part.training = False
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        yield
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
     finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
         for part in training:
             part.training = True
+
+
+def like_parameters(module: torch.nn.Module) -> torch.Tensor:
+    """A tensor of the type and on the device of the parameters; float64 on the host where there are none."""
+    like = next((t for t in module.parameters() if t.is_floating_point()), None)
+    return torch.zeros((), dtype=torch.float64) if like is None else like.detach()
+
+
+def fits(like: torch.Tensor, module: torch.nn.Module) -> bool:
+    """Whether a module is still of the type and on the device that it had."""
+    now = like_parameters(module)
+    return now.dtype == like.dtype and now.device == like.device
 
 
 def as_points(x: Any) -> NDArray:
@@ -163,9 +183,39 @@ def as_points(x: Any) -> NDArray:
         If they are no finite table with at least one row.
     """
     try:
-        points = np.asarray(x.detach().cpu() if isinstance(x, torch.Tensor) else x, dtype=np.float64)
-    except (TypeError, ValueError):
-        points = np.zeros(0)
+        tensor = isinstance(x, torch.Tensor)
+        points = np.asarray((x.float() if x.dtype in _SHORT else x).detach().cpu() if tensor else x)
+        points = points if np.iscomplexobj(points) else points.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            explain(
+                "The points are no numbers.",
+                given=f"{type(x).__name__}: {error}"[:160],
+                expected="real numbers of shape (n, d)",
+                fix="torch.as_tensor(x, dtype=torch.float64)",
+            )
+        ) from error
+    if np.iscomplexobj(points):
+        raise InputError(
+            explain(
+                "The points are complex.",
+                given=f"{points.dtype} of shape {points.shape}",
+                expected="real numbers of shape (n, d)",
+                fix="torch.view_as_real(x).flatten(1)",
+            )
+        )
+    if points.ndim > 2:
+        shape = points.shape[1:]
+        raise InputError(
+            explain(
+                "The penalty is measured at points, one in a row.",
+                given=f"an array of shape {points.shape}",
+                expected=f"shape (n, d): an image or a field of shape {shape} is a point with {np.prod(shape)} "
+                "coordinates",
+                fix=f"x.flatten(1), torch.nn.Sequential(torch.nn.Unflatten(1, {shape}), net), and an action that moves "
+                "values on the grid: er.actions.on_grid(er.actions.euclidean(2), er.actions.FunctionGrid(...))",
+            )
+        )
     if points.ndim != 2 or 0 in points.shape:
         raise InputError(
             explain(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
+
+from erlangen._errors import InputError, explain
 
 Rate = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 """Singular values to the terms of a sum and to their derivatives."""
@@ -102,20 +103,57 @@ def priced(
     return terms.sum().to(a.dtype), a @ ((w * shares) @ w.T), None if form is None else (-0.5 * w * relative) @ w.T
 
 
+class _Once(torch.autograd.Function):
+    """A gradient that says, where it is differentiated again with respect to what it depends on, that it cannot be."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: torch.Tensor, *sources: torch.Tensor) -> torch.Tensor:
+        return gradient.view_as(gradient)
+
+    @staticmethod
+    def backward(ctx: Any, weight: torch.Tensor) -> Any:  # type: ignore[override]
+        raise InputError(
+            explain(
+                "The gradient of this penalty was differentiated a second time.",
+                given="a gradient taken with create_graph=True",
+                expected="first derivatives: those of singular values are not continuous where values meet",
+                fix='kind="frobenius", which has second derivatives; or optimisers that need gradients only',
+            )
+        )
+
+
+def keep(ctx: Any, gradients: Sequence[torch.Tensor | None], sources: Sequence[torch.Tensor | None]) -> None:
+    """Save gradients that were worked out in the forward pass, and what they depend on, for `once`."""
+    ctx.save_for_backward(*gradients, *sources)
+    ctx.count = len(gradients)
+
+
+def once(ctx: Any, weight: torch.Tensor) -> list[torch.Tensor | None]:
+    """Gradients that were kept, times the weight; they refuse to be differentiated.
+
+    PyTorch's own ``once_differentiable`` refuses only where the weight is recorded, which that of a loss is not:
+    then the part that comes from saved values would be left out in silence.
+    """
+    with torch.no_grad():
+        found = [None if one is None else weight * one for one in ctx.saved_tensors[: ctx.count]]
+    if not torch.is_grad_enabled():
+        return found
+    sources = [weight, *(one for one in ctx.saved_tensors[ctx.count :] if one is not None)]
+    return [None if one is None else _Once.apply(one, *sources) for one in found]  # type: ignore[misc]
+
+
 class _SpectralSum(torch.autograd.Function):
     """The sum of `priced`, with its gradients."""
 
     @staticmethod
     def forward(ctx: Any, a: torch.Tensor, form: torch.Tensor | None, rate: Rate) -> torch.Tensor:
         value, *gradients = priced(a, form, rate)
-        ctx.save_for_backward(*gradients)
+        keep(ctx, gradients, (a, form))
         return value
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None, None]:  # type: ignore[override]
-        a, form = ctx.saved_tensors
-        return weight * a, None if form is None else weight * form, None
+    def backward(ctx: Any, weight: torch.Tensor) -> Any:  # type: ignore[override]
+        return *once(ctx, weight), None
 
 
 def length(values: torch.Tensor) -> torch.Tensor:

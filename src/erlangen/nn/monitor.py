@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen.linalg.rank import Threshold
 from erlangen.nn._penalty_ends import Ends
-from erlangen.nn._penalty_generators import at_points
-from erlangen.nn._penalty_module import as_points, one_of
+from erlangen.nn._penalty_generators import Generators, at_points
+from erlangen.nn._penalty_module import as_points, fits, one_of
 from erlangen.nn._penalty_spectrum import spectrum
 from erlangen.nn.penalty import VALUES
 
@@ -32,7 +32,7 @@ class SymmetryMonitor:
     names : sequence of str, optional
         Names of the generators; by default as the action writes them.
     delta : float
-        Relative defect above which a direction counts as broken.
+        Relative defect above which a direction counts as broken, between 0 and 1.
 
     Raises
     ------
@@ -59,11 +59,10 @@ class SymmetryMonitor:
         names: Any = None,
         delta: float = Threshold().delta,
     ) -> None:
-        one_of("values", values, VALUES)
-        points = as_points(x)
-        self.delta = delta
-        self.ends = Ends.read(module, action, points, values)
-        acts, network = self.ends.action, self.ends.network
+        self.values, self.delta = one_of("values", values, VALUES), Threshold(delta).delta
+        self.module, self._action, self._points = module, action, as_points(x)
+        self.ends = Ends.read(module, action, self._points, values)
+        acts = self.ends.action
         self.names = tuple(str(name) for name in (acts.names if names is None else names))
         if len(set(self.names)) != acts.n_generators:
             raise InputError(
@@ -74,10 +73,24 @@ class SymmetryMonitor:
                     fix=f"names={[f'generator {k + 1}' for k in range(acts.n_generators)]}",
                 )
             )
-        self._single = at_points(acts, np.eye(acts.n_generators), points, network.channels, network.like)
+        self._single = self._read_single()
+
+    def _read_single(self) -> Generators:
+        acts, network = self.ends.action, self.ends.network
+        return at_points(acts, np.eye(acts.n_generators), self._points, network.channels, network.like)
+
+    def __repr__(self) -> str:
+        n, d = self._points.shape
+        return (
+            f"SymmetryMonitor(delta={self.delta:g}): {type(self.module).__name__}, {len(self.names)} generators, "
+            f"{n} points in R^{d}"
+        )
 
     def __call__(self) -> dict[str, float]:
         """Defects by name, those of discrete elements after them, and last the broken rank."""
+        if not fits(self.ends.network.like, self.module):
+            self.ends = Ends.read(self.module, self._action, self._points, self.values)
+            self._single = self._read_single()
         ends, single = self.ends, self._single
         with torch.no_grad():
             f, jacobian = ends.network.jacobian()

@@ -15,7 +15,7 @@ from erlangen.actions import linear
 from erlangen.nn._penalty_ends import Ends
 from erlangen.nn._penalty_generators import orthonormal
 from erlangen.nn._penalty_layers import Pair, first_layer, linear_parts, stacked, summed, with_generators
-from erlangen.nn._penalty_module import as_points, check_dim, one_of
+from erlangen.nn._penalty_module import as_points, check_dim, fits, like_parameters, one_of
 from erlangen.nn._penalty_spectrum import length, plain, reweighted, spectral_sum, spectrum
 
 KINDS = ("nuclear", "scale-free", "reweighted", "frobenius")
@@ -75,7 +75,7 @@ def symmetry_penalty(
     Notes
     -----
     The gradient is finite everywhere. At singular values of zero it is the subgradient of least norm, and repeated
-    values make no difference. It cannot be differentiated a second time.
+    values make no difference. It cannot be differentiated a second time, and says so; only ``"frobenius"`` can.
 
     References
     ----------
@@ -102,7 +102,7 @@ class SymmetryPenalty:
     Parameters
     ----------
     module, action, x, kind, where, values
-        As in `symmetry_penalty`. The module is kept and followed in training; give it its type and device first.
+        As in `symmetry_penalty`. The module is kept and followed in training, and to another type or device.
 
     Attributes
     ----------
@@ -131,12 +131,18 @@ class SymmetryPenalty:
         values: str = "invariant",
     ) -> None:
         self.kind, self.where = one_of("kind", kind, KINDS), one_of("where", where, PLACES)
-        one_of("values", values, VALUES)
-        relative, points = kind in RELATIVE, as_points(x)
-        rate = reweighted if kind == "reweighted" else plain
+        self.values, self.module, self.action = one_of("values", values, VALUES), module, action
         self.basis: NDArray
         self.pairs: Callable[[], list[Pair]]
         self._prices: Callable[[], list[torch.Tensor]] | None = None
+        self._points = as_points(x)
+        self._read()
+
+    def _read(self) -> None:
+        """Evaluate what depends on the points alone, in the type and on the device of the module."""
+        module, action, kind, where, values = self.module, self.action, self.kind, self.where, self.values
+        relative, points = kind in RELATIVE, self._points
+        rate = reweighted if kind == "reweighted" else plain
         if where == "ends":
             ends = Ends.read(module, action, points, values)
             self.basis, self.pairs = ends.basis, partial(ends.pairs, relative)
@@ -150,9 +156,22 @@ class SymmetryPenalty:
             self.basis = orthonormal(linear(images), points, 1) if len(images) else np.zeros((0, 0))
             parts = with_generators(found, self.basis)
             self.pairs = partial(summed if where == "layers" else stacked, parts, relative)
+        self._like = like_parameters(module).new_zeros(())
+
+    def _follow(self) -> None:
+        if not fits(self._like, self.module):
+            self._read()
+
+    def __repr__(self) -> str:
+        n, d = self._points.shape
+        return (
+            f"SymmetryPenalty({self.kind}, {self.where}): {type(self.module).__name__}, {self.basis.shape[0]} "
+            f"generators, {n} points in R^{d}"
+        )
 
     def __call__(self) -> torch.Tensor:
         """The price, to be differentiated with respect to the parameters."""
+        self._follow()
         prices = [self._price(*pair) for pair in self.pairs()] if self._prices is None else self._prices()
         return torch.stack(prices).sum()
 
@@ -164,6 +183,7 @@ class SymmetryPenalty:
         UndecidedError
             Where the network is not finite.
         """
+        self._follow()
         with torch.no_grad():
             found = [spectrum(*pair) for pair in self.pairs()]
         if any(one is None for one in found):
