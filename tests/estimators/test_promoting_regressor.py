@@ -102,6 +102,41 @@ def test_the_refit_is_enforced_least_squares():
     assert mine == pytest.approx(other, rel=1e-6)
 
 
+@pytest.mark.parametrize("shift, lift", [(0.0, 100.0), (300.0, 0.0), (1e5, -7.0)])
+def test_where_zero_is_does_not_matter(shift, lift):
+    """Kelvin, years and pressures: the same rank, algebra and predictions."""
+    rng = np.random.default_rng(1)
+    x = rng.uniform(-1, 1, (40, 3))
+    z = (x[:, 0] + x[:, 1]) / np.sqrt(2)
+    y = 1 + z + z**2 + 0.05 * rng.normal(size=40)
+    models = [SymmetryPromotingRegressor(cv=4).fit(x + a, y + b) for a, b in ((0.0, 0.0), (shift, lift))]
+    assert [m.broken_rank_ for m in models] == [1, 1]
+    assert [m.symmetry_.name for m in models] == ["R^2", "R^2"]
+    assert all(m.symmetry_.decided for m in models)
+    assert np.allclose(models[0].predict(x), models[1].predict(x + shift) - lift, atol=1e-4)
+    assert models[1].selected_.penalty.broken_rank(models[1].coef_, tolerance=1e-4) == 1
+
+
+def test_vectors_are_centred_with_their_points():
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-1, 1, (45, 2))
+    y = spiral(x) + 0.01 * rng.normal(size=x.shape)
+    model = SymmetryPromotingRegressor(er.actions.affine(2), kind="vector", degree=3, cv=5).fit(x + 30, y)
+    assert (model.broken_rank_, model.symmetry_.name) == (5, "so(2)")
+    new = rng.uniform(-1, 1, (100, 2))
+    assert np.abs(model.predict(new + 30) - spiral(new)).max() < 0.05
+    assert np.allclose(model.field_.value(new + 30), model.predict(new + 30))
+
+
+def test_columns_that_repeat_or_stay():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 1, (40, 2))
+    y = x[:, 0] ** 2 + 0.02 * rng.normal(size=40)
+    model = SymmetryPromotingRegressor(cv=4).fit(np.c_[x, x[:, 0], np.full(40, 7.0)], y)
+    assert model.symmetry_.dim == model.kept_.shape[1] == 4 - model.broken_rank_
+    assert SymmetryPromotingRegressor(degree=0, cv=4).fit(x, y).predict(x[:1])[0] == pytest.approx(y.mean())
+
+
 def test_units_of_columns_do_not_matter():
     rng = np.random.default_rng(3)
     x, units = rng.uniform(-1, 1, (30, 4)), np.array([1e-3, 1.0, 40.0, 1e4])

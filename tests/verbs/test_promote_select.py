@@ -11,7 +11,7 @@ import erlangen as er
 from erlangen import InputError, UndecidedError
 from erlangen.algebra import LieAlgebra
 from erlangen.linalg.svd import svd
-from erlangen.verbs import _promote_data, _promote_refit
+from erlangen.verbs import _promote_data, _promote_refit, _promote_select
 from erlangen.verbs._promote_refit import RankVariety, refit
 
 QUADRATICS = er.fields.Polynomial(degree=2, dim=5).as_field()
@@ -145,8 +145,7 @@ def test_reasons_name_what_was_compared():
     assert found.reason.startswith("1 of 5 generators are broken; cross-validated error by number of broken generators")
     assert "promoted, without a refit" in found.reason
     assert found.reason in str(found.symmetry.decision.reason)
-    best = int(np.argmin(found.candidate_errors))
-    assert found.excess[best] == 0.0
+    assert found.excess[1 + int(np.argmin(found.candidate_errors[1:]))] == 0.0
     assert np.all(np.diff(found.lams) < 0) and found.lams[-1] == 0.0
 
 
@@ -213,7 +212,69 @@ def test_vector_fields_keep_what_commutes_with_them():
     assert errors[0] < 0.7 * errors[1]
 
 
+def test_standard_errors_are_those_of_paired_differences():
+    """Errors that all fits share cancel: a constant difference is no chance at all, however large the errors are."""
+    rng = np.random.default_rng(0)
+    shared = rng.exponential(size=40)
+    apart = 0.01 + 0.02 * rng.normal(size=40)
+    above = _promote_select._excess(np.stack([shared, shared + apart]), 0)
+    assert above[1] == pytest.approx(apart.mean() / (apart.std(ddof=1) / np.sqrt(40)))
+    assert _promote_select._excess(np.stack([shared, np.full(40, np.inf)]), 0)[1] == np.inf
+
+
+def test_the_choice_keeps_most_among_those_as_good_as_the_best():
+    x, y = noisy(ridge, 14, 5, noise=0.3, seed=3)
+    penalty, ranks = er.promote(QUADRATICS, er.actions.translation(5)), []
+    for within in (0.0, None, 2.0):
+        found = penalty.select(x, y, folds=4, within=within)
+        most = _promote_select.OF_REFITS if within is None else within
+        good = [one.rank for one, above in list(zip(found.candidates, found.excess, strict=True))[1:] if above <= most]
+        assert not found.refitted or found.broken_rank in good
+        ranks.append(min(good))
+    assert ranks[0] > ranks[-1]
+
+
+def test_a_shrunk_fit_wins_only_by_more_than_chance():
+    """Rows of losses: the promoted fit, and refits of ranks 1 and 2, of which the second is better by far."""
+    rng, names = np.random.default_rng(0), [_promote_select.Candidate(r) for r in (5, 1, 2)]
+    base, noise = rng.exponential(size=50), rng.normal(size=50)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) / np.sqrt(50) ** -1  # the mean has a standard error of one
+    for above, taken in ((0.7, 2), (1.3, 0)):  # standard errors by which the promoted fit is better
+        table = np.stack([base, base + 9.0 + noise, base + above + noise])
+        assert _promote_select._choose(table, names, 0.5)[0] == taken
+
+
+def test_constants_keep_all_and_have_a_name():
+    x, _ = noisy(ridge, 30, 5)
+    found = er.promote(QUADRATICS, er.actions.translation(5)).select(x, np.full(30, 3.0))
+    assert (found.broken_rank, found.name) == (0, "R^5")
+
+
+def test_results_print_in_a_line():
+    x, y = noisy(ridge, 18, 5)
+    penalty = er.promote(QUADRATICS, er.actions.translation(5), discrete=[-np.eye(5)])
+    assert (
+        repr(penalty)
+        == "Penalty on 5 generators and 1 discrete elements of a family with 21 parameters (moved, nuclear)"
+    )
+    assert repr(penalty.fit(x, y, 0.1)).startswith("Promoted: ")
+    assert len(repr(penalty.select(x, y, folds=3, lams=[0.1]))) < 500
+    assert sum([penalty, penalty]).value(np.ones(21)) == pytest.approx(2 * penalty.value(np.ones(21)))
+    assert (penalty / 4).value(np.ones(21)) == pytest.approx(penalty.value(np.ones(21)) / 4)
+
+
+def test_discrete_elements_alone_have_no_algebra():
+    x, y = noisy(lambda x: (x**4).sum(axis=1), 40, 2)
+    family = er.fields.Polynomial(degree=4, dim=2).as_field()
+    found = er.promote(family, er.groups.C(4)).select(x, y, folds=4)
+    assert found.kept_elements == (0,)
+    with pytest.raises(InputError, match="kept_elements"):
+        _ = found.symmetry
+
+
 REFUSED = {
+    "folds that are no number": (lambda p, x, y: p.select(x, y, folds="ab"), InputError, "folds='ab'"),
+    "rows that are not there": (lambda p, x, y: p.select(x, y, folds=[([0, 1], [99])]), InputError, "for 20 rows"),
     "one fold": (lambda p, x, y: p.select(x, y, folds=1), InputError, "2 <= folds"),
     "more folds than rows": (lambda p, x, y: p.select(x, y, folds=50), InputError, "for 20 rows"),
     "no weight": (lambda p, x, y: p.select(x, y, lams=[]), InputError, "No weight"),

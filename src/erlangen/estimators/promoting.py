@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,12 +15,14 @@ from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction, translation
 from erlangen.algebra import Group, Representation
 from erlangen.derivative import Samples
+from erlangen.estimators._centred import middle
 from erlangen.estimators._combination import AbstractCombination, finite_number
 from erlangen.estimators._family import functions_of, transformation
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.fields.bases import AbstractBasis
 from erlangen.fields.libraries import AbstractLibrary
-from erlangen.verbs import Symmetry, promote
+from erlangen.verbs import Penalty, Selected, Symmetry, promote
+from erlangen.verbs._enforce_request import read
 
 POINTS_PER_FUNCTION = 4
 """Points of the box for each function of a library that is no polynomial, and is sampled there."""
@@ -175,17 +177,40 @@ class SymmetryPromotingRegressor(AbstractCombination):
         self.functions_ = functions_of(self.degree, self.library, self._names(d))
         family = self.functions_.field(c, how.kind)
         samples = _box(x, family) if self.samples is None else self.samples
-        penalty = promote(family, how.acting, samples, kind=self.penalty, inner=self.inner)
         targets = values - x if how.kind == "map" else values
-        self.selected_ = penalty.select(
-            x, targets, lams=self.lams, folds=self._splits(x, values), debias=self.debias, within=self.within, l1=l1
-        )
+        self.selected_ = self._select(x, targets, family, how.acting, samples, self._splits(x, values), l1)
         self.lam_, self.lams_, self.cv_errors_ = self.selected_.lam, self.selected_.lams, self.selected_.errors
         self.broken_rank_, self.kept_ = self.selected_.broken_rank, self.selected_.kept
         self.field_ = self.selected_.field
         theta = self.selected_.theta.reshape(c, -1)
         self.coef_ = theta[0] if single else theta
         return self
+
+    def _select(
+        self,
+        x: NDArray,
+        y: NDArray,
+        family: AbstractLinearField,
+        acting: Any,
+        samples: Samples,
+        splits: list,
+        l1: float,
+    ) -> Selected:
+        """Choose what is broken; about the middle of the data, where that changes nothing else."""
+
+        def penalised(family: AbstractLinearField, acting: Any, samples: Samples) -> Penalty:
+            return promote(family, acting, samples, kind=self.penalty, inner=self.inner)
+
+        options: dict[str, Any] = {"folds": splits, "lams": self.lams, "debias": self.debias, "within": self.within}
+        request = read(family, acting, samples, None)
+        about = middle(family, request.lie.action, samples)
+        absolute = request.elements or l1 or not isinstance(self.inner, str) or self.inner != "relative"
+        if about is None or absolute:
+            return penalised(family, acting, samples).select(x, y, l1=l1, **options)
+        there, polynomials, action = about
+        found = penalised(family, there.action(action), there.samples(samples))
+        chosen = found.select(there.points(x), y / there.units, **options)
+        return there.rewrite(chosen, polynomials, lambda: penalised(family, action, samples))
 
     @property
     def symmetry_(self) -> Symmetry:

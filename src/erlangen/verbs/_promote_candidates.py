@@ -109,7 +109,7 @@ def candidates(path: Sequence[Promoted], p: int, top: int) -> list[Candidate]:
     """
     votes = np.zeros(p + 1, dtype=int)
     for fit in path:
-        for floor in FLOORS if p and fit.singular_values[0] > 0 else ():
+        for floor in FLOORS if fit.singular_values.any() else ():
             votes[int(np.argmax(_drops(fit, floor))) + 1] += 1
     votes[:1] = votes[p:] = 0
     votes[1 : min(p, top + 1)] += 1  # where few stand out, the smallest are looked at beside them
@@ -129,5 +129,7 @@ def _drops(fit: Promoted, floor: float) -> NDArray:
 
 def _stands_out(fit: Promoted, rank: int) -> float:
     """How far the singular values of a fit fall after this rank; for rank zero, how much it was shrunk."""
+    if rank == 0:
+        return fit.lam
     drops = _drops(fit, min(FLOORS))
-    return fit.lam if rank == 0 else float(drops[rank - 1]) if rank <= len(drops) else 0.0
+    return float(drops[rank - 1]) if rank <= len(drops) else 0.0

@@ -29,7 +29,7 @@ TOLERANCE = 1e-4
 """Relative residual at which a fit ends; its solution is then known to three digits or so."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Penalty:
     """A function of theta that is small where few generators are broken; made by :func:`promote`.
 
@@ -69,6 +69,21 @@ class Penalty:
         return replace(self, weights=tuple(weight * w for w in self.weights))
 
     __rmul__ = __mul__
+
+    def __truediv__(self, number: float) -> Penalty:
+        """The penalty with a weight of one over a positive number."""
+        return self * (1.0 / check_weight("weight", number, positive=True))
+
+    def __radd__(self, other: object) -> Penalty:
+        """So that ``sum`` of a list of penalties works, which begins at zero."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __repr__(self) -> str:
+        sizes = " + ".join(f"{block.map.shape[0]} generators" for block in self.blocks)
+        elements = len(self.terms) - len(self.blocks)
+        more = f"{' and ' if sizes else ''}{elements} discrete elements" if elements else ""
+        kinds = ", ".join(sorted({type(term).__name__.lower() for term in self.terms}))
+        return f"Penalty on {sizes}{more} of a family with {self.field.n_params} parameters ({kinds})"
 
     @property
     def convex(self) -> bool:

@@ -35,7 +35,7 @@ class Spectrum:
     kept: NDArray
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Promoted:
     """A field that fits data and breaks few generators.
 
@@ -93,6 +93,9 @@ class Promoted:
     converged: bool
     reason: str
     state: State
+
+    def __repr__(self) -> str:
+        return f"Promoted: {self.reason}"
 
 
 def assemble(
