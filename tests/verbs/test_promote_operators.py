@@ -234,3 +234,60 @@ def test_neural_operators_take_the_same_action():
     blurred = torch.nn.Linear(n, n, bias=False).double()
     blurred.weight.data = torch.from_numpy(blur(n))
     assert float(er.nn.symmetry_penalty(blurred, action, u, kind="nuclear")) < 1e-12
+
+
+def test_pairs_without_noise_end_at_once():
+    """A shift is a convolution: nothing is to be broken, whatever the weight, and rounding is no signal."""
+    rng = np.random.default_rng(12)
+    penalty, f = er.promote(er.fields.operators(9), shifts(9)), rng.normal(size=(5, 9))
+    shifted = np.roll(np.eye(9), 1, axis=0)
+    begin = time.perf_counter()
+    found = penalty.select(f, f @ shifted.T)
+    assert time.perf_counter() - begin < 5
+    assert (found.broken_rank, found.refitted) == (0, True)
+    np.testing.assert_allclose(found.field.matrix, shifted, atol=1e-12)
+    assert penalty.largest_weight(f, f @ shifted.T) == 0.0
+    assert all(fit.broken_rank == 0 for fit in penalty.path(f, f @ shifted.T, [1.0, 1e-16, 0.0]))
+    # Noise that is just above rounding asks for little, and iterations end.
+    noisy = penalty.path(f, f @ shifted.T + 1e-12 * rng.normal(size=f.shape), 1e-12 * np.geomspace(1, 1e-4, 5))
+    assert all(fit.converged for fit in noisy)
+    assert penalty.select(f, np.zeros((5, 9))).broken_rank == 0
+
+
+def test_what_survives_is_named_as_on_points():
+    rng = np.random.default_rng(13)
+    wall = np.kron(np.diag([1.0, 1.0, 1.0, 3.0, 3.0]) @ blur(5), blur(5))
+    penalty, x = er.promote(er.fields.operators(25), shifts(5, 5)), rng.normal(size=(20, 25))
+    found = penalty.select(x, x @ wall.T)
+    assert error(found.field.matrix, wall) < 1e-10
+    assert found.reason.startswith("1 of 2 generators are broken")
+    assert (found.symmetry.name, found.symmetry.dim) == ("R", 1)
+    assert "d/dy" in str(found.symmetry) and "d/dx" not in str(found.symmetry)
+    promoted = penalty.select(x, x @ wall.T + 0.1 * rng.normal(size=(20, 25)), debias=False)
+    assert not promoted.refitted and "the largest that is as good" in promoted.reason
+
+
+def test_names_of_generators_on_functions_follow_combinations():
+    action = shifts(5, 3)
+    assert action.names == ("d/dx", "d/dy")
+    assert action.restrict(np.array([[1.0], [2.0]])).names == ("d/dx + 2 d/dy",)
+
+
+@pytest.mark.parametrize("make", [lambda p: 2.0 * p, lambda p: p * 2.0, lambda p: p + p, lambda p: sum([p, p])])
+def test_penalties_in_modes_stand_alone(make):
+    with pytest.raises(InputError, match="with samples penalties add up"):
+        make(er.promote(er.fields.operators(9), shifts(9)))
+
+
+def test_invariants_of_images():
+    """Quadratic functions of an image that translations leave alone: constant, mean, its square, 7 powers of waves."""
+    image = FunctionGrid((5, 3))
+    moves = er.actions.linear(image.generators(er.actions.translation(2)))
+    family = er.fields.Polynomial(degree=2, dim=15).as_field()
+    assert er.enforce(family, moves).dim == 10
+    penalty, rng = er.promote(family, moves, er.Samples.gaussian(dim=15, n=64)), np.random.default_rng(14)
+    u, new = rng.normal(size=(60, 15)), rng.normal(size=(200, 15))
+    power = lambda v: np.mean((v @ image.derivative(0).T) ** 2, axis=1)  # noqa: E731
+    found = penalty.interpolate(u, power(u))
+    assert found.broken_rank == 0
+    np.testing.assert_allclose(found.field.value(new)[:, 0], power(new), rtol=1e-6)

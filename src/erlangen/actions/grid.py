@@ -8,7 +8,7 @@ between such functions commutes with the group where ``W D - D' W = 0``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -164,7 +164,8 @@ def on_grid(
     inputs = grid.generators(action, density)
     same = target is grid and target_density in (None, density)
     outputs = inputs if same else target.generators(action, density if target_density is None else target_density)
-    return linear(inputs).with_output(outputs)
+    named = replace(linear(inputs), origin=action if isinstance(action, PolynomialAction) else None)
+    return named.with_output(outputs)
 
 
 def _spectral(n: int, period: float) -> NDArray:

@@ -37,11 +37,14 @@ class PolynomialAction(AbstractAction):
         Coefficients C[k, a, r], flattened row-major over (a, r).
     output : ndarray (p, c, c) or None
         Matrices of the generators on values; None where the action does not say.
+    origin : PolynomialAction or None
+        What generators are named by, where not by their coefficients: on functions, the action on points.
     """
 
     exponents: NDArray
     matrix: sparse.csr_array
     output: NDArray | None = None
+    origin: PolynomialAction | None = None
 
     @property
     def point_dim(self) -> int:
@@ -76,6 +79,8 @@ class PolynomialAction(AbstractAction):
 
     def describe(self, xi: NDArray, names: tuple[str, ...] | None = None) -> str:
         """Readable text of the generator with coefficients ``xi (p,)``."""
+        if self.origin is not None:
+            return self.origin.describe(xi)
         names = names or coordinate_names(self.point_dim)
         row = np.asarray(self.matrix.T @ xi).reshape(self.point_dim, len(self.exponents))
         return field_text(self.exponents, row, names)
@@ -112,7 +117,8 @@ class PolynomialAction(AbstractAction):
         basis = check_basis(basis, self.n_generators)
         matrix = sparse.csr_array(sparse.csr_array(basis.T) @ self.matrix)
         output = None if self.output is None else np.einsum("kab,kr->rab", self.output, basis)
-        return PolynomialAction(self.exponents, matrix, output)
+        origin = None if self.origin is None else self.origin.restrict(basis)
+        return PolynomialAction(self.exponents, matrix, output, origin)
 
     def lie_algebra(self, basis: ArrayLike | None = None) -> LieAlgebra:
         """The span of the generators, or of their combinations ``basis (p, r)``, as vector fields."""
@@ -133,7 +139,7 @@ class PolynomialAction(AbstractAction):
                     fix=f"action.with_output(numpy.zeros(({self.n_generators}, c, c)))",
                 )
             )
-        return PolynomialAction(self.exponents, self.matrix, matrices)
+        return PolynomialAction(self.exponents, self.matrix, matrices, self.origin)
 
     def tied(self, blocks: Sequence[Sequence[int]], dim: int | None = None) -> PolynomialAction:
         """The same generators acting on several groups of columns at once.

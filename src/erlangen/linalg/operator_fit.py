@@ -176,6 +176,12 @@ class OperatorFit(AbstractFit):
         r = self.residual(c).ravel()
         return 0.0 if self._exact else float(r @ r) / (2 * len(r))
 
+    def attained(self, c: NDArray) -> bool:
+        """Whether c takes inputs to outputs but for rounding: of the changes of basis, and of the terms that cancel."""
+        terms = np.abs(self._v) + np.abs(self._u) @ np.abs(c.reshape(self._maps.shape)).T
+        floor = rounding(self._maps.shape) * sum(self._maps.shape) * float(np.linalg.norm(terms))
+        return float(np.linalg.norm(self.residual(c))) <= floor
+
     def bound(self, c: NDArray, inner: float, limit: float) -> float:
         """See :class:`AbstractFit`: along the residual of c, as for any least squares."""
         if self._exact:
@@ -194,7 +200,12 @@ class OperatorFit(AbstractFit):
         return self._maps.from_modes(x)
 
     def multiplier(self, c: NDArray) -> NDArray:
-        """The M of least norm with ``map^T M`` the downward slope of the fit at c, ``(p N' N,)``."""
+        """The M of least norm with ``map^T M`` the downward slope of the fit at c, ``(p N' N,)``.
+
+        Zero where c attains the outputs: what is left of the slope is rounding.
+        """
+        if self.attained(c):
+            return np.zeros(self._maps.map.shape[0])
         slope = self._maps.to_modes((self.residual(c).T @ self._u / self._v.size).ravel())
         lifted = np.where(self._free, 0.0, slope / np.where(self._free, 1.0, self._maps.weights))
         return self._maps.map @ self._maps.from_modes(lifted)

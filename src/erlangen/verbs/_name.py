@@ -64,7 +64,8 @@ def name_of(action: AbstractAction, found: Found, centre: NDArray, scale: NDArra
     restricted = base.restrict((xi if base is action else independent(xi)).T)
     algebra = LieAlgebra.from_fields(base.exponents, restricted.coefficients)
     whitened = LieAlgebra.from_fields(*_unit_fields(restricted, centre, scale))
-    matrices = _linear(restricted)
+    # On functions, generators are named by what they do to points; forms on values are many, and take long to find.
+    matrices = _linear(restricted) if restricted.origin is None else None
     preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
     name, remark, structure = _named(whitened, matrices, noise)
     if len(xi) == 1 and _turns(restricted, noise):

@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
 from erlangen._errors import InputError, explain
+from erlangen.fields import AbstractLinearField
+from erlangen.linalg.qr import rounding
 from erlangen.verbs._promote_candidates import Candidate
 from erlangen.verbs._promote_data import check_data, check_weight
+from erlangen.verbs._promote_result import Promoted
 from erlangen.verbs._promote_select import Selected
 
 if TYPE_CHECKING:
@@ -30,45 +33,84 @@ def select_operator(
     y: ArrayLike,
     lams: Sequence[float] | None,
     folds: int | Iterable[tuple[ArrayLike, ArrayLike]],
+    debias: bool,
+    within: float,
     rng: int | np.random.Generator,
 ) -> Selected:
     """Let held-out pairs choose; see `OperatorPenalty.select`."""
     x, y = check_data(penalty.field, x, y)
+    within = check_weight("within", within)
     splits = _splits(len(x), folds, rng)
-    if lams is None:
-        lams = list(penalty.largest_weight(x, y) * WEIGHTS)
-    lams = sorted((check_weight("lam", lam) for lam in lams), reverse=True)
+    lams = _weights(penalty, x, y, lams)
     held_out = [test for _, test in splits]
     paths = [penalty.path(x[train], y[train], lams) for train, _ in splits]
     losses = np.stack([_losses(penalty, x, y, held_out, [path[i].theta for path in paths]) for i in range(len(lams))])
     best, path = int(np.argmin(losses.mean(axis=1))), penalty.path(x, y, lams)
+    if not debias:
+        fit = path[int(np.argmax(_excess(losses, y) <= within))]
+        return _selected(penalty, fit.field, fit.lam, fit.broken_rank, fit.kept, lams, losses, (), losses[:0], path, y)
     table, kept = [losses[best]], _candidates(penalty, path[best].theta)
     ranks = sorted(kept)
     for rank in ranks:
         thetas = [penalty.keeping(kept[rank]).unbroken(x[train], y[train]).theta for train, _ in splits]
         table.append(_losses(penalty, x, y, held_out, thetas))
-    compared = np.stack(table)
-    apart = compared - compared[int(np.argmin(compared.mean(axis=1)))]
-    spread = apart.std(axis=1, ddof=1) / np.sqrt(apart.shape[1])
-    excess = np.divide(apart.mean(axis=1), spread, out=np.zeros(len(spread)), where=spread > 0)
-    at = next((i for i in range(1, len(compared)) if excess[i] <= 1.0), 0)
-    field = path[best].field if at == 0 else penalty.keeping(kept[ranks[at - 1]]).unbroken(x, y)
+    compared, fit = np.stack(table), path[best]
+    names = (Candidate(fit.broken_rank), *(Candidate(rank) for rank in ranks))
+    good = np.flatnonzero(_excess(compared, y)[1:] <= within)
+    if not good.size:
+        chosen = fit.field, fit.lam, fit.broken_rank, fit.kept
+    else:
+        rank = ranks[good[0]]
+        chosen = penalty.keeping(kept[rank]).unbroken(x, y), fit.lam, rank, kept[rank]
+    return _selected(penalty, *chosen, lams, losses, names, compared, path, y, refitted=bool(good.size))
+
+
+def _selected(
+    penalty: OperatorPenalty, field: AbstractLinearField, lam: float, rank: int, kept: NDArray, lams: list[float],
+    losses: NDArray, names: tuple[Candidate, ...], compared: NDArray, path: list[Promoted], y: NDArray,
+    refitted: bool = False,
+) -> Selected:  # fmt: skip
     return Selected(
         field=field,
         theta=field.theta,
-        lam=path[best].lam,
-        broken_rank=path[best].broken_rank if at == 0 else ranks[at - 1],
-        kept=path[best].kept if at == 0 else kept[ranks[at - 1]],
+        lam=lam,
+        broken_rank=rank,
+        kept=kept,
         kept_elements=(),
-        refitted=at > 0,
+        refitted=refitted,
         lams=np.array(lams),
         errors=losses.mean(axis=1),
-        candidates=(Candidate(path[best].broken_rank), *(Candidate(rank) for rank in ranks)),
+        candidates=names,
         candidate_errors=compared.mean(axis=1),
-        excess=excess,
+        excess=_excess(compared, y),
         path=tuple(path),
-        penalty=penalty,  # type: ignore[arg-type]
+        penalty=penalty,  # type: ignore[arg-type]  # the same methods, over operators
     )
+
+
+def _weights(penalty: OperatorPenalty, x: NDArray, y: NDArray, lams: Sequence[float] | None) -> list[float]:
+    """Weights in descending order; zero alone where data ask for nothing to be broken."""
+    if lams is None:
+        largest = penalty.largest_weight(x, y)
+        return list(largest * WEIGHTS) if largest > 0 else [0.0]
+    if not len(lams):
+        raise InputError(
+            explain(
+                "No weight was given to choose from.", given="lams=[]", expected="a number or more", fix="lams=[0.1]"
+            )
+        )
+    return sorted((check_weight("lam", lam) for lam in lams), reverse=True)
+
+
+def _excess(losses: NDArray, y: NDArray) -> NDArray:
+    """By how many standard errors each row of losses is worse than the best; rounding in the outputs does not count."""
+    if not len(losses):
+        return np.zeros(0)
+    apart = losses - losses[int(np.argmin(losses.mean(axis=1)))]
+    spread = apart.std(axis=1, ddof=1) / np.sqrt(apart.shape[1])
+    floor = (rounding(y.shape) * y.shape[1]) ** 2 * float(np.mean(y**2))
+    worse = (apart.mean(axis=1) > floor) & (spread > 0)
+    return np.divide(apart.mean(axis=1), spread, out=np.zeros(len(spread)), where=worse)
 
 
 def _candidates(penalty: OperatorPenalty, theta: NDArray) -> dict[int, NDArray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,9 +22,10 @@ from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.verbs._operators_select import select_operator
 from erlangen.verbs._promote_data import check_data, check_weight
-from erlangen.verbs._promote_maps import orthonormal_generators
+from erlangen.verbs._promote_maps import LieMap, orthonormal_generators
 from erlangen.verbs._promote_result import Promoted, Spectrum
 from erlangen.verbs._promote_select import Selected
+from erlangen.verbs._promote_terms import Block
 
 DENSE_ENTRIES = 2500
 """Entries of an operator up to which generators without common modes are taken: one dense factorisation, seconds."""
@@ -115,6 +116,17 @@ def check_size(field: OperatorField) -> None:
         )
 
 
+def _alone(given: str) -> InputError:
+    return InputError(
+        explain(
+            "A penalty in common modes is one norm.",
+            given=given,
+            expected="its weight as lam in fit and path, one action with all generators",
+            fix=f"er.promote(family, action, inputs): with samples penalties add up, to {DENSE_ENTRIES} entries",
+        )
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class OperatorPenalty:
     """The nuclear norm of ``xi -> W D_xi - D'_xi W`` in common modes of the generators; convex in W.
@@ -137,6 +149,29 @@ class OperatorPenalty:
     maps: Commutators
 
     convex = True
+    terms = ()
+
+    def __add__(self, other: object) -> NoReturn:
+        """Refused: in modes, there is one norm."""
+        raise _alone("a sum of penalties")
+
+    __radd__ = __add__
+
+    def __mul__(self, other: object) -> NoReturn:
+        """Refused: the weight of a single norm is ``lam``."""
+        raise _alone("a multiple of a penalty")
+
+    __rmul__ = __mul__
+
+    @property
+    def map(self) -> LieMap:
+        """The map W -> :meth:`matrix`, transposed and row by row, over the entries in modes."""
+        return LieMap(self.maps.map, (self.generators.shape[1], self.field.n_params))
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The one block there is."""
+        return (Block(self.lie, self.generators, self.map),)
 
     @property
     def field(self) -> OperatorField:
@@ -211,14 +246,14 @@ class OperatorPenalty:
         """Fits for several weights, in their order, each started from the one before; go from large to small."""
         lams = [check_weight("lam", lam) for lam in lams]
         u, v = self._data(x, y)
-        fit = OperatorFit(self.maps, u, v) if any(lams) else None
-        still = None if fit is None else fit.unbroken()
-        largest = 0.0 if fit is None or still is None else self._norms.dual(fit.multiplier(still))
+        fit = OperatorFit(self.maps, u, v)
+        still = fit.unbroken()
+        largest = self._norms.dual(fit.multiplier(still))
         found = []
         for lam in lams:
-            if fit is not None and still is not None and lam >= largest > 0:
+            if lam >= largest:  # also where both are zero: what breaks nothing fits as well as anything can
                 solution = self._still(still, fit.value(still))
-            elif lam == 0.0 or fit is None:
+            elif lam == 0.0:
                 closest = u @ np.linalg.lstsq(u, v, rcond=None)[0]
                 solution = self._least(OperatorFit(self.maps, u, closest, exact=True), None, tolerance)
             else:
@@ -228,7 +263,7 @@ class OperatorPenalty:
         return found
 
     def largest_weight(self, x: ArrayLike, y: ArrayLike) -> float:
-        """A weight lam from which on the fit breaks nothing: where a path may begin."""
+        """A weight lam from which on the fit breaks nothing, where a path may begin; zero where data ask for none."""
         fit = OperatorFit(self.maps, *self._data(x, y))
         return self._norms.dual(fit.multiplier(fit.unbroken()))
 
@@ -255,12 +290,15 @@ class OperatorPenalty:
         *,
         lams: Sequence[float] | None = None,
         folds: int | Iterable[tuple[ArrayLike, ArrayLike]] = 5,
+        debias: bool = True,
+        within: float = 1.0,
         rng: int | np.random.Generator = 0,
     ) -> Selected:
         """Let held-out pairs choose what is broken, and refit by least squares with the rest enforced.
 
         Of the refits that the path suggests and the promoted fit of least error, the one that keeps most and whose
-        error is within one standard error of the least.
+        error is within one standard error of the least. The result says why (``reason``), and has what survived as a
+        ``symmetry``, with generators named as on points.
 
         Parameters
         ----------
@@ -272,10 +310,14 @@ class OperatorPenalty:
             Weights of the path; thirteen from :meth:`largest_weight` down to a ten-thousandth of it.
         folds : int or iterable of (train, test), optional
             Parts into which pairs are split at random; or pairs of rows.
+        debias : bool
+            Whether to refit. Otherwise the operator is that of the largest weight that is as good as the best.
+        within : float
+            Up to how many standard errors above the best error a choice is as good.
         rng : int or numpy.random.Generator
             Splits the pairs.
         """
-        return select_operator(self, x, y, lams, folds, rng)
+        return select_operator(self, x, y, lams, folds, debias, within, rng)
 
     def _data(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
         x, y = check_data(self.field, x, y)
@@ -290,10 +332,13 @@ class OperatorPenalty:
 
     def _minimised(self, fit: OperatorFit, lam: float, start: State | None, tolerance: float) -> Solution:
         if start is None:
-            z = self.maps.map @ fit.step(np.zeros(self.field.n_params), 1.0)
+            c = fit.step(np.zeros(self.field.n_params), 1.0)
+            z = self.maps.map @ c
             size = self._norms.dual(z)
             rho = 10.0 * lam / size if size > 0 else 1.0  # the first step shrinks by a tenth of the largest value
-            start = State(z, np.zeros_like(z), rho, float(np.linalg.norm(z)), (None,))
+            # Residuals are relative to the largest image: where all images are tiny, rounding must be within tolerance.
+            least = self._rounding(_in_grid(self.maps, c)) / tolerance
+            start = State(z, np.zeros_like(z), rho, max(float(np.linalg.norm(z)), least), (None,))
         return minimise(fit, self._norms, lam, start=start, tolerance=tolerance)
 
     def _still(self, c: NDArray, objective: float) -> Solution:
