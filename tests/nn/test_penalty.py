@@ -393,3 +393,27 @@ class Wrong(nn.Module):
 def test_what_cannot_be_priced_is_refused(module, action, x, options, match):
     with pytest.raises(InputError, match=match):
         symmetry_penalty(module, action, x, **options)
+
+
+class AboutAnAxis(torch.nn.Module):
+    """Symmetric about z whatever its weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh(), torch.nn.Linear(16, 1))
+
+    def forward(self, p):
+        return self.inner(torch.stack([p[:, 0] ** 2 + p[:, 1] ** 2, p[:, 2]], 1))
+
+
+@pytest.mark.parametrize("kind", ["nuclear", "scale-free", "reweighted"])
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_generators_kept_up_to_rounding_do_not_pull_in_single_precision(kind, seed):
+    torch.manual_seed(seed)
+    net, x, gradients = AboutAnAxis(), torch.randn(40, 3, dtype=torch.float64), []
+    for dtype in (torch.float64, torch.float32):
+        net.to(dtype).zero_grad()
+        symmetry_penalty(net, er.actions.rotation(3), x, kind=kind).backward()
+        gradients.append(torch.cat([p.grad.double().ravel() for p in net.parameters() if p.grad is not None]))
+        net.zero_grad(set_to_none=True)
+    assert (gradients[1] - gradients[0]).norm() < 1e-4 * gradients[0].norm()

@@ -258,3 +258,15 @@ def test_what_does_not_fit_is_refused(call, match):
     net = EquivariancePromotingMLP("V", "S", SO3, hidden=6, layers=1)
     with pytest.raises(InputError, match=match):
         call(net)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("kind", ["nuclear", "scale-free", "reweighted", "frobenius"])
+def test_a_layer_of_zeros_breaks_nothing(kind, dtype):
+    """Last layers are often zero at the start: the price and its gradients stay finite."""
+    net = EquivariancePromotingMLP("2V", "S", SO3, hidden=16, layers=1, dtype=dtype)
+    torch.nn.init.zeros_(net.last.weight)
+    price = net.penalty(kind=kind)()
+    price.backward()
+    assert torch.isfinite(price) and price > 0
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)

@@ -147,8 +147,13 @@ def summed(parts: list[LinearPart], relative: bool) -> list[Pair]:
 
 def stacked(parts: list[LinearPart], relative: bool) -> list[Pair]:
     """One pair for all layers: a generator broken anywhere is paid for once. The relative form compares unit layers."""
-    sizes = [part.size().clamp(min=torch.finfo(part.before.dtype).tiny) for part in parts]
-    scales = [1.0 / s if relative else torch.ones_like(s) for s in sizes]
+    sizes = [part.size() for part in parts]
+    # A layer that is zero, as a last one often is at the start, breaks nothing and is left as it is.
+    zero = [s <= torch.finfo(s.dtype).tiny ** 0.5 for s in sizes]
+    scales = [
+        torch.where(z, 1.0, 1.0 / torch.where(z, 1.0, s)) if relative else torch.ones_like(s)
+        for s, z in zip(sizes, zero, strict=True)
+    ]
     rows = torch.cat([part.rows() * s for part, s in zip(parts, scales, strict=True)])
     form = sum((part.form() * s**2 for part, s in zip(parts, scales, strict=True)), torch.zeros_like(sizes[0]))
     pairs: list[Pair] = [(rows, form if relative else None)]

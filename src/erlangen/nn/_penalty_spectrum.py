@@ -17,6 +17,10 @@ SHARE = 0.1
 """Relative defect from which on the reweighted form hardly charges more: half of the price is paid at 0.23."""
 
 
+LOST = 10.0
+"""Rounding of derivatives of a network, in units of that of its type: they lose a digit."""
+
+
 def plain(s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The sum of the values: the nuclear norm."""
     return s, torch.ones_like(s)
@@ -96,11 +100,22 @@ def priced(
         lost = a.new_tensor(torch.nan)
         return lost, lost.expand_as(a), None if form is None else lost.expand_as(form)
     s, w = found
-    s = torch.where(s > math.sqrt(a.shape[1] * torch.finfo(torch.float64).eps) * s[0], s, 0.0)
+    s = torch.where(s > _least(a, form, s[0]), s, 0.0)
     terms, slopes = rate(s)
     shares = torch.where(s > 0, slopes / s.clamp(min=torch.finfo(s.dtype).tiny), 0.0)
     w, shares, relative = (part.to(a.dtype) for part in (w, shares, slopes * s))
     return terms.sum().to(a.dtype), a @ ((w * shares) @ w.T), None if form is None else (-0.5 * w * relative) @ w.T
+
+
+def _least(a: torch.Tensor, form: torch.Tensor | None, largest: torch.Tensor) -> torch.Tensor:
+    """Values up to which s is zero: rounding of a Gram matrix in float64, and that of derivatives in the type of A.
+
+    Relative values are 1 for an unrelated direction, so their rounding is that of 1; others are seen beside the largest
+    one. Without it, a generator that is kept exactly pulls in the direction of its rounding, as hard as one that is broken.
+    """
+    gram = math.sqrt(a.shape[1] * torch.finfo(torch.float64).eps) * largest
+    one = largest if form is None else torch.ones_like(largest)
+    return torch.maximum(gram, LOST * torch.finfo(a.dtype).eps * one)
 
 
 class _Once(torch.autograd.Function):
