@@ -110,8 +110,8 @@ def priced(
 def _least(a: torch.Tensor, form: torch.Tensor | None, largest: torch.Tensor) -> torch.Tensor:
     """Values up to which s is zero: rounding of a Gram matrix in float64, and that of derivatives in the type of A.
 
-    Relative values are 1 for an unrelated direction, so their rounding is that of 1; others are seen beside the largest
-    one. Without it, a generator that is kept exactly pulls in the direction of its rounding, as hard as one that is broken.
+    Relative values are 1 for an unrelated direction, so their rounding is that of 1; others are seen beside the
+    largest one. Without it, a generator that is kept pulls in the direction of its rounding, as hard as a broken one.
     """
     gram = math.sqrt(a.shape[1] * torch.finfo(torch.float64).eps) * largest
     one = largest if form is None else torch.ones_like(largest)

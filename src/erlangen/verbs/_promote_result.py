@@ -63,8 +63,9 @@ class Promoted:
     objective : float
         What was minimised, at theta.
     gap : float
-        The objective is at most this much above its minimum: the duality gap. Where the penalty is not convex, both are
-        those of the last convex problem.
+        The objective is at most this much above its minimum: the duality gap, up to rounding, which is large where
+        functions are nearly dependent (monomials far from zero). Where the penalty is not convex, both are those of the
+        last convex problem.
     iterations : int
         How many it took.
     objectives : tuple of float
