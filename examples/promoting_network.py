@@ -52,10 +52,11 @@ found = er.discover(
 print(found)
 
 # The network of that subgroup: the same function, and no price from here on.
-exact = network.to_equivariant()
-(turn,) = network.subgroup().lie_algebra
+group = network.subgroup(x)
+exact = network.to_equivariant(group, x)
+(turn,) = group.lie_algebra
 kept = np.array([turn[2, 1], turn[0, 2], turn[1, 0]])
-print("axis", np.round(kept / kept[np.argmax(np.abs(kept))], 2))
+print(group.name, "with the axis", np.round(kept / kept[np.argmax(np.abs(kept))], 2))
 optimiser = torch.optim.Adam(exact.parameters(), lr=0.003)
 x_test = torch.randn(2000, 6)
 for name, model, training in (("with a price", network, 0), ("of the subgroup", exact, 200)):

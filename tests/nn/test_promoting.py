@@ -13,6 +13,7 @@ from erlangen._errors import InputError, UndecidedError
 from erlangen.nn import EquivariancePromotingMLP, EquivariantMLP, PromotingLinear, SymmetryMonitor, symmetry_penalty
 from erlangen.nn._penalty_kept import name_of
 from erlangen.nn._penalty_layers import with_generators
+from erlangen.nn.promoting_layers import SPREAD
 
 SO3, O3 = er.groups.SO(3), er.groups.O(3)
 KINDS = ("nuclear", "scale-free", "reweighted", "frobenius")
@@ -138,6 +139,12 @@ def test_the_function_starts_near_equivariant_as_well(group, source, target):
         if group.name == "SE(2)":
             fresh[:, 2::3] = 1.0  # where translations act
         assert net.defects(fresh).max() <= 0.05 and net(torch.tensor(fresh).float()).std() > 0
+
+
+def test_layers_without_equivariant_maps_can_be_made():
+    torch.manual_seed(0)
+    net = EquivariancePromotingMLP("2V", "S", O3, layers=0)  # only products lead from vectors to scalars
+    assert net.broken_rank() == 3 and net.last.weight.norm() > 0.2 * SPREAD  # shrinking would gain nothing
 
 
 def fitted(target, weight: float, steps: int = 300) -> EquivariancePromotingMLP:

@@ -212,7 +212,7 @@ class EquivariancePromotingMLP(torch.nn.Module):
         drawn = [part.weight.detach().clone() for part in linear]
         with torch.no_grad():
             for part in linear:
-                part.weight.lerp_(part.to_equivariant()[0].assemble()[0], float(1 - most / before))
+                part.shrink_(float(most / before))
             if self.defects().max() > (before + most) / 2:
                 for part, weight in zip(linear, drawn, strict=True):
                     part.weight.copy_(weight)

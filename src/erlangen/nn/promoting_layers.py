@@ -67,6 +67,7 @@ class PromotingLinear(torch.nn.Linear):
         super().__init__(rep_in.size, rep_out.size, bias, dtype=dtype, device=device)
         self.rep_in, self.rep_out = rep_in, rep_out
         maps = equivariant_maps(rep_in, rep_out)
+        self.has_maps = maps.dim > 0
         with torch.no_grad():
             self.weight.normal_(std=spread * rep_in.size**-0.5)
             if maps.dim:
@@ -88,6 +89,12 @@ class PromotingLinear(torch.nn.Linear):
         )
         lost = out.project_(self.weight, self.bias)
         return out.train(self.training), lost
+
+    def shrink_(self, share: float) -> None:
+        """Leave this share of the part of the weight that does not commute with the group."""
+        with torch.no_grad():
+            near = self.to_equivariant()[0].assemble()[0] if self.has_maps else torch.zeros_like(self.weight)
+            self.weight.copy_(torch.lerp(near, self.weight, share))
 
     def extra_repr(self) -> str:
         """Shown when the layer is printed."""
