@@ -12,6 +12,7 @@ from scipy import linalg, sparse
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction
+from erlangen.algebra import Group
 from erlangen.derivative import Samples
 from erlangen.dynamics._slopes import Slopes
 from erlangen.fields import AbstractLinearField, PolynomialField
@@ -19,6 +20,7 @@ from erlangen.linalg.rank import Threshold
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.verbs import Penalty, Promoted, Symmetry, discover, enforce
 from erlangen.verbs import promote as promote_
+from erlangen.verbs._enforce_request import read
 from erlangen.verbs._promote_refit import RankVariety, refit
 
 FITTED = 1e-9
@@ -76,15 +78,15 @@ def enforced(field: AbstractLinearField, symmetry: Any, samples: Samples | None)
     return Found(_columns(space), f"enforced: {space.dim} of {field.n_params} dimensions")
 
 
-def promoted(field: AbstractLinearField, action: Any, data: Slopes, names: tuple[str, ...]) -> list[Found]:
+def promoted(field: AbstractLinearField, acting: Any, data: Slopes, names: tuple[str, ...]) -> list[Found]:
     """For each number of broken generators that a promoted path suggests, the fields with what then survives.
 
     Those that keep most come first, all fields last. The path is that of the penalty; what is kept with a number of
     broken generators is read from the best field on the variety of that rank. Where that is near to generators with
     whole coefficients, these stand before it: data do not tell a rotation from one by a hair's breadth more.
     """
-    _check_action(action, field.point_dim)
     where = _about(field, data.points)
+    action = _generators(field, acting, where)
     penalty = promote_(field, action, where, inner="relative")
     weights = penalty.largest_weight(data.points, data.slopes) * WEIGHTS
     path = penalty.path(data.points, data.slopes, weights) if weights[0] > 0 else []
@@ -191,17 +193,32 @@ def _about(field: AbstractLinearField, x: NDArray) -> Samples:
     return Samples.box(low - half, high + half, n=256)
 
 
-def _check_action(action: Any, d: int) -> None:
-    if isinstance(action, AbstractAction) and action.point_dim == d and action.value_dim in (None, d):
-        return
-    known = isinstance(action, AbstractAction)
-    raise InputError(
+def _generators(field: AbstractLinearField, acting: Any, where: Samples) -> AbstractAction:
+    """The generators of an action, a group or a symmetry that was found."""
+    d = field.point_dim
+    if isinstance(acting, AbstractAction) and (acting.point_dim != d or acting.value_dim not in (None, d)):
+        raise _no_action(f"an action on {acting.point_dim} coordinates", d)
+    if not isinstance(acting, (AbstractAction, Symmetry, Group)):
+        raise _no_action(f"an object of type {type(acting).__name__}", d)
+    request = read(field, acting, where, None)
+    if request.elements:
+        raise InputError(
+            explain(
+                "Only generators are promoted in equations of motion.",
+                given=f"a group with {len(request.elements)} discrete elements",
+                expected="an action, a connected group, or a Symmetry",
+                fix="symmetry= in place of promote=, which enforces discrete elements too",
+            )
+        )
+    return request.lie.action
+
+
+def _no_action(given: str, d: int) -> InputError:
+    return InputError(
         explain(
             "These generators do not move the states.",
-            given=f"an action on {action.point_dim} coordinates"
-            if known
-            else f"an object of type {type(action).__name__}",
-            expected=f"an action on {d} coordinates",
+            given=given,
+            expected=f"an action on {d} coordinates, a Group or a Symmetry",
             fix=f"promote=er.actions.affine({d})",
         )
     )

@@ -50,7 +50,7 @@ class SINDy(BaseEstimator):
         Highest degree of the monomials, where no library is given.
     symmetry : AbstractAction, Symmetry or Group, default=None
         A symmetry to enforce exactly.
-    promote : AbstractAction, default=None
+    promote : AbstractAction, Symmetry or Group, default=None
         Generators each of which may turn out to be a symmetry or not.
     sparsity : {"cv"}, float or None, default="cv"
         How terms are dropped. ``"cv"``: one by one, the least certain first, as long as the error on held-out data
@@ -108,7 +108,7 @@ class SINDy(BaseEstimator):
         *,
         degree: int = 3,
         symmetry: AbstractAction | Symmetry | Group | None = None,
-        promote: AbstractAction | None = None,
+        promote: AbstractAction | Symmetry | Group | None = None,
         sparsity: str | float | None = "cv",
         derivatives: str = "auto",
         rng: int | np.random.Generator = 0,
@@ -141,7 +141,7 @@ class SINDy(BaseEstimator):
         x_dot : like x, optional
             Time derivatives where they are known; times are then not needed.
         names : iterable of str, optional
-            Names of the coordinates, by default x1 .. xd.
+            Names of the coordinates; by default those of the columns of data frames, else x1 .. xd.
         groups : iterable, optional
             For one table: the run of each row.
 
@@ -192,6 +192,9 @@ class SINDy(BaseEstimator):
         if not fits and undecided is not None:
             raise undecided
         space, fit = _most_kept(fits, len(data.points))
+        if undecided is not None:
+            rest = "the data do not tell all functions of the library apart without what survives"
+            space = replace(space, reason=f"{space.reason}; {rest}")
         # Where nothing survived, nothing remains of the promotion.
         return space, fit if space.symmetry is not None else self._sparse(found, data, space)
 
@@ -238,11 +241,10 @@ class SINDy(BaseEstimator):
                 (times[0], times[-1]), start, method="LSODA", t_eval=times, rtol=ACCURACY, atol=scale,
             )  # fmt: skip
         if not run.success or run.y.shape[1] < len(times) or not np.isfinite(run.y).all():
-            reached = run.t[np.isfinite(run.y).all(axis=0)] if run.y.size else times[:1]
             raise InputError(
                 explain(
                     "The solution cannot be followed to the last time.",
-                    given=f"t = {float(reached[-1]) if len(reached) else times[0]:g} of {times[-1]:g}; {run.message}",
+                    given=_how_far(run, times),
                     expected="a solution that stays finite",
                     fix="shorter times, or a model with fewer terms",
                 )
@@ -258,6 +260,25 @@ class SINDy(BaseEstimator):
             terms = [(c, text) for c, text in terms if round_to(c, row) != 0.0]
             lines.append(f"{name}' = {_signed_sum(terms, lambda value: number(value, digits), ' ')}")
         return "\n".join(lines)
+
+
+def _how_far(run: Any, times: NDArray) -> str:
+    """The last time with finite states, and why no later one has."""
+    reached = run.t[np.isfinite(run.y).all(axis=0)] if run.y.size else times[:1]
+    at = float(reached[-1]) if len(reached) else float(times[0])
+    why = "the states grow without bound" if run.success else f"the solver stopped: {run.message}"
+    return f"t = {at:g} of {times[-1]:g}, after which {why}"
+
+
+def _column_names(x: Any) -> list[str] | None:
+    """Names of the columns of a data frame, or of all in a list, where they are texts that agree."""
+    tables = x if isinstance(x, (list, tuple)) else [x]
+    found = [getattr(table, "columns", None) for table in tables]
+    if not found or any(names is None for names in found):
+        return None
+    first = list(found[0])  # type: ignore[arg-type]
+    same = all(list(names) == first for names in found)  # type: ignore[arg-type]
+    return first if same and all(isinstance(name, str) for name in first) else None
 
 
 def round_to(c: float, row: NDArray) -> float:
@@ -336,6 +357,7 @@ def _trajectories(x: Any, t: Any, x_dot: Any, names: Any, groups: Any) -> tuple[
                 fix="leave empty runs out",
             )
         )
+    names = _column_names(x) if names is None else names
     clock: Any = t
     if t is None:
         clock = [np.arange(len(run)) for run in x] if listed else np.arange(len(x))
