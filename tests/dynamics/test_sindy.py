@@ -225,6 +225,13 @@ def test_promotes_what_the_other_verbs_take():
         np.testing.assert_allclose(model.coefficients_, by_action.coefficients_, atol=1e-10)
 
 
+def test_promotion_does_not_depend_on_the_origin():
+    """States thirty units away: what survives is sought in coordinates about their mean."""
+    data = runs(HOPF, TWO, T, noise=0.01)
+    model = SINDy(promote=er.actions.affine(2)).fit([run + 30.0 for run in data], T)
+    assert (model.broken_rank_, model.symmetry_.name, model.dim_) == (5, "so(2)", 4)
+
+
 def test_columns_of_tables_name_the_coordinates():
     pandas = pytest.importorskip("pandas")
     tables = [pandas.DataFrame(run, columns=["u", "v"]) for run in ORBIT]

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from erlangen._errors import InputError, explain
-from erlangen.actions import AbstractAction
+from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.algebra import Group
 from erlangen.derivative import Samples
 from erlangen.dynamics._slopes import Slopes
 from erlangen.fields import AbstractLinearField, PolynomialField
+from erlangen.fields.table import substitute
 from erlangen.linalg.rank import Threshold
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.verbs import Penalty, Promoted, Symmetry, discover, enforce
 from erlangen.verbs import promote as promote_
+from erlangen.verbs._basis import closed_under_shifts
 from erlangen.verbs._enforce_request import read
 from erlangen.verbs._promote_refit import RankVariety, refit
 
@@ -87,17 +89,62 @@ def promoted(field: AbstractLinearField, acting: Any, data: Slopes, names: tuple
     """
     where = _about(field, data.points)
     action = _generators(field, acting, where)
-    penalty = promote_(field, action, where, inner="relative")
-    weights = penalty.largest_weight(data.points, data.slopes) * WEIGHTS
-    path = penalty.path(data.points, data.slopes, weights) if weights[0] > 0 else []
+    centred = _centred(field, action, data)
+    family = field if centred is None else centred.field
+    seen, moved = (data, action) if centred is None else (centred.data, centred.action)
+    penalty = promote_(family, moved, _about(family, seen.points), inner="relative")
+    weights = penalty.largest_weight(seen.points, seen.slopes) * WEIGHTS
+    path = penalty.path(seen.points, seen.slopes, weights) if weights[0] > 0 else []
     found = []
-    for theta, rank in _refits(penalty, path, data):
+    for theta, rank in _refits(penalty, path, seen):
         kept = penalty.generators @ np.linalg.svd(penalty.matrix(theta))[2][rank:].T
+        theta = theta if centred is None else centred.expanded(theta)
         if kept.shape[1]:
             found += _round_ones(field, action, kept, where, names, data)
             as_fitted = _with_survivors(field.with_theta(theta), action, kept, where, names)
             found.append(replace(as_fitted, n_fitted=kept.shape[1] * (action.n_generators - kept.shape[1])))
     return [*found, replace(free(field), broken_rank=penalty.generators.shape[1])]
+
+
+@dataclass(frozen=True, eq=False)
+class _Centred:
+    """The same problem in coordinates about the mean of the data, where monomials are told apart best.
+
+    Attributes
+    ----------
+    centre : ndarray (d,)
+    field : PolynomialField
+        The family, over the same monomials.
+    action : PolynomialAction
+        The same generators.
+    data : Slopes
+    """
+
+    centre: NDArray
+    field: PolynomialField
+    action: PolynomialAction
+    data: Slopes
+
+    def expanded(self, theta: NDArray) -> NDArray:
+        """Parameters in the coordinates that were given."""
+        rows = theta.reshape(self.field.value_dim, -1)
+        table, terms = substitute(self.field.table, rows, np.eye(len(self.centre)), -self.centre)
+        at = {tuple(row): k for k, row in enumerate(self.field.table.tolist())}
+        out = np.zeros_like(rows)
+        out[:, [at[tuple(row)] for row in table.tolist()]] = terms
+        return out.ravel()
+
+
+def _centred(field: AbstractLinearField, action: AbstractAction, data: Slopes) -> _Centred | None:
+    """None where functions or generators are no polynomials in coordinates with another origin."""
+    if not (isinstance(field, PolynomialField) and isinstance(action, PolynomialAction)):
+        return None
+    if action.output is not None or not closed_under_shifts(field.table):
+        return None
+    centre, (p, d) = data.points.mean(axis=0), (action.n_generators, action.point_dim)
+    table, terms = substitute(action.exponents, action.coefficients.reshape(p * d, -1), np.eye(d), centre)
+    moved = PolynomialAction(table, sparse.csr_array(terms.reshape(p, -1)))
+    return _Centred(centre, field, moved, replace(data, points=data.points - centre))
 
 
 def _refits(penalty: Penalty, path: Sequence[Promoted], data: Slopes) -> list[tuple[NDArray, int]]:
