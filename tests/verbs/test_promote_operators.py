@@ -254,7 +254,7 @@ def test_pairs_without_noise_end_at_once():
     assert penalty.select(f, np.zeros((5, 9))).broken_rank == 0
 
 
-def test_what_survives_is_named_as_on_points():
+def test_what_survives_is_named_as_on_points(tmp_path):
     rng = np.random.default_rng(13)
     wall = np.kron(np.diag([1.0, 1.0, 1.0, 3.0, 3.0]) @ blur(5), blur(5))
     penalty, x = er.promote(er.fields.operators(25), shifts(5, 5)), rng.normal(size=(20, 25))
@@ -263,6 +263,8 @@ def test_what_survives_is_named_as_on_points():
     assert found.reason.startswith("1 of 2 generators are broken")
     assert (found.symmetry.name, found.symmetry.dim) == ("R", 1)
     assert "d/dy" in str(found.symmetry) and "d/dx" not in str(found.symmetry)
+    found.symmetry.save(tmp_path / "wall.json")
+    assert er.Symmetry.load(tmp_path / "wall.json").texts == found.symmetry.texts
     promoted = penalty.select(x, x @ wall.T + 0.1 * rng.normal(size=(20, 25)), debias=False)
     assert not promoted.refitted and "the largest that is as good" in promoted.reason
 

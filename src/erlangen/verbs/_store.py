@@ -53,6 +53,8 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     }
     if base.output is not None:
         arrays["output"] = base.output
+    if base.origin is not None:
+        arrays |= {"origin_exponents": base.origin.exponents, "origin": base.origin.matrix.toarray()}
     arrays |= _factors(sym)
     arrays_path = path.with_suffix(".npz")
     extra = {
@@ -142,7 +144,9 @@ def _read(path: Path) -> tuple[dict, dict[str, NDArray]]:
 def _action(stored: dict, arrays: dict[str, NDArray]) -> AbstractAction:
     shape = tuple(int(v) for v in arrays["shape"])
     matrix = sparse.csr_array((arrays["data"], (arrays["row"], arrays["column"])), shape=shape)
-    base = PolynomialAction(arrays["exponents"], matrix, arrays.get("output"))
+    named = "origin" in arrays
+    origin = PolynomialAction(arrays["origin_exponents"], sparse.csr_array(arrays["origin"])) if named else None
+    base = PolynomialAction(arrays["exponents"], matrix, arrays.get("output"), origin)
     return base if stored["unknown_output"] is None else UnknownOutput(base, *stored["unknown_output"])
 
 
