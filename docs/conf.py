@@ -58,7 +58,7 @@ def _escape(app, what, name, obj, options, lines) -> None:
 
 def _skip(app, what, name, obj, skip, options) -> bool | None:
     # What scikit-learn adds to every estimator links to scikit-learn's own pages, which are not built here.
-    return True if name in ("set_fit_request", "set_score_request") else None
+    return True if re.fullmatch("set_[a-z]+_request", name) else None
 
 
 def setup(app) -> None:
