@@ -51,8 +51,10 @@ def select_operator(
         return _selected(penalty, fit.field, fit.lam, fit.broken_rank, fit.kept, lams, losses, (), losses[:0], path, y)
     table, kept = [losses[best]], _candidates(penalty, path[best].theta)
     ranks = sorted(kept)
+    own = [_candidates(penalty, one[best].theta) for one in paths]  # held-out pairs must not say what is kept
     for rank in ranks:
-        thetas = [penalty.keeping(kept[rank]).unbroken(x[train], y[train]).theta for train, _ in splits]
+        fits = zip(splits, own, strict=True)
+        thetas = [penalty.keeping(found[rank]).unbroken(x[train], y[train]).theta for (train, _), found in fits]
         table.append(_losses(penalty, x, y, held_out, thetas))
     compared, fit = np.stack(table), path[best]
     names = (Candidate(fit.broken_rank), *(Candidate(rank) for rank in ranks))
