@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 import erlangen as er
+from benchmarks._row import row
 
 SEEDS = 10
 THRESHOLD = 0.1
@@ -167,18 +168,3 @@ def stlsq(system: System, runs: list[NDArray], t: NDArray) -> NDArray:
             break
         kept &= ~small
     return out
-
-
-def row(
-    case: str, metric: str, value: float, against: float | None, asked: str | None, met: bool | None
-) -> dict[str, Any]:
-    ratio = None if against is None else value / against
-    return {
-        "case": case,
-        "metric": metric,
-        "value": value,
-        "rival": against,
-        "ratio": ratio,
-        "asked": asked,
-        "met": met,
-    }

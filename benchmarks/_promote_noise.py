@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 import erlangen as er
 from benchmarks._recovery import Cell, Problem
+from benchmarks._row import row
 from erlangen.linalg.polynomials import exponents, monomials
 
 SEEDS = range(10)
@@ -73,8 +74,8 @@ def noisy(cell: Cell, n: int, noise: float) -> list[dict[str, Any]]:
     clear = noise <= 0.05
     compared = f"{name}; ridge {ridge:.3g}, lasso {lasso:.3g}"
     return [
-        _row(compared, "relative error", ours, min(ridge, lasso), asked, ours <= most),
-        _row(name, "broken rank right, of 10", right, None, ">= 8" if clear else "-", right >= 8 if clear else None),
+        row(compared, "relative error", ours, min(ridge, lasso), asked, ours <= most),
+        row(name, "broken rank right, of 10", right, None, ">= 8" if clear else "-", right >= 8 if clear else None),
     ]
 
 
@@ -124,9 +125,4 @@ def without_symmetry(m: int, noise: float) -> list[dict[str, Any]]:
         ratios.append(float(np.linalg.norm(guess - truth) / np.linalg.norm(plain - truth)))
     median = statistics.median(ratios)
     name = f"no symmetry, m = {m}, d = 2, n = {n}, {100 * noise:g} % noise, 20 seeds (worst {max(ratios):.3g})"
-    return [_row(name, "error / least squares", median, 1.0, "<= 1.02", median <= 1.02)]
-
-
-def _row(case: str, metric: str, value: float, rival: float | None, asked: str, met: bool | None) -> dict[str, Any]:
-    ratio = None if rival is None else value / rival
-    return {"case": case, "metric": metric, "value": value, "rival": rival, "ratio": ratio, "asked": asked, "met": met}
+    return [row(name, "error / least squares", median, 1.0, "<= 1.02", median <= 1.02)]

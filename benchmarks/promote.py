@@ -29,6 +29,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from benchmarks._recovery import Cell, Problem, Recovery, ours, rival
+from benchmarks._row import row
 
 SEEDS = range(10)
 TIGHT = 1e-5  # cvxpy's default accuracy of SCS, which the published runs used
@@ -155,18 +156,3 @@ def against_the_rival() -> dict[str, Any]:
     return row(
         name, "bisection [s]", mine.seconds, None if theirs is None else theirs.seconds, f"<= 1 / {SPEED_UP:g}", met
     )
-
-
-def row(
-    case: str, metric: str, value: float, against: float | None, asked: str, met: bool | None = None
-) -> dict[str, Any]:
-    ratio = None if against is None else value / against
-    return {
-        "case": case,
-        "metric": metric,
-        "value": value,
-        "rival": against,
-        "ratio": ratio,
-        "asked": asked,
-        "met": met,
-    }

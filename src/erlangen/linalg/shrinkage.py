@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from erlangen.linalg.svd import svd
+
 SMALL_SIDE = 32
 """Smaller side up to which a plain singular value decomposition is as fast as anything else."""
 
@@ -109,7 +111,7 @@ def shrink(v: NDArray, t: float, *, start: Shrunk | None = None, error: float = 
         if found is None:
             found = _on_the_smaller_side(v, t, error)
     if found is None:
-        left, s, right = np.linalg.svd(v, full_matrices=False)
+        left, s, right = svd(v)
         found = _lowered(left, s, right.T, t, "svd")
     return found
 

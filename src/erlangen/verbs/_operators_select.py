@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
-from erlangen._errors import InputError, explain
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.qr import rounding
 from erlangen.verbs._promote_candidates import Candidate
 from erlangen.verbs._promote_data import check_data, check_weight
+from erlangen.verbs._promote_folds import descending, splits_of
 from erlangen.verbs._promote_result import Promoted
 from erlangen.verbs._promote_select import Selected
 
@@ -40,7 +40,7 @@ def select_operator(
     """Let held-out pairs choose; see `OperatorPenalty.select`."""
     x, y = check_data(penalty.field, x, y)
     within = check_weight("within", within)
-    splits = _splits(len(x), folds, rng)
+    splits = splits_of(len(x), min(folds, len(x)) if isinstance(folds, int) else folds, rng)
     lams = _weights(penalty, x, y, lams)
     held_out = [test for _, test in splits]
     paths = [penalty.path(x[train], y[train], lams) for train, _ in splits]
@@ -95,13 +95,7 @@ def _weights(penalty: OperatorPenalty, x: NDArray, y: NDArray, lams: Sequence[fl
     if lams is None:
         largest = penalty.largest_weight(x, y)
         return list(largest * WEIGHTS) if largest > 0 else [0.0]
-    if not len(lams):
-        raise InputError(
-            explain(
-                "No weight was given to choose from.", given="lams=[]", expected="a number or more", fix="lams=[0.1]"
-            )
-        )
-    return sorted((check_weight("lam", lam) for lam in lams), reverse=True)
+    return descending(lams)
 
 
 def _excess(losses: NDArray, y: NDArray) -> NDArray:
@@ -136,21 +130,3 @@ def _losses(penalty: OperatorPenalty, x: NDArray, y: NDArray, parts: list[NDArra
     """Squared errors ``(n,)`` of the outputs of held-out inputs, mean over points, part by part."""
     values = [penalty.field.with_theta(theta).value(x[part]) for part, theta in zip(parts, thetas, strict=True)]
     return np.concatenate([np.mean((v - y[part]) ** 2, axis=1) for v, part in zip(values, parts, strict=True)])
-
-
-def _splits(
-    n: int, folds: int | Iterable[tuple[ArrayLike, ArrayLike]], rng: int | np.random.Generator
-) -> list[tuple[NDArray, NDArray]]:
-    if not isinstance(folds, (int, np.integer)):
-        return [(np.asarray(train), np.asarray(test)) for train, test in folds]
-    if not 2 <= folds or n < 2:
-        raise InputError(
-            explain(
-                "Cross-validation needs at least two folds, and a pair in each.",
-                given=f"folds={folds} for {n} pairs",
-                expected="two folds and two pairs, or more",
-                fix="more pairs, or penalty.fit(x, y, lam) for one weight",
-            )
-        )
-    order = np.random.default_rng(rng).permutation(n)
-    return [(np.setdiff1d(order, part), np.sort(part)) for part in np.array_split(order, min(int(folds), n))]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._errors import UndecidedError, explain
 from erlangen.verbs._promote_candidates import Candidate, Fitted, Refitter, candidates
 from erlangen.verbs._promote_data import BLOCK_FLOATS, check_data, check_weight
+from erlangen.verbs._promote_folds import descending, splits_of
 from erlangen.verbs._promote_result import Promoted
 from erlangen.verbs._promote_selected import Selected as Selected
 
@@ -34,9 +35,6 @@ The first is the rule of Breiman et al. A refit that keeps too much has no way b
 wins by chance where noise is large, and its rank is not one that the data chose.
 """
 
-FOLDS = 10
-"""Parts of cross-validation, where there are as many rows."""
-
 
 def select(
     penalty: Penalty,
@@ -54,7 +52,7 @@ def select(
     x, y = check_data(penalty.field, x, y)
     within = (OF_REFITS if debias else OF_WEIGHTS) if within is None else check_weight("within", within)
     weights = _weights(penalty, x, y, lams)
-    trial = _Trial(penalty, x, y, _splits(len(x), folds, rng), l1)
+    trial = _Trial(penalty, x, y, splits_of(len(x), folds, rng), l1)
     paths = [trial.path(train, weights) for train, _ in trial.splits]
     losses = trial.losses([[fit.theta for fit in path] for path in paths])
     best = int(np.argmin(losses.mean(axis=1)))
@@ -173,44 +171,9 @@ def _selected(
 def _weights(penalty: Penalty, x: NDArray, y: NDArray, lams: Sequence[float] | None) -> list[float]:
     """Weights in descending order."""
     if lams is not None:
-        lams = sorted((check_weight("lam", lam) for lam in np.atleast_1d(np.asarray(lams, dtype=object))), reverse=True)
-        if not lams:
-            raise InputError(
-                explain(
-                    "No weight was given to choose from.",
-                    given="lams=[]",
-                    expected="a number or more",
-                    fix="lams=[0.1]",
-                )
-            )
-        return lams
+        return descending(lams)
     largest = penalty.largest_weight(x, y)
     return [*(largest * np.geomspace(1.0, RANGE, WEIGHTS)), 0.0] if largest > 0 else [0.0]
-
-
-def _splits(
-    n: int, folds: int | Iterable[tuple[ArrayLike, ArrayLike]] | None, rng: int | np.random.Generator
-) -> list[tuple[NDArray, NDArray]]:
-    """Pairs of training and held-out rows."""
-    folds = max(min(FOLDS, n), 2) if folds is None else folds
-    if isinstance(folds, (int, np.integer)) and not isinstance(folds, bool) and 2 <= folds <= n:
-        order = np.random.default_rng(rng).permutation(n)
-        return [(np.setdiff1d(order, part), np.sort(part)) for part in np.array_split(order, folds)]
-    try:
-        given = [] if isinstance(folds, (int, np.integer)) else [(train, test) for train, test in folds]
-        pairs = [(np.arange(n)[np.asarray(train)], np.arange(n)[np.asarray(test)]) for train, test in given]
-    except (TypeError, ValueError, IndexError):
-        pairs = []
-    if pairs and all(len(train) and len(test) for train, test in pairs):
-        return pairs
-    raise InputError(
-        explain(
-            "Cross-validation needs at least two folds, and a row in each.",
-            given=f"folds={folds!r:.60} for {n} rows",
-            expected=f"a whole number, 2 <= folds <= {n}, or pairs of rows to train and to test with",
-            fix=f"folds={min(max(n, 2), 5)}" if n > 1 else "more data",
-        )
-    )
 
 
 def _excess(losses: NDArray, best: int) -> NDArray:

@@ -20,6 +20,7 @@ from erlangen.derivative.scales import Scales
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.norms import AbstractNorm, EuclideanNorm, MatrixMap, NuclearNorm, TurnedMap
 from erlangen.linalg.qr import rounding
+from erlangen.linalg.svd import svd
 from erlangen.verbs._enforce_request import Element
 from erlangen.verbs._promote_maps import LieMap
 
@@ -53,7 +54,7 @@ class Block:
     def decompose(self, theta: NDArray, left: NDArray | None = None) -> tuple[NDArray, NDArray, NDArray]:
         """Singular triples of ``left A`` that are not rounding: ``(r, k)``, ``(k,)``, ``(k, m)``."""
         image = self.image(theta)
-        u, s, vt = np.linalg.svd(image if left is None else left @ image, full_matrices=False)
+        u, s, vt = svd(image if left is None else left @ image)
         size = 1.0 if left is None else float(np.linalg.norm(left, 2))
         k = int(np.sum(s > size * self.rounding(theta)))
         return u[:, :k], s[:k], vt[:k]

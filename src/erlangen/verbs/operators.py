@@ -20,6 +20,7 @@ from erlangen.linalg.norms import NuclearNorm, SumOfNorms
 from erlangen.linalg.operator_fit import Commutators, OperatorFit
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import DenseSubspace
+from erlangen.linalg.svd import svd
 from erlangen.verbs._operators_select import select_operator
 from erlangen.verbs._promote_data import check_data, check_weight
 from erlangen.verbs._promote_maps import LieMap, orthonormal_generators
@@ -72,7 +73,7 @@ def commuting_operators(field: OperatorField, action: AbstractAction) -> DenseSu
             rows.append(_in_grid(maps, maps.from_modes(entry)))
     stacked = np.array(rows).reshape(-1, field.n_params)
     # Each operator comes from two conjugate entries: half of the rows repeat the others.
-    u, s, vt = np.linalg.svd(stacked, full_matrices=False)
+    u, s, vt = svd(stacked)
     basis = vt[s > 0.5 * s.max(initial=0.0)].T
     residual = float(np.abs(maps.map @ _in_modes(maps, basis.T).T).max(initial=0.0)) if basis.size else 0.0
     size = float(np.abs(maps.source.rates).max(initial=0.0)) or 1.0
@@ -195,7 +196,7 @@ class OperatorPenalty:
 
     def subgradient(self, theta: ArrayLike) -> NDArray:
         """A subgradient ``(q,)`` of the value."""
-        u, s, vt = np.linalg.svd(self.matrix(theta), full_matrices=False)
+        u, s, vt = svd(self.matrix(theta))
         r = int(np.sum(s > self._rounding(theta)))
         return _in_grid(self.maps, self.maps.map.T @ (u[:, :r] @ vt[:r]).T.ravel())
 
