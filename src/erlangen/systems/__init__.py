@@ -1,0 +1,31 @@
+"""Known systems: equations, symmetries and conserved quantities as text, and data from them."""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+if _TYPE_CHECKING:
+    from erlangen.systems._catalogue import get as get
+    from erlangen.systems._catalogue import names as names
+    from erlangen.systems._system import Recipe as Recipe
+    from erlangen.systems._system import Rescaling as Rescaling
+    from erlangen.systems._system import Start as Start
+    from erlangen.systems._system import System as System
+
+# Tables of systems are read when one is asked for.
+_HOMES = {
+    "_catalogue": ("get", "names"),
+    "_system": ("System", "Start", "Rescaling", "Recipe"),
+}
+_WHERE = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'erlangen.systems' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(_import_module(f"erlangen.systems.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "lorentz", "two_body"]
