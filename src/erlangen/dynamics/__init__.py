@@ -7,6 +7,8 @@ from typing import Any as _Any
 from erlangen.dynamics._change import AlongFlow as AlongFlow
 from erlangen.dynamics._change import Increments as Increments
 from erlangen.dynamics.conserved import conserved as conserved
+from erlangen.dynamics.equations import Equations as Equations
+from erlangen.dynamics.equations import Simulation as Simulation
 from erlangen.dynamics.laws import ConservedQuantities as ConservedQuantities
 from erlangen.dynamics.laws import Law as Law
 from erlangen.dynamics.noether import HamiltonianField as HamiltonianField
