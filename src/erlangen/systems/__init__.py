@@ -7,6 +7,8 @@ from typing import Any as _Any
 if _TYPE_CHECKING:
     from erlangen.systems._catalogue import get as get
     from erlangen.systems._catalogue import names as names
+    from erlangen.systems._odebench import odebench as odebench
+    from erlangen.systems._odebench import odebench_trajectories as odebench_trajectories
     from erlangen.systems._system import Recipe as Recipe
     from erlangen.systems._system import Rescaling as Rescaling
     from erlangen.systems._system import Start as Start
@@ -15,6 +17,7 @@ if _TYPE_CHECKING:
 # Tables of systems are read when one is asked for.
 _HOMES = {
     "_catalogue": ("get", "names"),
+    "_odebench": ("odebench", "odebench_trajectories"),
     "_system": ("System", "Start", "Rescaling", "Recipe"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}

@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 from erlangen._errors import InputError, explain
 
 RELATIVE, ABSOLUTE = 1e-10, 1e-13
-"""Errors of a step of the adaptive method: relative, and as a share of the size of the initial state."""
+"""Errors of a step of the adaptive method: relative, and as a share of the initial state or its first change."""
 
 
 def runge_kutta(rhs: Callable[[NDArray], NDArray], x0: NDArray, times: NDArray) -> NDArray:
@@ -38,8 +38,9 @@ def adaptive(rhs: Callable[[NDArray], NDArray], x0: NDArray, times: NDArray) -> 
     InputError
         Where the solution cannot be followed to the last time.
     """
-    scale = ABSOLUTE * max(float(np.abs(x0).max()), np.finfo(np.float64).tiny)
     with np.errstate(all="ignore"):
+        sizes = [np.abs(x0).max(), np.abs(rhs(x0)).max() * (times[1] - times[0]), np.finfo(np.float64).tiny]
+        scale = ABSOLUTE * float(np.nanmax(sizes))
         run = solve_ivp(
             lambda _, z: rhs(z), (times[0], times[-1]), x0,
             method="DOP853", t_eval=times, rtol=RELATIVE, atol=scale,
