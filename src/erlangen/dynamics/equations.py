@@ -347,7 +347,7 @@ class Equations:
         try:
             stored = json.loads(Path(path).expanduser().read_text(encoding="utf-8"))
             return cls.from_dict(stored)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
             given = f"{path} ({str(error).splitlines()[0][:120]})"
             what, expected = "These are no saved equations.", f"a JSON file with format {FORMAT!r}"
             raise InputError(explain(what, given=given, expected=expected, fix="equations.save(path)")) from None
