@@ -17,6 +17,9 @@ from erlangen.dynamics.noether import noether as noether
 from erlangen.dynamics.poisson import PhaseSpace as PhaseSpace
 from erlangen.dynamics.poisson import PoissonAlgebra as PoissonAlgebra
 from erlangen.dynamics.poisson import poisson_algebra as poisson_algebra
+from erlangen.dynamics.structure import FieldStructure as FieldStructure
+from erlangen.dynamics.structure import StructureFinding as StructureFinding
+from erlangen.dynamics.structure import structure as structure
 
 if _TYPE_CHECKING:
     from erlangen.dynamics.sindy import SINDy as SINDy
