@@ -22,10 +22,16 @@ from erlangen.dynamics.structure import StructureFinding as StructureFinding
 from erlangen.dynamics.structure import structure as structure
 
 if _TYPE_CHECKING:
+    from erlangen.dynamics._imperfect import OneStep as OneStep
+    from erlangen.dynamics.model_error import ModelError as ModelError
     from erlangen.dynamics.sindy import SINDy as SINDy
 
 # scikit-learn takes a second to import, and `import erlangen.dynamics` must not.
-_HOMES = {"SINDy": "erlangen.dynamics.sindy"}
+_HOMES = {
+    "SINDy": "erlangen.dynamics.sindy",
+    "ModelError": "erlangen.dynamics.model_error",
+    "OneStep": "erlangen.dynamics._imperfect",
+}
 
 
 def __getattr__(name: str) -> _Any:

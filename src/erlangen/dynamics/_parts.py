@@ -1,0 +1,132 @@
+"""A correction of a model in two parts: what keeps a symmetry, and what breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from erlangen.actions import linear
+from erlangen.derivative import Samples
+from erlangen.dynamics._library import Candidates
+from erlangen.dynamics._misfit import functions
+from erlangen.dynamics._support import SHARE
+from erlangen.dynamics._windows import Rows
+from erlangen.linalg.qr import rounding
+
+LEVEL = 1e-3
+"""Chance of a false alarm: a symmetry counts as broken where data like these occur once in a thousand with it."""
+
+
+@dataclass(frozen=True, eq=False)
+class BreakingTest:
+    """Whether a model error has a part that breaks the symmetry.
+
+    Attributes
+    ----------
+    breaks : bool or None
+        The verdict; None where the data do not decide.
+    statistic : float
+        F: by how much the fit is better per coefficient outside the symmetric fields, in units of the noise.
+    freedoms : tuple of int
+        Coefficients outside the symmetric fields, and equations left over.
+    p_value : float
+        Chance of as large a statistic where nothing is broken.
+    share : float
+        Root mean square of the breaking part, of the least-squares fit, beside that of the whole correction.
+    """
+
+    breaks: bool | None
+    statistic: float
+    freedoms: tuple[int, int]
+    p_value: float
+    share: float
+
+    def __str__(self) -> str:
+        k, rest = self.freedoms
+        if self.breaks is None:
+            return f"too few data to say whether the model error breaks the symmetry: {rest} equations to spare"
+        verdict = "breaks the symmetry" if self.breaks else "is consistent with the symmetry"
+        p = "below 1e-300" if self.p_value == 0.0 else f"{self.p_value:.2g}"
+        text = f"the model error {verdict}: F({k}, {rest}) = {self.statistic:.3g}, p = {p}"
+        if self.breaks:
+            return f"{text}, {self.share:.1%} of it"
+        small = self.p_value < LEVEL
+        return text + (
+            f", but the breaking part is {self.share:.1g} of it, within errors of the method" if small else ""
+        )
+
+
+def symmetric_basis(family: Candidates, symmetry: Any, points: NDArray) -> NDArray:
+    """Basis ``(q, k)`` of the coefficients whose fields have the symmetry."""
+    from erlangen.verbs import enforce
+
+    samples = None if family.polynomial else Samples.from_data(points)
+    listed = isinstance(symmetry, Sequence) and not isinstance(symmetry, str)
+    if listed or isinstance(symmetry, np.ndarray):
+        elements = [symmetry] if isinstance(symmetry, np.ndarray) and symmetry.ndim == 2 else list(symmetry)
+        nothing = linear(np.zeros((1, points.shape[1], points.shape[1])))  # no generator: elements only
+        space = enforce(family.field, nothing, samples, discrete=elements)
+    else:
+        space = enforce(family.field, symmetry, samples)
+    basis = space.sparse_basis()
+    least = np.finfo(np.float64).eps ** 0.75 * np.abs(basis).max(axis=0, initial=0.0)
+    return np.where(np.abs(basis) > least, basis, 0.0)
+
+
+def split(family: Candidates, theta: NDArray, basis: NDArray, points: NDArray) -> tuple[NDArray, NDArray]:
+    """Symmetric and breaking part of a correction, orthogonal to each other in L2 of the data."""
+    library = functions(family, points)
+    q, d = family.field.n_params, family.field.value_dim
+
+    def values(columns: NDArray) -> NDArray:
+        return np.einsum("nr,arm->nam", library, columns.reshape(d, q // d, -1)).reshape(len(points) * d, -1)
+
+    inside = values(basis)
+    sizes = np.linalg.norm(inside, axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    z = np.linalg.lstsq(inside / sizes, values(theta[:, None])[:, 0], rcond=rounding(inside.shape))[0]
+    symmetric = basis @ (z / sizes)
+    small = np.abs(theta - symmetric) <= np.finfo(np.float64).eps ** 0.5 * np.abs(theta).max(initial=0.0)
+    symmetric = np.where(small, theta, symmetric)
+    return symmetric, theta - symmetric
+
+
+def breaking_test(rows: Rows, basis: NDArray, family: Candidates, points: NDArray) -> BreakingTest:
+    """F-test of all coefficients against the symmetric ones, on rows for all of them."""
+    m, q = rows.design.shape
+    outside, rest = q - basis.shape[1], m - q
+    rank = np.linalg.matrix_rank(_scaled(rows.design), tol=None) if rest > 0 else 0
+    if rest <= 0 or rank < q or outside == 0:
+        return BreakingTest(False if outside == 0 else None, 0.0, (outside, max(rest, 0)), float("nan"), 0.0)
+    theta, squares = _solved(rows.design, rows.target)
+    inside = _solved(rows.design @ basis, rows.target)[1]
+    floor = (rounding(rows.design.shape) * float(np.linalg.norm(rows.target))) ** 2
+    statistic = max(inside - squares, 0.0) / outside / ((squares + floor) / rest)
+    p_value = float(stats.f.sf(statistic, outside, rest))
+    symmetric, breaking = split(family, theta, basis, points)
+    share = _size(family, breaking, points) / (_size(family, symmetric + breaking, points) or 1.0)
+    return BreakingTest(p_value < LEVEL and share > SHARE, statistic, (outside, rest), p_value, share)
+
+
+def _size(family: Candidates, theta: NDArray, points: NDArray) -> float:
+    return float(np.sqrt(np.mean(family.field.with_theta(theta).value(points) ** 2)))
+
+
+def _scaled(design: NDArray) -> NDArray:
+    sizes = np.linalg.norm(design, axis=0)
+    return design / np.where(sizes > 0, sizes, 1.0)
+
+
+def _solved(design: NDArray, target: NDArray) -> tuple[NDArray, float]:
+    if not design.shape[1]:
+        return np.zeros(0), float(target @ target)
+    sizes = np.linalg.norm(design, axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    z = np.linalg.lstsq(design / sizes, target, rcond=rounding(design.shape))[0]
+    rest = target - design / sizes @ z
+    return z / sizes, float(rest @ rest)

@@ -1,0 +1,326 @@
+"""Model error: what an imperfect right-hand side or solver misses, as a closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from erlangen._errors import InputError, UndecidedError, explain
+from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect
+from erlangen.dynamics._library import Candidates, candidates
+from erlangen.dynamics._misfit import MOST, SETTLED, AbstractMisfit, StepMisfit, WeakMisfit, misfit_of
+from erlangen.dynamics._parts import BreakingTest, breaking_test, split, symmetric_basis
+from erlangen.dynamics._support import Choice, Search, refuse_collinear
+from erlangen.dynamics._windows import Rows
+from erlangen.dynamics.equations import Equations
+from erlangen.fields import AbstractField, as_field
+from erlangen.fields.libraries import AbstractLibrary
+from erlangen.fields.trajectories import Increments, Trajectories
+
+HELD_OUT = 5
+"""Parts of the data that take turns to be held out."""
+
+
+class ModelError(BaseEstimator):
+    """Find the terms that an imperfect model misses: x' = f(x) + h(x), h few terms of a library.
+
+    Parameters
+    ----------
+    model : callable, Equations, dict of formulas, AbstractField, OneStep or None
+        The right-hand side f, states ``(n, d)`` to time derivatives ``(n, d)``; or a solver of one step.
+    library : AbstractLibrary, default=None
+        Functions of which h is made; by default monomials. The constant is always among them.
+    degree : int, default=2
+        Highest degree of the monomials, where no library is given.
+    symmetry : AbstractAction, Symmetry, Group or list of matrices, default=None
+        A symmetry of the truth; a list of matrices ``(d, d)`` are discrete elements. h is sought among the symmetric
+        fields, and whether the data then ask for more is tested: "the model error breaks the symmetry".
+
+    Attributes
+    ----------
+    correction_ : Equations
+        h, with standard errors.
+    corrected_ : Equations or AbstractField
+        f + h: equations where f was given by some. Of a solver, that is h alone, to be added to what it solves.
+    coefficients_, errors_ : ndarray (d, r)
+        Coefficients of h and their standard errors; zero where a term was left out.
+    symmetric_, breaking_ : ndarray (d, r)
+        h as a sum of a symmetric field and one orthogonal to all of them in L2 of the data. Zero beside h where no
+        symmetry was given.
+    test_ : BreakingTest or None
+        Whether the model error breaks the symmetry, in numbers and words.
+    before_, after_ : float
+        Root mean square misfit on held-out data without and with h, in units of the noise as estimated from the data
+        (weak form), or of the error of the fit (steps).
+    feature_names_, names_ : tuple of str
+        Functions and coordinates.
+    reason_ : str
+        Where the equations are from, what was tested, and what is left.
+
+    References
+    ----------
+    Mojgani, Chattopadhyay, Hassanzadeh, Chaos 32, 2022, 061105, for sparse closed forms of model error.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import erlangen as er
+    >>> t = np.linspace(0, 6, 121)
+    >>> truth = er.dynamics.Equations.from_text({"x": "v", "v": "-x - 0.3*v - x**3"})
+    >>> runs = [truth.simulate(start, t).states for start in ([1.0, 0.0], [0.0, 1.5])]
+    >>> flow = er.fields.Trajectories.from_arrays(runs, t, names=["x", "v"])
+    >>> found = er.dynamics.ModelError({"x": "v", "v": "-x"}, degree=3).fit(flow)
+    >>> print(found.correction_)
+    x' = 0
+    v' = -0.3 v - x^3
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        library: AbstractLibrary | None = None,
+        *,
+        degree: int = 2,
+        symmetry: Any = None,
+    ):
+        self.model = model
+        self.library = library
+        self.degree = degree
+        self.symmetry = symmetry
+
+    def fit(self, x: Trajectories | Increments | ArrayLike, t: ArrayLike | None = None) -> Self:
+        """Find h.
+
+        Parameters
+        ----------
+        x : Trajectories, Increments, or array (n, d)
+            Runs; or pairs of states and the time between them, ``flow.increments()``; or one run with its times.
+        t : array (n,), optional
+            Times of one run.
+
+        Raises
+        ------
+        InputError
+            Where model, library, symmetry and data do not fit together.
+        UndecidedError
+            Where there are too few data, or terms that they do not tell apart, which are named.
+        """
+        data = _data(x, t)
+        self.names_ = data.names if isinstance(data, Trajectories) else tuple(_names(self.model, data))
+        family = candidates(self.library, self.degree, self.names_)
+        model = imperfect(self.model, self.names_)
+        misfit = misfit_of(family, model, data)
+        family.check_finite(misfit.points)
+        found = _explained(misfit, family, self.symmetry)
+        self._report(found, family, model, misfit)
+        return self
+
+    def _report(
+        self, found: _Explained, family: Candidates, model: RightHandSide | OneStep, misfit: AbstractMisfit
+    ) -> None:
+        d, r = len(self.names_), len(family.texts)
+        self.feature_names_ = family.texts
+        self.n_features_in_ = d
+        self.coefficients_ = found.theta.reshape(d, r)
+        self.errors_ = found.errors.reshape(d, r)
+        self.correction_ = equations(family, self.names_, found.theta, found.errors)
+        self.corrected_ = _corrected(model, self.correction_, family, found.theta)
+        self.test_ = found.test
+        basis = found.basis
+        parts = (found.theta, 0 * found.theta) if basis is None else split(family, found.theta, basis, misfit.points)
+        self.symmetric_, self.breaking_ = (part.reshape(d, r) for part in parts)
+        self.before_, self.after_ = found.before, found.after
+        self.reason_ = "; ".join(part for part in (misfit.reason, found.reason) if part)
+
+    def predict(self, x: ArrayLike) -> NDArray:
+        """Time derivatives ``(n, d)`` of the corrected model; of a solver, the correction."""
+        check_is_fitted(self)
+        return self.corrected_.value(np.asarray(x, dtype=np.float64))
+
+    @property
+    def equations_(self) -> Equations:
+        """The corrected equations.
+
+        Raises
+        ------
+        UndecidedError
+            Where the model was not given by equations.
+        """
+        check_is_fitted(self)
+        if isinstance(self.corrected_, Equations):
+            return self.corrected_
+        raise UndecidedError(
+            explain(
+                "The corrected model has no closed form.",
+                given=f"a model of type {type(self.model).__name__}",
+                expected="a model given by formulas",
+                fix="correction_ for the closed form of what was missing, corrected_ for the sum as a field",
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Explained:
+    theta: NDArray
+    errors: NDArray
+    basis: NDArray | None
+    test: BreakingTest | None
+    before: float
+    after: float
+    reason: str
+
+
+def _explained(misfit: AbstractMisfit, family: Candidates, symmetry: Any) -> _Explained:
+    """The correction: inside the symmetric fields first, beyond them where the data ask for it."""
+    q = family.field.n_params
+    everything = np.eye(q)
+    if symmetry is None:
+        return _finished(misfit, everything, *settle(misfit, everything, texts_of(family)), None, None, "")
+    basis = symmetric_basis(family, symmetry, misfit.points)
+    size = f"{basis.shape[1]} of {q} dimensions keep the symmetry"
+    theta, choice, rows = settle(misfit, basis, [f"symmetric field {j + 1}" for j in range(basis.shape[1])])
+    test = breaking_test(misfit.rows(theta, everything), basis, family, misfit.points)
+    reason = f"{size}; {test}"
+    if not test.breaks:
+        return _finished(misfit, basis, theta, choice, rows, basis, test, reason)
+    both = np.column_stack([basis, everything])
+    tries = [(columns, *settle(misfit, columns, None)) for columns in (both, everything)]
+    columns, theta, choice, rows = min(tries, key=lambda found: found[2].criterion)
+    return _finished(misfit, columns, theta, choice, rows, basis, test, reason)
+
+
+def settle(
+    misfit: AbstractMisfit, columns: NDArray, texts: list[str] | None, expected: NDArray | None = None
+) -> tuple[NDArray, Choice, Rows]:
+    """Choose terms and coefficients, and linearise again about them, until they stay."""
+    theta, seen = np.zeros(len(columns)), set()
+    support: frozenset[int] | None = None
+    for turn in range(MOST):
+        rows = misfit.rows(theta, columns)
+        if turn == 0 and texts is not None:
+            _enough(rows)
+            refuse_collinear(rows.design, texts)
+        search = Search(rows.design, rows.target, expected)
+        if support is None or support not in seen:
+            if support is not None:
+                seen.add(support)
+            support = search.best(sorted(support or ()))
+        choice = search.choose(support)
+        before, theta = theta, columns @ choice.z
+        if support in seen and np.abs(theta - before).max(initial=0.0) <= SETTLED * np.abs(theta).max(initial=0.0):
+            break
+        if isinstance(misfit, WeakMisfit) and support in seen:
+            break  # linear in theta: only the weights still move
+    return theta, choice, rows  # pyright: ignore[reportPossiblyUnbound]
+
+
+def _finished(
+    misfit: AbstractMisfit, columns: NDArray, theta: NDArray, choice: Choice, rows: Rows, basis: NDArray | None,
+    test: BreakingTest | None, reason: str,
+) -> _Explained:  # fmt: skip
+    errors = np.sqrt(np.clip(np.einsum("ij,jk,ik->i", columns, choice.covariance, columns), 0.0, None))
+    before, after = _held_out(rows, choice.support)
+    if isinstance(misfit, StepMisfit):  # rows are in units of the error of the fit with all terms
+        unit = "errors of a step"
+    else:
+        unit = "noise levels"
+    count = int(np.count_nonzero(theta))
+    text = "the model explains the data: no term is missing" if not count else f"{count} terms are missing"
+    text += f"; misfit on held-out data {before:.3g} {unit} without them, {after:.3g} with them" if count else ""
+    return _Explained(theta, errors, basis, test, before, after, "; ".join(part for part in (reason, text) if part))
+
+
+def _held_out(rows: Rows, support: NDArray) -> tuple[float, float]:
+    """Root mean square of rows on stretches that the coefficients have not seen, without terms and with them."""
+    labels = np.unique(rows.block)
+    squares, n = 0.0, len(rows.target)
+    for part in np.array_split(labels, min(HELD_OUT, len(labels))):
+        held = np.isin(rows.block, part)
+        a, b = rows.design[:, support], rows.target
+        if held.all() or not support.size:
+            squares += float(b[held] @ b[held])
+            continue
+        sizes = np.linalg.norm(a[~held], axis=0)
+        sizes = np.where(sizes > 0, sizes, 1.0)
+        z = np.linalg.lstsq(a[~held] / sizes, b[~held], rcond=None)[0] / sizes
+        squares += float(np.sum((b[held] - a[held] @ z) ** 2))
+    return float(np.sqrt(np.mean(rows.target**2))), float(np.sqrt(squares / n))
+
+
+def equations(family: Candidates, names: tuple[str, ...], theta: NDArray, errors: NDArray | None) -> Equations:
+    """The field as equations in the terms that occur."""
+    table = theta.reshape(len(names), -1)
+    used = np.flatnonzero(table.any(axis=0))
+    deviations = None if errors is None else errors.reshape(table.shape)[:, used]
+    return Equations(names, (), tuple(family.texts[j] for j in used), table[:, used], deviations)
+
+
+def texts_of(family: Candidates) -> list[str]:
+    """Names of the coefficients."""
+    return [f"{text or '1'} in equation {a + 1}" for a in range(family.field.value_dim) for text in family.texts]
+
+
+def _corrected(
+    model: RightHandSide | OneStep, correction: Equations, family: Candidates, theta: NDArray
+) -> Equations | AbstractField:
+    """The sum: equations where both are."""
+    if isinstance(model, OneStep):
+        return correction
+    if model.equations is not None:
+        return added(model.equations, correction)
+    d = len(correction.names)
+    return as_field(lambda x: model.value(x) + family.field.with_theta(theta).value(x), kind="vector", dim=d)
+
+
+def added(first: Equations, second: Equations) -> Equations:
+    """The sum of two right-hand sides; deviations are those of the second, the first is taken as exact."""
+    terms = tuple(dict.fromkeys((*first.terms, *second.terms)))
+    total, errors = np.zeros((2, len(first.names), len(terms)))
+    for part in (first, second):
+        at = [terms.index(text) for text in part.terms]
+        total[:, at] += part.coefficients
+        if part is second and part.errors is not None:
+            errors[:, at] = part.errors
+    return Equations(first.names, first.controls, terms, total, np.where(total != 0.0, errors, 0.0))
+
+
+def _enough(rows: Rows) -> None:
+    m, q = rows.design.shape
+    if m <= q:
+        raise UndecidedError(
+            explain(
+                "There are too few samples for the library.",
+                given=f"{m} equations for {q} coefficients",
+                expected="more equations than coefficients",
+                fix="more samples, a lower degree, or a symmetry= that ties coefficients",
+            )
+        )
+
+
+def _data(x: Any, t: Any) -> Trajectories | Increments:
+    if isinstance(x, (Trajectories, Increments)):
+        return x
+    if t is None:
+        raise InputError(
+            explain(
+                "States without times say nothing of motion.",
+                given="fit(x)",
+                expected="Trajectories, Increments, or states and times",
+                fix="fit(x, t)",
+            )
+        )
+    return Trajectories.from_arrays(x, t)
+
+
+def _names(model: Any, data: Increments) -> list[str]:
+    """Names of the coordinates of pairs: those of the model, where it has some."""
+    if isinstance(model, Equations):
+        return list(model.names)
+    if isinstance(model, dict):
+        return [str(name) for name in model]
+    return [f"x{j + 1}" for j in range(data.start.shape[1])]
