@@ -25,9 +25,15 @@ if _TYPE_CHECKING:
     from erlangen.dynamics._imperfect import OneStep as OneStep
     from erlangen.dynamics.model_error import ModelError as ModelError
     from erlangen.dynamics.sindy import SINDy as SINDy
+    from erlangen.dynamics.smoothing import Smoothed as Smoothed
+    from erlangen.dynamics.smoothing import SmoothedRun as SmoothedRun
+    from erlangen.dynamics.smoothing import smooth as smooth
 
 # scikit-learn takes a second to import, and `import erlangen.dynamics` must not.
 _HOMES = {
+    "Smoothed": "erlangen.dynamics.smoothing",
+    "SmoothedRun": "erlangen.dynamics.smoothing",
+    "smooth": "erlangen.dynamics.smoothing",
     "SINDy": "erlangen.dynamics.sindy",
     "ModelError": "erlangen.dynamics.model_error",
     "OneStep": "erlangen.dynamics._imperfect",

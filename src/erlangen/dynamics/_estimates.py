@@ -1,0 +1,221 @@
+"""States and derivatives with standard errors, one coordinate over many pieces of time, by each of the methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen.dynamics._noise import shares, variances
+from erlangen.dynamics._penalised import Criterion, Fit, Pieces, fitted
+from erlangen.dynamics._spectral import check_even, spectral
+from erlangen.fields._differences import differentiate
+
+FEWEST = 8
+"""Samples of an uninterrupted piece from which a derivative is taken: a stencil of seven, and one beside it."""
+
+STENCILS = (5, 7, 9, 11, 13)
+"""Samples in a stencil where nothing is smoothed; an odd number has a middle."""
+
+HARDLY = 0.5
+"""Width of the smoothing, in samples, below which a spline passes through the data, and stencils are more accurate."""
+
+ROUNDS = 2
+"""Times that the spread of the noise is read off residuals, which hardly depend on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """One coordinate at all samples of all pieces.
+
+    Attributes
+    ----------
+    states, derivatives, state_errors, derivative_errors : ndarray (n,)
+        What was estimated, and standard errors.
+    inside : ndarray (n,)
+        Standard errors that the derivatives would have far from the ends.
+    noise, relative, width : float
+        Standard deviation of the noise, the share of the value in it, and the width of the smoothing in time.
+    method : str
+        In words.
+    """
+
+    states: NDArray
+    derivatives: NDArray
+    state_errors: NDArray
+    derivative_errors: NDArray
+    inside: NDArray
+    noise: float
+    relative: float
+    width: float
+    method: str
+
+
+def by_splines(
+    times: Sequence[NDArray], y: NDArray, smoothness: int, criterion: Criterion, noise: str
+) -> list[Estimate]:
+    """Posterior means and standard errors of all columns."""
+    still = np.ptp(y, axis=0) <= 2 * np.finfo(np.float64).eps * np.abs(y).max(axis=0)
+    middle = np.concatenate([np.broadcast_to(part.mean(axis=0), part.shape) for part in _split(y, times)])
+    size = np.where(still, 1.0, np.sqrt(np.mean((y - middle) ** 2, axis=0)))
+    size = np.where(size > 0, size, 1.0)
+    moving = np.flatnonzero(~still & (np.sqrt(np.mean((y - middle) ** 2, axis=0)) > 0))
+    out = [_constant(y[:, c]) for c in range(y.shape[1])]
+    if moving.size:
+        pieces = Pieces(times, ((y - middle) / size)[:, moving])
+        fits = fitted(pieces, smoothness, criterion)
+        for at, c in enumerate(moving):
+            one = Pieces(times, pieces.y[:, at : at + 1])
+            fit, v, squares = _spread(one, fits[at], middle[:, c] / size[c], smoothness, criterion, noise)
+            out[c] = _posterior(one, fit, v, squares, middle[:, c], size[c], criterion)
+    return out
+
+
+def _spread(
+    pieces: Pieces, fit: Fit, middle: NDArray, smoothness: int, criterion: Criterion, noise: str
+) -> tuple[Fit, NDArray | None, NDArray]:
+    """The fit after its noise was let grow with the value, where that is asked for or found; variances; squares."""
+    squares = np.zeros(0)
+    v = None
+    for _ in range(0 if noise == "additive" else ROUNDS):
+        if fit.width < HARDLY * pieces.step:  # no noise, so nothing of it grows
+            break
+        smooth = fit.knots.values(fit.knots.basis(), fit.coefficients)[:, 0]
+        unsure = _endless(pieces, fit, 0, smoothness) * (1.0 if v is None else v)
+        squares = (smooth + middle) ** 2 + unsure
+        found = variances(pieces.y[:, 0] - smooth, squares, noise == "auto")
+        if found is None:
+            break
+        v = found
+        fit = fitted(pieces, smoothness, criterion, 1.0 / v[:, None])[0]
+    return fit, v, squares
+
+
+def _endless(pieces: Pieces, fit: Fit, order: int, smoothness: int) -> float:
+    """Posterior variance in an endless run: ``s^2 dt / w^(2 order + 1)`` times an integral over frequencies."""
+    shape = 1.0 / (2 * smoothness * np.sin(np.pi * (2 * order + 1) / (2 * smoothness)))
+    return float(fit.noise**2 * pieces.step / fit.width ** (2 * order + 1) * shape)
+
+
+def _posterior(
+    pieces: Pieces, fit: Fit, v: NDArray | None, squares: NDArray, middle: NDArray, size: float, criterion: Criterion
+) -> Estimate:
+    m, knots, band = fit.knots.smoothness, fit.knots, fit.factor.inverse_band()
+    bases = [knots.basis(order) for order in (0, 1)]
+    states, slopes = (knots.values(basis, fit.coefficients)[:, 0] for basis in bases)
+    # Rounding may leave a variance below zero where the data are followed exactly.
+    errors = [fit.noise * np.sqrt(np.maximum(knots.covariance(b, b, band), 0.0)) for b in bases]
+    # Noise of variance v narrows or widens the average: w^(2m) is in proportion to it.
+    spread = np.ones(len(states)) if v is None else v
+    endless = np.sqrt(_endless(pieces, fit, 1, m) * spread ** (1 - 3 / (2 * m)))
+    inside = np.maximum(endless, _typical(errors[1], pieces.times))
+    a, b = (0.0, 0.0) if v is None else shares(v, squares)
+    rms = float(np.sqrt(np.mean(spread)))
+    words = "Gaussian process" if criterion == "likelihood" else "smoothing spline"
+    scaled = [part * size for part in (slopes, *errors, inside)]
+    return Estimate(states * size + middle, *scaled, fit.noise * rms * size, fit.noise * b, fit.width, words)
+
+
+def _typical(errors: NDArray, times: Sequence[NDArray]) -> NDArray:
+    """The median over each piece, at each sample."""
+    return np.concatenate([np.full(len(part), np.median(part)) for part in _split(errors, times)])
+
+
+def _split(x: NDArray, times: Sequence[NDArray]) -> list[NDArray]:
+    return np.split(x, np.cumsum([len(t) for t in times])[:-1])
+
+
+def _constant(x: NDArray) -> Estimate:
+    zero = np.zeros(len(x))
+    return Estimate(x, zero, zero, zero, zero, 0.0, 0.0, 0.0, "constant in each run")
+
+
+def by_differences(times: Sequence[NDArray], x: NDArray) -> Estimate:
+    """Derivatives of the polynomials through the nearest samples, as many as make the smallest error.
+
+    The error of a stencil is its distance to the next wider one in the middle of the run, or what noise makes of it
+    where that is more; elsewhere it is larger as the product of distances to the other samples is, which is how the
+    error of interpolation depends on the place.
+    """
+    found = [_stencils(t, part) for t, part in zip(times, _split(x, times), strict=True)]
+    slopes, errors, inside = (np.concatenate([part[i] for part in found]) for i in range(3))
+    widths = sorted({part[3] for part in found})
+    shown = f"{widths[0]}" if len(widths) == 1 else f"{widths[0]} to {widths[-1]}"
+    noises = np.concatenate([np.full(len(t), part[4]) for t, part in zip(times, found, strict=True)])
+    noise = float(np.sqrt(np.mean(noises**2)))
+    return Estimate(x, slopes, noises, errors, inside, noise, 0.0, 0.0, f"differences of {shown} samples")
+
+
+def _stencils(t: NDArray, x: NDArray) -> tuple[NDArray, NDArray, NDArray, int, float]:
+    """Slopes, their errors, those inside, the number of samples, and the noise, for one piece."""
+    n = len(t)
+    step = float(np.mean(np.diff(t)))
+    choices = [width for width in STENCILS if width <= n]
+    slopes = [differentiate(t, x[:, None], width)[:, 0] for width in choices]
+    noises = [_scatter(t, x, width) for width in choices]
+    errors = []
+    for k, width in enumerate(choices[:-1]):
+        middle = slice(choices[k + 1] // 2, n - choices[k + 1] // 2)
+        apart = float(np.sqrt(np.mean((slopes[k + 1] - slopes[k])[middle] ** 2)))
+        errors.append(max(apart, _gain(width) * min(noises) / step))
+    best = int(np.argmin(errors))
+    inside = max(errors[best], np.finfo(np.float64).eps * float(np.abs(x).max()) / step)
+    return slopes[best], inside * _reach(t, choices[best]), np.full(n, inside), choices[best], min(noises)
+
+
+def _gain(width: int) -> float:
+    """Root of the sum of squares of the weights of a stencil at steps of one."""
+    return float(np.linalg.norm(differentiate(np.arange(float(width)), np.eye(width), width)[width // 2]))
+
+
+def _scatter(t: NDArray, x: NDArray, width: int) -> float:
+    """Noise that would explain how far samples are from the polynomial through their neighbours: root mean square."""
+    at = np.arange(len(t) - width + 1)[:, None] + np.arange(width)
+    apart = (t[at][:, :, None] - t[at][:, None, :]) / np.mean(np.diff(t))
+    apart[:, np.arange(width), np.arange(width)] = 1.0
+    weights = 1.0 / apart.prod(axis=2)
+    values = x[at] - x[at[:, width // 2]][:, None]  # an offset adds nothing but rounding
+    return float(np.sqrt(np.mean(np.sum(weights * values, axis=1) ** 2 / np.sum(weights**2, axis=1))))
+
+
+def _reach(t: NDArray, width: int) -> NDArray:
+    """Products of the distances to the other samples of each stencil, in units of the median one: ``(n,)``."""
+    n = len(t)
+    stencil = np.clip(np.arange(n) - width // 2, 0, n - width)[:, None] + np.arange(width)
+    apart = np.abs(t[stencil] - t[:, None]) / np.mean(np.diff(t))
+    product = np.prod(np.where(apart > 0, apart, 1.0), axis=1)
+    return product / np.median(product)
+
+
+def by_frequencies(times: Sequence[NDArray], x: NDArray, titles: Sequence[str]) -> Estimate:
+    """Cosine series cut where the noise begins, piece by piece."""
+    states, slopes, errors, ends, noises, widths = [], [], [], [], [], []
+    for t, part, title in zip(times, _split(x, times), titles, strict=True):
+        check_even(t, title)
+        smooth, slope, noise, error, kept = spectral(t, part)
+        half = int(np.ceil(len(t) / kept))  # samples in half a wave of the last frequency
+        edge = np.minimum(np.arange(len(t)), np.arange(len(t))[::-1]) < 2 * half
+        states.append(smooth)
+        slopes.append(slope)
+        errors.append(np.full(len(t), error))
+        ends.append(np.where(edge, 0.0, error))
+        noises.append(noise)
+        widths.append(half * (t[-1] - t[0]) / (len(t) - 1))
+    size = np.array([len(t) for t in times])
+    noise = float(np.sqrt(np.average(np.square(noises), weights=size)))
+    sure = np.concatenate([np.full(len(t), n * np.sqrt(n_ / w)) for t, n, n_, w in _rows(times, noises, widths)])
+    return Estimate(
+        *(np.concatenate(part) for part in (states, slopes)),
+        sure,
+        *(np.concatenate(part) for part in (errors, ends)),
+        noise,
+        0.0,
+        max(widths),
+        "cosine series",
+    )
+
+
+def _rows(times: Sequence[NDArray], noises: list[float], widths: list[float]):
+    return [(t, n, (t[-1] - t[0]) / (len(t) - 1), w) for t, n, w in zip(times, noises, widths, strict=True)]
