@@ -119,6 +119,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("name", nargs="?", help="one of: " + (", ".join(known) or "(none yet)"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     parser.add_argument("--full", action="store_true", help="the long form of the measurement")
+    parser.add_argument("--only", metavar="GROUPS", help="some groups of a benchmark that has them, as four,odebench")
     options = parser.parse_args(argv)
     if options.name not in known:
         near = difflib.get_close_matches(options.name or "", known, n=1)
@@ -134,8 +135,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     unit = unit_seconds()
     print(f"{options.name}: {THREADS} BLAS threads, {os.cpu_count()} cores")
     print(f"unit: a {UNIT_SIZE} x {UNIT_SIZE} float64 product takes {unit:.3f} s in this run", flush=True)
+    chosen = [tuple(options.only.split(","))] if options.only else []
     start = time.perf_counter()
-    rows = [{c: plain(row.get(c)) for c in COLUMNS} for row in module.run(options.full)]
+    rows = [{c: plain(row.get(c)) for c in COLUMNS} for row in module.run(options.full, *chosen)]
     seconds = time.perf_counter() - start
     print(f"\n{table(rows)}\n")
     missed = sum(row["met"] is False for row in rows)

@@ -8,8 +8,8 @@ from typing import Any
 def row(
     case: str, metric: str, value: float, against: float | None, asked: str | None, met: bool | None = None
 ) -> dict[str, Any]:
-    """A value beside what it is compared with, their ratio, and whether a bound holds."""
-    ratio = None if against is None else value / against
+    """A value beside what it is compared with, their ratio (none to zero), and whether a bound holds."""
+    ratio = value / against if against else None
     return {
         "case": case,
         "metric": metric,
