@@ -26,3 +26,8 @@ from erlangen.actions.polynomial import PolynomialAction as PolynomialAction
 from erlangen.actions.polynomial import coordinate_names as coordinate_names
 from erlangen.actions.product import product as product
 from erlangen.actions.product import union as union
+from erlangen.actions.systems import Clocked as Clocked
+from erlangen.actions.systems import Driven as Driven
+from erlangen.actions.systems import Prolonged as Prolonged
+from erlangen.actions.systems import Rescaled as Rescaled
+from erlangen.actions.systems import behind as behind

@@ -17,7 +17,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from erlangen._errors import InputError, UndecidedError, explain
-from erlangen.actions import AbstractAction, AbstractLift, Combination, PolynomialAction, UnknownOutput
+from erlangen.actions import AbstractAction, AbstractLift, Combination, PolynomialAction, Prolonged, behind
 from erlangen.derivative.samples import Samples
 from erlangen.fields import AbstractField
 from erlangen.linalg.subspace import span
@@ -64,9 +64,13 @@ def scales_of(
 def unit_groups(action: AbstractAction) -> tuple[tuple[int, ...], ...]:
     """Groups of columns that must share a scale under an action."""
     d = action.point_dim
-    base = action
-    while isinstance(base, (AbstractLift, UnknownOutput, Combination)):
-        base = base.base
+    base = behind(action)
+    while isinstance(base, (AbstractLift, Combination)):
+        base = behind(base.base)
+    if isinstance(action, Prolonged):  # velocities share units as positions do
+        groups, m = unit_groups(base), action.positions
+        moved = [tuple(a + m for a in group if a) for group in groups]
+        return (*groups, *(group for group in moved if group))
     if not isinstance(base, PolynomialAction):
         return (tuple(range(d)),)
     if closed_under_scaling(base):

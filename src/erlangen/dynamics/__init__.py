@@ -20,6 +20,7 @@ from erlangen.dynamics.poisson import poisson_algebra as poisson_algebra
 from erlangen.dynamics.structure import FieldStructure as FieldStructure
 from erlangen.dynamics.structure import StructureFinding as StructureFinding
 from erlangen.dynamics.structure import structure as structure
+from erlangen.dynamics.symmetries import symmetries as symmetries
 
 if _TYPE_CHECKING:
     from erlangen.dynamics._imperfect import OneStep as OneStep

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
+from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.algebra.field_order import order_fields
 from erlangen.algebra.readable import readable_basis
 from erlangen.fields.table import substitute
@@ -51,11 +51,11 @@ def readable_generators(
     """
     if basis.shape[1] == 0:
         return []
-    base = action.base if isinstance(action, UnknownOutput) else action
+    base = behind(action)
     if not isinstance(base, PolynomialAction):
         rows = readable_basis(np.linalg.qr(basis)[0].T, noise=min(max(noise, 8 * rounding(basis.shape)), 0.1))
         return list(rows.coefficients)
-    units = _unit_map(action, base, centre, scale)
+    units = _unit_map(action, base, centre[: base.point_dim], scale[: base.point_dim])
     sizes = np.sqrt(np.asarray(units.multiply(units).sum(axis=1)).ravel())
     q, _ = np.linalg.qr(basis * sizes[:, None])
     basis = q / sizes[:, None]

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse.linalg import lsqr
 
 from erlangen._errors import InputError, UndecidedError, explain
-from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
+from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.derivative import Factors
 from erlangen.linalg.qr import rounding
 
@@ -144,18 +144,18 @@ def coefficients_of(action: AbstractAction, generator: AbstractAction | ArrayLik
 
 
 def _project(action: AbstractAction, generator: AbstractAction) -> NDArray:
-    base = action.base if isinstance(action, UnknownOutput) else action
+    base = behind(action)
     if (
         not isinstance(base, PolynomialAction)
         or not isinstance(generator, PolynomialAction)
         or generator.n_generators != 1
-        or generator.point_dim != action.point_dim
+        or generator.point_dim != base.point_dim
     ):
         raise InputError(
             explain(
                 "This is not one generator on the space of the candidates.",
                 given=f"{type(generator).__name__} with {generator.n_generators} generators on R^{generator.point_dim}",
-                expected=f"one polynomial generator on R^{action.point_dim}",
+                expected=f"one polynomial generator on R^{base.point_dim}",
                 fix="action.restrict(xi[:, None]), or its coefficients xi over the candidates",
             )
         )

@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from erlangen._errors import UndecidedError
-from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
+from erlangen.actions import AbstractAction, PolynomialAction, Rescaled, behind, matrices_of
 from erlangen.algebra import LieAlgebra, Structure
 from erlangen.algebra.forms import complex_structure, preserved_forms
 from erlangen.fields.table import substitute
@@ -54,10 +54,12 @@ def name_of(action: AbstractAction, found: Found, centre: NDArray, scale: NDArra
 
     A threshold may cut through a group of nearly equal defects: two of three rotations span no algebra.
     """
-    base = action.base if isinstance(action, UnknownOutput) else action
+    base = behind(action)
     if not isinstance(base, PolynomialAction):
         return None
-    xi = found.matrix()
+    centre, scale = centre[: base.point_dim], scale[: base.point_dim]
+    # Up to the choice of time, functions times F are symmetries of everything: the rest has the name.
+    xi = found.matrix("generators") if isinstance(action, Rescaled) else found.matrix()
     if len(xi) > NAMED_UP_TO:
         return None
     xi = xi[:, : base.n_generators] if len(xi) else np.zeros((0, base.n_generators))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.actions import AbstractLift, TangentLift
+from erlangen.actions import AbstractLift, Rescaled, TangentLift
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
 from erlangen.derivative.scales import Scales
 from erlangen.linalg.subspace import span
@@ -139,14 +139,15 @@ def _defect(factors: Factors, xi: NDArray) -> float:
 
 def _own(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: float) -> tuple[NDArray, NDArray]:
     """For vector fields and maps: split off fields parallel to F, and powers of a linear F."""
-    if not isinstance(lie.lifted, AbstractLift) or basis.shape[1] == 0:
+    rescaled = isinstance(lie.lifted, Rescaled) and lie.field.kind == "vector"
+    if not (rescaled or isinstance(lie.lifted, AbstractLift)) or basis.shape[1] == 0:
         return basis, basis[:, :0]
     few = lie.samples.pointwise().subset(2048)
     f = lie.field.value(few.points) / scales.points
     velocity = lie.lifted.restrict(basis).on_points(few.points) / scales.points
     whole = velocity.transpose(0, 2, 1).reshape(-1, basis.shape[1])
     own = _powers(few.points, f * scales.points, velocity * scales.points, basis, tolerance)
-    if isinstance(lie.lifted, TangentLift):
+    if isinstance(lie.lifted, (TangentLift, Rescaled)):
         own = np.hstack([own, _parallel(f, velocity, whole, basis, tolerance)])
     return _complement(basis, own)
 

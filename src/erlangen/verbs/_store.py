@@ -36,6 +36,15 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     from erlangen.verbs.symmetry import require_polynomial
 
     base = require_polynomial(sym.candidates)
+    if sym.candidates is not base and not isinstance(sym.candidates, UnknownOutput):
+        raise InputError(
+            explain(
+                "Symmetries up to the choice of time, with controls or of second order have no file format.",
+                given=type(sym.candidates).__name__,
+                expected="generators on points, or pairs with an unknown output",
+                fix="sym.to_dict() holds everything that prints",
+            )
+        )
     coo = base.matrix.tocoo()
     arrays = {
         "exponents": base.exponents,

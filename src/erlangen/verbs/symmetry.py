@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import html_table, number, text_table
-from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
+from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.derivative import Scales
 from erlangen.linalg.rank import RankDecision
 from erlangen.linalg.subspace import DenseSubspace
@@ -329,7 +329,7 @@ class Symmetry:
 
 def require_polynomial(action: AbstractAction) -> PolynomialAction:
     """Return the polynomial action on points behind a candidate, or explain that there is none."""
-    base = action.base if isinstance(action, UnknownOutput) else action
+    base = behind(action)
     if not isinstance(base, PolynomialAction):
         raise UndecidedError(
             explain(

@@ -1,0 +1,129 @@
+r"""The vector field behind runs without a derivative of the data: equations tested with smooth functions.
+
+For phi that vanishes at both ends of a window of a run, integration by parts moves the derivative off the states,
+
+.. math:: -\int \dot\varphi\, x\, dt = \int \varphi\, F_\theta(x)\, dt ,
+
+linear in theta. How well theta is known is seen by leaving out a tenth of the windows at a time; windows overlap, so
+that residuals could not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen.fields import AbstractField, PolynomialField, as_field
+from erlangen.fields.table import substitute
+from erlangen.fields.trajectories import Run, Trajectories
+from erlangen.linalg.polynomials import exponents, monomials, polynomial_jacobian
+
+_POWER = 4
+"""Power of the bump (1 - s^2)^k: smooth enough for the trapezoidal rule, wide enough to average noise."""
+_GROUPS = 10
+"""Parts of the windows that are left out in turn."""
+_DEGREES = (1, 2, 3, 4)
+_WIDTHS = (8, 16, 32, 64)
+"""Samples in a window."""
+_ROWS = 3
+"""Windows for each coefficient, at least: fewer fit anything."""
+
+
+def weak_field(flow: Trajectories, enough: float) -> AbstractField:
+    """Fit the vector field of runs; the accuracy of the answer is the relative error of its Jacobian.
+
+    Of polynomials of degree 1 to 4 and windows of several widths the fit that is known best is taken; where its error
+    is above ``enough``, also the table of estimated velocities, if that is known better.
+    """
+    found = [fit for width in _WIDTHS if (fit := _fit(flow, width)) is not None]
+    best = min(found, key=lambda field: field.accuracy, default=None)
+    if best is not None and best.accuracy <= enough:
+        return best
+    table = as_field(flow)
+    return table if best is None or table.accuracy < best.accuracy else best
+
+
+@dataclass(frozen=True, eq=False)
+class _Windows:
+    """Bumps on windows of a run as matrices ``(w, n)``: weights for the integral, and those of the derivative."""
+
+    weights: NDArray
+    slopes: NDArray
+
+
+def _windows(run: Run, width: int) -> _Windows | None:
+    n = len(run.time)
+    if n < width:
+        return None
+    starts = np.arange(0, n - width + 1, max(1, width // 4))
+    weights, slopes = np.zeros((len(starts), n)), np.zeros((len(starts), n))
+    for i, start in enumerate(starts):
+        at = slice(start, start + width)
+        t = run.time[at]
+        half = (t[-1] - t[0]) / 2
+        s = (t - t[0]) / half - 1.0
+        step = np.gradient(t)
+        bump = np.maximum(1 - s**2, 0.0)
+        weights[i, at] = step * bump**_POWER
+        slopes[i, at] = step * 2 * _POWER * s * bump ** (_POWER - 1) / half
+    return _Windows(weights, slopes)
+
+
+def _fit(flow: Trajectories, width: int) -> PolynomialField | None:
+    """The best degree for windows of one width; None where there are too few."""
+    centre, scale = flow.points.mean(axis=0), flow.points.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    windows = [(run, w) for run in flow.runs if (w := _windows(run, width)) is not None]
+    best = None
+    for degree in _DEGREES:
+        table = exponents(flow.point_dim, degree)
+        if sum(len(w.weights) for _, w in windows) < _ROWS * len(table):
+            break
+        fit = _fitted(windows, table, centre, scale)
+        best = fit if best is None or fit.miss < best.miss else best
+    return None if best is None else best.field(flow.points)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Coefficients ``(r, d)`` over monomials of standardised states, those without each group, and held-out error."""
+
+    table: NDArray
+    centre: NDArray
+    scale: NDArray
+    theta: NDArray
+    without: NDArray
+    miss: float
+
+    def field(self, x: NDArray) -> PolynomialField:
+        """The field in the user's units, with its accuracy at points ``x (n, d)``."""
+        z = (x - self.centre) / self.scale
+        here = polynomial_jacobian(z, self.table, self.theta.T)
+        k = len(self.without)
+        moved = [polynomial_jacobian(z, self.table, other.T) - here for other in self.without]
+        error = np.sqrt((k - 1) / k * sum(np.sum(m**2) for m in moved))  # the jackknife
+        accuracy = float(min(error / np.linalg.norm(here), 1.0))
+        back, shift = np.diag(1 / self.scale), -self.centre / self.scale
+        table, powers = substitute(self.table, np.eye(len(self.table)), back, shift)
+        return PolynomialField(table, self.scale[:, None] * (self.theta.T @ powers), "vector", accuracy)
+
+
+def _fitted(windows: list[tuple[Run, _Windows]], table: NDArray, centre: NDArray, scale: NDArray) -> _Fit:
+    a = np.concatenate([w.weights @ monomials((run.states - centre) / scale, table) for run, w in windows])
+    b = np.concatenate([w.slopes @ ((run.states - centre) / scale) for run, w in windows])
+    whole = np.linalg.lstsq(a, b, rcond=None)[0]
+    without, miss = [], 0.0
+    for rows in _groups(len(a)):
+        kept = np.delete(np.arange(len(a)), rows)
+        theta = np.linalg.lstsq(a[kept], b[kept], rcond=None)[0]
+        without.append(theta)
+        miss += float(np.sum((b[rows] - a[rows] @ theta) ** 2))
+    return _Fit(table, centre, scale, whole, np.array(without), miss)
+
+
+def _groups(n: int) -> Iterator[NDArray]:
+    edges = np.linspace(0, n, min(_GROUPS, n) + 1).astype(int)
+    yield from (np.arange(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
