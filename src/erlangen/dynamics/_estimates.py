@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.dynamics._noise import shares, variances
+from erlangen.dynamics._noise import share, variances
 from erlangen.dynamics._penalised import Criterion, Fit, Pieces, fitted
 from erlangen.dynamics._spectral import check_even, spectral
 from erlangen.fields._differences import differentiate
@@ -111,11 +111,20 @@ def _posterior(
     spread = np.ones(len(states)) if v is None else v
     endless = np.sqrt(_endless(pieces, fit, 1, m) * spread ** (1 - 3 / (2 * m)))
     inside = np.maximum(endless, _typical(errors[1], pieces.times))
-    a, b = (0.0, 0.0) if v is None else shares(v, squares)
+    b = 0.0 if v is None else share(v, squares)
     rms = float(np.sqrt(np.mean(spread)))
     words = "Gaussian process" if criterion == "likelihood" else "smoothing spline"
-    scaled = [part * size for part in (slopes, *errors, inside)]
-    return Estimate(states * size + middle, *scaled, fit.noise * rms * size, fit.noise * b, fit.width, words)
+    return Estimate(
+        states * size + middle,
+        slopes * size,
+        errors[0] * size,
+        errors[1] * size,
+        inside * size,
+        fit.noise * rms * size,
+        fit.noise * b,
+        fit.width,
+        words,
+    )
 
 
 def _typical(errors: NDArray, times: Sequence[NDArray]) -> NDArray:
@@ -191,31 +200,23 @@ def _reach(t: NDArray, width: int) -> NDArray:
 
 def by_frequencies(times: Sequence[NDArray], x: NDArray, titles: Sequence[str]) -> Estimate:
     """Cosine series cut where the noise begins, piece by piece."""
-    states, slopes, errors, ends, noises, widths = [], [], [], [], [], []
+    found = []
     for t, part, title in zip(times, _split(x, times), titles, strict=True):
         check_even(t, title)
-        smooth, slope, noise, error, kept = spectral(t, part)
-        half = int(np.ceil(len(t) / kept))  # samples in half a wave of the last frequency
-        edge = np.minimum(np.arange(len(t)), np.arange(len(t))[::-1]) < 2 * half
-        states.append(smooth)
-        slopes.append(slope)
-        errors.append(np.full(len(t), error))
-        ends.append(np.where(edge, 0.0, error))
-        noises.append(noise)
-        widths.append(half * (t[-1] - t[0]) / (len(t) - 1))
-    size = np.array([len(t) for t in times])
-    noise = float(np.sqrt(np.average(np.square(noises), weights=size)))
-    sure = np.concatenate([np.full(len(t), n * np.sqrt(n_ / w)) for t, n, n_, w in _rows(times, noises, widths)])
-    return Estimate(
-        *(np.concatenate(part) for part in (states, slopes)),
-        sure,
-        *(np.concatenate(part) for part in (errors, ends)),
-        noise,
-        0.0,
-        max(widths),
-        "cosine series",
-    )
+        found.append(_cosines(t, part))
+    noise = float(np.sqrt(np.average([one.noise**2 for one in found], weights=[len(t) for t in times])))
+    columns = ("states", "derivatives", "state_errors", "derivative_errors", "inside")
+    arrays = {name: np.concatenate([getattr(one, name) for one in found]) for name in columns}
+    width = max(one.width for one in found)
+    return Estimate(**arrays, noise=noise, relative=0.0, width=width, method="cosine series")
 
 
-def _rows(times: Sequence[NDArray], noises: list[float], widths: list[float]):
-    return [(t, n, (t[-1] - t[0]) / (len(t) - 1), w) for t, n, w in zip(times, noises, widths, strict=True)]
+def _cosines(t: NDArray, x: NDArray) -> Estimate:
+    """One piece; a wave of the last frequency is left out at each end, where the series does not know how to go on."""
+    n = len(t)
+    states, slopes, noise, error, kept = spectral(t, x)
+    wave = 2.0 * n / kept
+    edge = np.minimum(np.arange(n), np.arange(n)[::-1]) < wave
+    unsure, inside = np.full(n, error), np.where(edge, 0.0, error)
+    width = wave / 2 * (t[-1] - t[0]) / (n - 1)
+    return Estimate(states, slopes, np.full(n, noise * np.sqrt(kept / n)), unsure, inside, noise, 0.0, width, "")

@@ -41,8 +41,7 @@ def _score(residual: NDArray, v: NDArray) -> float:
     return float(len(residual) * np.log(np.maximum(spread, np.finfo(np.float64).tiny)) + np.sum(np.log(v)))
 
 
-def shares(v: NDArray, squares: NDArray) -> tuple[float, float]:
-    """The parts a and b of standard deviations ``sqrt(a^2 + b^2 x^2)``, from variances and squares of the values."""
+def share(v: NDArray, squares: NDArray) -> float:
+    """The part b of standard deviations ``sqrt(a^2 + b^2 x^2)``, from variances and squares of the values."""
     centred = squares - np.mean(squares)
-    slope = float(np.dot(centred, v) / np.dot(centred, centred))
-    return float(np.sqrt(max(np.mean(v) - slope * np.mean(squares), 0.0))), float(np.sqrt(max(slope, 0.0)))
+    return float(np.sqrt(max(np.dot(centred, v) / np.dot(centred, centred), 0.0)))

@@ -62,9 +62,10 @@ class Pieces:
 
     def thinned(self, most: int) -> tuple[Pieces, NDArray]:
         """Evenly chosen pieces of about this many samples in all, and their rows."""
-        lengths = np.array([len(t) for t in self.times])
-        kept = np.unique(np.arange(len(lengths)) // max(1, -(-len(self.y) // most)) * max(1, -(-len(self.y) // most)))
-        ends = np.cumsum(lengths)
+        lengths = [len(t) for t in self.times]
+        every = max(1, -(-len(self.y) // most))
+        ends = np.cumsum(lengths).tolist()
+        kept = range(0, len(lengths), every)
         rows = np.concatenate([np.arange(ends[k] - lengths[k], ends[k]) for k in kept])
         return Pieces([self.times[k] for k in kept], self.y[rows]), rows
 

@@ -47,17 +47,17 @@ class Knots:
     @classmethod
     def over(cls, times: Sequence[NDArray], spacing: float, smoothness: int) -> Knots:
         """Knots at this spacing over pieces of these increasing times."""
-        first, place, starts, size = [], [], [], 0
+        parts: list[tuple[NDArray, NDArray, NDArray]] = []
+        size = 0
         for t in times:
             along = (t - t[0]) / spacing
             # A last knot that rounding puts short of the last sample would cost an interval.
             count = max(1, int(np.ceil(along[-1] * (1 - 4 * np.finfo(np.float64).eps))))
             at = np.minimum(along.astype(np.int64), count - 1)
-            first.append(at + size)
-            place.append(along - at)
-            starts.append(np.arange(size, size + count))
+            parts.append((at + size, along - at, np.arange(size, size + count)))
             size += count + 2 * smoothness - 1
-        return cls(smoothness, spacing, *(np.concatenate(part) for part in (first, place, starts)), size)
+        first, place, starts = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return cls(smoothness, spacing, first, place, starts, size)
 
     def basis(self, order: int = 0) -> NDArray:
         """The 2m splines ``(2m, n)`` that are not zero at each sample, or derivatives of theirs in time."""

@@ -177,7 +177,7 @@ def smooth(
     means = np.sqrt(np.einsum("j,jdk->dk", samples, table[:, :, :2]) / samples.sum())
     methods = tuple(" and ".join(dict.fromkeys(es[c].method for es in parts)) for c in range(len(flow.names)))
     widths = table[:, :, 2].max(axis=0)
-    kept = sum(np.count_nonzero(run.keep) for run in runs)
+    kept = sum(int(np.count_nonzero(run.keep)) for run in runs)
     reason = _words(flow, methods, widths, means, kept)
     return Smoothed(runs, flow.names, means[:, 0], means[:, 1], widths, methods, reason)
 
@@ -228,8 +228,9 @@ def _estimates(
 
 
 def _untouched(run: Run, d: int) -> SmoothedRun:
-    unknown = [np.full((len(run.time), d), np.nan) for _ in range(3)]
-    return SmoothedRun(run.label, run.time, run.states.copy(), *unknown, np.zeros(len(run.time), dtype=bool))
+    slopes, errors, slope_errors = (np.full((len(run.time), d), np.nan) for _ in range(3))
+    keep = np.zeros(len(run.time), dtype=bool)
+    return SmoothedRun(run.label, run.time, run.states.copy(), slopes, errors, slope_errors, keep)
 
 
 def _check(method: str, smoothness: int, noise: str, trim: float) -> None:
