@@ -24,6 +24,15 @@ from erlangen.dynamics.symmetries import symmetries as symmetries
 
 if _TYPE_CHECKING:
     from erlangen.dynamics._imperfect import OneStep as OneStep
+    from erlangen.dynamics.diagnostics import Coverage as Coverage
+    from erlangen.dynamics.diagnostics import LyapunovExponent as LyapunovExponent
+    from erlangen.dynamics.diagnostics import Ordinal as Ordinal
+    from erlangen.dynamics.diagnostics import coverage as coverage
+    from erlangen.dynamics.diagnostics import lyapunov_exponent as lyapunov_exponent
+    from erlangen.dynamics.diagnostics import ordinal as ordinal
+    from erlangen.dynamics.diagnostics import spectral_distance as spectral_distance
+    from erlangen.dynamics.diagnostics import step_residuals as step_residuals
+    from erlangen.dynamics.diagnostics import valid_prediction_time as valid_prediction_time
     from erlangen.dynamics.model_error import ModelError as ModelError
     from erlangen.dynamics.sindy import SINDy as SINDy
     from erlangen.dynamics.smoothing import Smoothed as Smoothed
@@ -38,6 +47,15 @@ _HOMES = {
     "SINDy": "erlangen.dynamics.sindy",
     "ModelError": "erlangen.dynamics.model_error",
     "OneStep": "erlangen.dynamics._imperfect",
+    "Coverage": "erlangen.dynamics.diagnostics",
+    "LyapunovExponent": "erlangen.dynamics.diagnostics",
+    "Ordinal": "erlangen.dynamics.diagnostics",
+    "coverage": "erlangen.dynamics.diagnostics",
+    "lyapunov_exponent": "erlangen.dynamics.diagnostics",
+    "ordinal": "erlangen.dynamics.diagnostics",
+    "spectral_distance": "erlangen.dynamics.diagnostics",
+    "step_residuals": "erlangen.dynamics.diagnostics",
+    "valid_prediction_time": "erlangen.dynamics.diagnostics",
 }
 
 
