@@ -48,6 +48,16 @@ class AbstractMisfit(ABC):
 
     @property
     @abstractmethod
+    def unit(self) -> str:
+        """What a row of size one means, in words."""
+
+    @property
+    @abstractmethod
+    def linear(self) -> bool:
+        """Whether equations are linear in theta, so that only their weights depend on it."""
+
+    @property
+    @abstractmethod
     def points(self) -> NDArray:
         """States ``(n, d)``, the measure in which parts of h are compared."""
 
@@ -61,6 +71,14 @@ class WeakMisfit(AbstractMisfit):
     flow: Trajectories
     noise: NDArray
     half_width: int
+
+    @property
+    def unit(self) -> str:
+        return "noise levels"
+
+    @property
+    def linear(self) -> bool:
+        return True
 
     @property
     def points(self) -> NDArray:
@@ -94,6 +112,14 @@ class StepMisfit(AbstractMisfit):
     model: RightHandSide | OneStep
     steps: Increments
     parts: int
+
+    @property
+    def unit(self) -> str:
+        return "errors of a step"
+
+    @property
+    def linear(self) -> bool:
+        return False
 
     @property
     def points(self) -> NDArray:

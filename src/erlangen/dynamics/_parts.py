@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +96,15 @@ def split(family: Candidates, theta: NDArray, basis: NDArray, points: NDArray) -
     return symmetric, theta - symmetric
 
 
-def breaking_test(rows: Rows, basis: NDArray, family: Candidates, points: NDArray) -> BreakingTest:
+def breaking_share(family: Candidates, theta: NDArray, basis: NDArray | None, points: NDArray) -> float:
+    """Root mean square of the breaking part of a correction beside that of the whole."""
+    if basis is None:
+        return 0.0
+    breaking = split(family, theta, basis, points)[1]
+    return _size(family, breaking, points) / (_size(family, theta, points) or 1.0)
+
+
+def breaking_test(rows: Rows, basis: NDArray, share_of: Callable[[NDArray], float]) -> BreakingTest:
     """F-test of all coefficients against the symmetric ones, on rows for all of them."""
     m, q = rows.design.shape
     outside, rest = q - basis.shape[1], m - q
@@ -108,8 +116,7 @@ def breaking_test(rows: Rows, basis: NDArray, family: Candidates, points: NDArra
     floor = (rounding(rows.design.shape) * float(np.linalg.norm(rows.target))) ** 2
     statistic = max(inside - squares, 0.0) / outside / ((squares + floor) / rest)
     p_value = float(stats.f.sf(statistic, outside, rest))
-    symmetric, breaking = split(family, theta, basis, points)
-    share = _size(family, breaking, points) / (_size(family, symmetric + breaking, points) or 1.0)
+    share = share_of(theta)
     return BreakingTest(p_value < LEVEL and share > SHARE, statistic, (outside, rest), p_value, share)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,19 +10,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen.dynamics._explain import Explained, explained
 from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect
 from erlangen.dynamics._library import Candidates, candidates
-from erlangen.dynamics._misfit import MOST, SETTLED, AbstractMisfit, StepMisfit, WeakMisfit, misfit_of
-from erlangen.dynamics._parts import BreakingTest, breaking_test, split, symmetric_basis
-from erlangen.dynamics._support import Choice, Search, refuse_collinear
-from erlangen.dynamics._windows import Rows
+from erlangen.dynamics._misfit import AbstractMisfit, misfit_of
+from erlangen.dynamics._parts import breaking_share, split, symmetric_basis
 from erlangen.dynamics.equations import Equations
 from erlangen.fields import AbstractField, as_field
 from erlangen.fields.libraries import AbstractLibrary
 from erlangen.fields.trajectories import Increments, Trajectories
-
-HELD_OUT = 5
-"""Parts of the data that take turns to be held out."""
 
 
 class ModelError(BaseEstimator):
@@ -116,12 +111,14 @@ class ModelError(BaseEstimator):
         model = imperfect(self.model, self.names_)
         misfit = misfit_of(family, model, data)
         family.check_finite(misfit.points)
-        found = _explained(misfit, family, self.symmetry)
+        points = misfit.points
+        basis = None if self.symmetry is None else symmetric_basis(family, self.symmetry, points)
+        found = explained(misfit, texts_of(family), basis, lambda theta: breaking_share(family, theta, basis, points))
         self._report(found, family, model, misfit)
         return self
 
     def _report(
-        self, found: _Explained, family: Candidates, model: RightHandSide | OneStep, misfit: AbstractMisfit
+        self, found: Explained, family: Candidates, model: RightHandSide | OneStep, misfit: AbstractMisfit
     ) -> None:
         d, r = len(self.names_), len(family.texts)
         self.feature_names_ = family.texts
@@ -132,7 +129,8 @@ class ModelError(BaseEstimator):
         self.corrected_ = _corrected(model, self.correction_, family, found.theta)
         self.test_ = found.test
         basis = found.basis
-        parts = (found.theta, 0 * found.theta) if basis is None else split(family, found.theta, basis, misfit.points)
+        whole = (found.theta, np.zeros_like(found.theta))
+        parts = whole if basis is None else split(family, found.theta, basis, misfit.points)
         self.symmetric_, self.breaking_ = (part.reshape(d, r) for part in parts)
         self.before_, self.after_ = found.before, found.after
         self.reason_ = "; ".join(part for part in (misfit.reason, found.reason) if part)
@@ -162,94 +160,6 @@ class ModelError(BaseEstimator):
                 fix="correction_ for the closed form of what was missing, corrected_ for the sum as a field",
             )
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Explained:
-    theta: NDArray
-    errors: NDArray
-    basis: NDArray | None
-    test: BreakingTest | None
-    before: float
-    after: float
-    reason: str
-
-
-def _explained(misfit: AbstractMisfit, family: Candidates, symmetry: Any) -> _Explained:
-    """The correction: inside the symmetric fields first, beyond them where the data ask for it."""
-    q = family.field.n_params
-    everything = np.eye(q)
-    if symmetry is None:
-        return _finished(misfit, everything, *settle(misfit, everything, texts_of(family)), None, None, "")
-    basis = symmetric_basis(family, symmetry, misfit.points)
-    size = f"{basis.shape[1]} of {q} dimensions keep the symmetry"
-    theta, choice, rows = settle(misfit, basis, [f"symmetric field {j + 1}" for j in range(basis.shape[1])])
-    test = breaking_test(misfit.rows(theta, everything), basis, family, misfit.points)
-    reason = f"{size}; {test}"
-    if not test.breaks:
-        return _finished(misfit, basis, theta, choice, rows, basis, test, reason)
-    both = np.column_stack([basis, everything])
-    tries = [(columns, *settle(misfit, columns, None)) for columns in (both, everything)]
-    columns, theta, choice, rows = min(tries, key=lambda found: found[2].criterion)
-    return _finished(misfit, columns, theta, choice, rows, basis, test, reason)
-
-
-def settle(
-    misfit: AbstractMisfit, columns: NDArray, texts: list[str] | None, expected: NDArray | None = None
-) -> tuple[NDArray, Choice, Rows]:
-    """Choose terms and coefficients, and linearise again about them, until they stay."""
-    theta, seen = np.zeros(len(columns)), set()
-    support: frozenset[int] | None = None
-    for turn in range(MOST):
-        rows = misfit.rows(theta, columns)
-        if turn == 0 and texts is not None:
-            _enough(rows)
-            refuse_collinear(rows.design, texts)
-        search = Search(rows.design, rows.target, expected)
-        if support is None or support not in seen:
-            if support is not None:
-                seen.add(support)
-            support = search.best(sorted(support or ()))
-        choice = search.choose(support)
-        before, theta = theta, columns @ choice.z
-        if support in seen and np.abs(theta - before).max(initial=0.0) <= SETTLED * np.abs(theta).max(initial=0.0):
-            break
-        if isinstance(misfit, WeakMisfit) and support in seen:
-            break  # linear in theta: only the weights still move
-    return theta, choice, rows  # pyright: ignore[reportPossiblyUnbound]
-
-
-def _finished(
-    misfit: AbstractMisfit, columns: NDArray, theta: NDArray, choice: Choice, rows: Rows, basis: NDArray | None,
-    test: BreakingTest | None, reason: str,
-) -> _Explained:  # fmt: skip
-    errors = np.sqrt(np.clip(np.einsum("ij,jk,ik->i", columns, choice.covariance, columns), 0.0, None))
-    before, after = _held_out(rows, choice.support)
-    if isinstance(misfit, StepMisfit):  # rows are in units of the error of the fit with all terms
-        unit = "errors of a step"
-    else:
-        unit = "noise levels"
-    count = int(np.count_nonzero(theta))
-    text = "the model explains the data: no term is missing" if not count else f"{count} terms are missing"
-    text += f"; misfit on held-out data {before:.3g} {unit} without them, {after:.3g} with them" if count else ""
-    return _Explained(theta, errors, basis, test, before, after, "; ".join(part for part in (reason, text) if part))
-
-
-def _held_out(rows: Rows, support: NDArray) -> tuple[float, float]:
-    """Root mean square of rows on stretches that the coefficients have not seen, without terms and with them."""
-    labels = np.unique(rows.block)
-    squares, n = 0.0, len(rows.target)
-    for part in np.array_split(labels, min(HELD_OUT, len(labels))):
-        held = np.isin(rows.block, part)
-        a, b = rows.design[:, support], rows.target
-        if held.all() or not support.size:
-            squares += float(b[held] @ b[held])
-            continue
-        sizes = np.linalg.norm(a[~held], axis=0)
-        sizes = np.where(sizes > 0, sizes, 1.0)
-        z = np.linalg.lstsq(a[~held] / sizes, b[~held], rcond=None)[0] / sizes
-        squares += float(np.sum((b[held] - a[held] @ z) ** 2))
-    return float(np.sqrt(np.mean(rows.target**2))), float(np.sqrt(squares / n))
 
 
 def equations(family: Candidates, names: tuple[str, ...], theta: NDArray, errors: NDArray | None) -> Equations:
@@ -287,19 +197,6 @@ def added(first: Equations, second: Equations) -> Equations:
         if part is second and part.errors is not None:
             errors[:, at] = part.errors
     return Equations(first.names, first.controls, terms, total, np.where(total != 0.0, errors, 0.0))
-
-
-def _enough(rows: Rows) -> None:
-    m, q = rows.design.shape
-    if m <= q:
-        raise UndecidedError(
-            explain(
-                "There are too few samples for the library.",
-                given=f"{m} equations for {q} coefficients",
-                expected="more equations than coefficients",
-                fix="more samples, a lower degree, or a symmetry= that ties coefficients",
-            )
-        )
 
 
 def _data(x: Any, t: Any) -> Trajectories | Increments:
