@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from benchmarks._truth import Terms, true_terms
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from benchmarks._truth import true_terms
 from erlangen._formula import Formula
 from erlangen.systems import System
 from erlangen.systems._rates import rate

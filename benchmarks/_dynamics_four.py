@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import erlangen as er
 from benchmarks import _pysindy as rival
 from benchmarks._row import row
 from benchmarks._truth import Terms, combined, joint_rmse, same_support, true_terms
-
-import erlangen as er
 from erlangen.dynamics._equation_terms import formula_text
 from erlangen.fields import Trajectories
 from erlangen.fields.libraries import AbstractLibrary, Expressions, Polynomial

@@ -121,7 +121,7 @@ def _weak(flow: Trajectories, library: Any) -> Iterator[tuple[NDArray, NDArray]]
 
 
 def _compressed(parts: list[tuple[NDArray, NDArray]]) -> tuple[NDArray, NDArray]:
-    """As many rows as unknowns with the same normal equations: least squares is all that an optimizer does with them."""
+    """As many rows as unknowns with the same normal equations, which are all that an optimizer uses."""
     columns = parts[0][0].shape[1]
     rows = [np.concatenate(part, axis=1) for part in parts]
     rows = [np.linalg.qr(one[np.isfinite(one).all(axis=1)], mode="r") for one in rows]
