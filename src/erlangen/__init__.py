@@ -17,6 +17,7 @@ if _TYPE_CHECKING:
     from erlangen import estimators as estimators
     from erlangen import fields as fields
     from erlangen import nn as nn
+    from erlangen import report as report
     from erlangen import systems as systems
     from erlangen import testing as testing
     from erlangen._errors import ErlangenError as ErlangenError
@@ -54,7 +55,18 @@ _HOMES = {
     "io": ("read_trajectories",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError"),
 }
-_MODULES = ("actions", "algebra", "derivative", "dynamics", "estimators", "fields", "nn", "systems", "testing")
+_MODULES = (
+    "actions",
+    "algebra",
+    "derivative",
+    "dynamics",
+    "estimators",
+    "fields",
+    "nn",
+    "report",
+    "systems",
+    "testing",
+)
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = sorted([*_WHERE, *_MODULES])  # built from the one table above

@@ -1,0 +1,232 @@
+"""``erlangen equations``: the equations of motion behind trajectories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from erlangen._errors import InputError, explain, nearest
+from erlangen.cli import _symmetries
+from erlangen.cli._answer import Answer
+from erlangen.cli._names import names, shown
+from erlangen.cli._session import DATA, OUTPUT, Session, command
+from erlangen.cli.conserved import Feature, check_formulas
+from erlangen.cli.discover import File, Group, State, Time
+
+if TYPE_CHECKING:
+    from erlangen.dynamics import Equations
+    from erlangen.fields.trajectories import Trajectories
+
+FORMS = ("strong", "weak")
+
+Control = Annotated[
+    list[str] | None, typer.Option("--control", metavar="COLUMNS", help="Columns given from outside: u,v.")
+]
+Degree = Annotated[
+    int, typer.Option("--degree", min=0, max=20, help="Highest degree of monomials; 0 for none.", rich_help_panel=DATA)
+]
+SymmetryName = Annotated[str | None, typer.Option("--symmetry", metavar="NAME", help=_symmetries.HELP)]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--form", metavar="NAME", help="How equations meet data: strong (derivatives) or weak (integrals).",
+        rich_help_panel=DATA,
+    ),
+]  # fmt: skip
+DropNan = Annotated[
+    bool, typer.Option("--drop-nan", help="Drop rows with missing entries, NaN or inf.", rich_help_panel=DATA)
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write a page with plots (.html).", rich_help_panel=OUTPUT),
+]
+Save = Annotated[
+    Path | None, typer.Option("--save", metavar="FILE", help="Save the equations (.json).", rich_help_panel=OUTPUT)
+]
+Simulate = Annotated[
+    Path | None,
+    typer.Option(
+        "--simulate",
+        metavar="FILE",
+        help="Follow them from the first state of each run (.csv).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    command(app, "equations", "equations", 4)(equations)
+
+
+def equations(
+    session: Session,
+    file: File,
+    time: Time,
+    group: Group = None,
+    state: State = None,
+    control: Control = None,
+    degree: Degree = 3,
+    feature: Feature = None,
+    symmetry: SymmetryName = None,
+    form: Form = None,
+    drop_nan: DropNan = False,
+    report: Report = None,
+    save: Save = None,
+    simulate: Simulate = None,
+) -> Answer:
+    """Equations of motion of trajectories: as few terms as the data ask for, inside a symmetry where one is given.
+
+    Terms are monomials up to a degree, and formulas in the columns.
+    """
+    from erlangen.io import read_trajectories
+
+    check_formulas(feature or [])
+    _check_form(form)
+    _check_targets(
+        session, {"--report": (report, ".html"), "--save": (save, ".json"), "--simulate": (simulate, ".csv")}
+    )
+    session.progress.step(f"reading {file.name}")
+    flow = read_trajectories(file, time, group, names(state), drop_nan, **_controls(control))
+    tell(session, flow, file)
+    model = fitted(session, flow, degree, feature or [], symmetry, form)
+    if simulate is not None:
+        session.progress.step("following solutions")
+        _follow(session, model.equations_, flow, simulate, (time, group))
+    if save is not None:
+        model.equations_.save(save, session.settings.force)
+        session.inform(f"Wrote {save}.")
+    if report is not None:
+        session.progress.step("drawing")
+        _draw(session, model, flow, report, file.stem)
+    return of_equations(model)
+
+
+def tell(session: Session, flow: Trajectories, file: Path) -> None:
+    """Note what was read."""
+    controls = getattr(flow, "controls", ())
+    session.note(
+        f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}"
+        + (f"; {shown(controls)} from outside" if controls else ""),
+        file=file,
+        columns=list(flow.names),
+        controls=list(controls),
+        samples=len(flow.points),
+        runs=flow.n_runs,
+        groups=[str(label) for label in flow.groups],
+    )
+
+
+def fitted(
+    session: Session, flow: Trajectories, degree: int, features: list[str], symmetry: str | None, form: str | None
+) -> Any:
+    """Fit equations to trajectories."""
+    from erlangen.dynamics import SINDy
+
+    chosen: dict[str, Any] = {"library": _library(degree, features), "rng": session.settings.seed}
+    if form is not None:
+        chosen["form"] = form
+    if symmetry is not None:
+        chosen["symmetry"] = _symmetries.read(symmetry, flow.names)
+    session.progress.step("looking for equations")
+    model = SINDy(**chosen).fit(flow)
+    if not hasattr(model, "equations_"):
+        from erlangen.dynamics import Equations
+
+        model.equations_ = Equations(model.names_, (), model.feature_names_, model.coefficients_)
+    return model
+
+
+def of_equations(model: Any) -> Answer:
+    """State equations of motion."""
+    found: Equations = model.equations_
+    symmetry = getattr(model, "symmetry_", None)
+    rows, reason = found.text().splitlines(), model.reason_
+    told = [f"symmetry: {symmetry.name}: {', '.join(symmetry.texts)}"] if symmetry is not None else []
+    verdict = "; ".join(rows)
+    lines = [*rows, *told, *reason.split("; ")]
+    data = {
+        "kind": "equations",
+        "verdict": verdict,
+        "reason": reason,
+        "text": found.text(),
+        "latex": found.to_latex(),
+        "symmetry": None if symmetry is None else {"name": symmetry.name, "generators": list(symmetry.texts)},
+        "equations": found.to_dict(),
+    }
+    arrays: dict[str, Any] = {"terms": list(found.terms), "names": list(found.names), "controls": list(found.controls)}
+    arrays["coefficients"] = found.coefficients
+    if found.errors is not None:
+        arrays["errors"] = found.errors
+    return Answer(verdict, "\n".join(lines), data, found._repr_html_(), "", arrays)
+
+
+def _library(degree: int, features: list[str]) -> Any:
+    from erlangen.fields.libraries import Expressions, Polynomial
+
+    parts = ([Polynomial(degree)] if degree else []) + ([Expressions(*features)] if features else [])
+    if not parts:
+        what, given = "There is nothing to make equations of.", "--degree 0 and no --feature"
+        raise InputError(explain(what, given=given, expected="monomials or formulas", fix="--degree 2"))
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+def _controls(control: list[str] | None) -> dict[str, Any]:
+    return {"controls": names(control)} if control else {}
+
+
+def _check_form(form: str | None) -> None:
+    if form is not None and form not in FORMS:
+        close = nearest(form, FORMS)
+        what, expected = "There is no such form.", " or ".join(FORMS)
+        fix = f"did you mean {close!r}?" if close else "--form weak"
+        raise InputError(explain(what, given=f"--form {form}", expected=expected, fix=fix))
+
+
+def _check_targets(session: Session, targets: dict[str, tuple[Path | None, str]]) -> None:
+    """Refuse files to write before any work is done."""
+    from erlangen._files import check_target
+
+    for option, (path, ending) in targets.items():
+        if path is None:
+            continue
+        if path.suffix.lower() != ending:
+            what, fix = f"{option} writes {ending} files.", f"{option} {path.with_suffix(ending).name}"
+            raise InputError(explain(what, given=str(path), expected=f"a name that ends in {ending}", fix=fix))
+        check_target(path, session.settings.force)
+    if targets["--report"][0] is not None:
+        from erlangen.report._page import plotly_js
+
+        plotly_js()
+
+
+def _follow(
+    session: Session, found: Equations, flow: Trajectories, path: Path, columns: tuple[str, str | None]
+) -> None:
+    """Write solutions from the first state of each run, at its times."""
+    import pandas as pd
+
+    from erlangen._files import write_text
+
+    time, group = columns
+    frames = []
+    for run in flow.runs:
+        inputs = getattr(run, "controls", None) if found.controls else None
+        solution = found.simulate(run.states[0], run.time, controls=inputs)
+        if not solution.complete:
+            session.warn(f"Run {run.label}: {solution.reason}.")
+        head = {group: run.label} if group else {}
+        frames.append(
+            pd.DataFrame(head | {time: solution.times} | dict(zip(found.names, solution.states.T, strict=True)))
+        )
+    write_text(path, pd.concat(frames, ignore_index=True).to_csv(index=False), session.settings.force)
+    session.inform(f"Wrote {path}.")
+
+
+def _draw(session: Session, model: Any, flow: Trajectories, path: Path, title: str) -> None:
+    from erlangen.report import dynamics_page
+
+    dynamics_page(model, flow, path, title=f"Equations of motion: {title}", force=session.settings.force)
+    session.inform(f"Wrote {path}.")

@@ -1,0 +1,113 @@
+"""What a page shows of runs: data, smooth, derivatives, solutions of the equations, and what these leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
+
+from erlangen.dynamics import Equations, Simulation, Smoothed, SmoothedRun
+from erlangen.fields.trajectories import Run
+
+MOST_RUNS = 4
+"""Runs that are drawn: as many as one still tells apart by colour."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """One run, with what smoothing and the equations make of it.
+
+    Attributes
+    ----------
+    label : str
+        Which run.
+    data_times, data : ndarray (n,), (n, d)
+        Samples as they are.
+    times, states, errors : ndarray (m,), (m, d), (m, d)
+        The smooth where its derivative is trusted, with standard errors.
+    slopes, slope_errors : ndarray (m, d)
+        Its time derivatives.
+    rates : ndarray (m, d)
+        What the equations say there.
+    rollout : Simulation
+        The solution of the equations from the first smooth state on.
+    residuals : ndarray (m, d)
+        What the equations leave of the data; see `left_over`.
+    """
+
+    label: str
+    data_times: NDArray
+    data: NDArray
+    times: NDArray
+    states: NDArray
+    errors: NDArray
+    slopes: NDArray
+    slope_errors: NDArray
+    rates: NDArray
+    rollout: Simulation
+    residuals: NDArray
+
+    @property
+    def misfit(self) -> float:
+        """Root mean square distance of the solution to the data, as a share of the spread of the data."""
+        apart = self.rollout.states - self.data[np.isin(self.data_times, self.rollout.times)]
+        spread = self.data.std(axis=0)
+        known = spread > 0
+        return float(np.sqrt((apart[:, known] ** 2 / spread[known] ** 2).mean())) if known.any() else 0.0
+
+
+def chosen(smoothed: Smoothed, most: int = MOST_RUNS) -> list[int]:
+    """Positions of a handful of runs, spread over those that are long enough to have derivatives."""
+    long = [k for k, run in enumerate(smoothed.runs) if np.count_nonzero(run.keep) > 1]
+    return sorted({long[round(at)] for at in np.linspace(0, len(long) - 1, min(most, len(long)))})
+
+
+def shown(equations: Equations, run: Run, smooth: SmoothedRun) -> Shown:
+    """Put together what a page says of one run.
+
+    Parameters
+    ----------
+    equations : Equations
+        The equations.
+    run : Run
+        The samples.
+    smooth : SmoothedRun
+        The same run smoothed.
+    """
+    keep = smooth.keep
+    times, states = smooth.times[keep], smooth.states[keep]
+    controls = getattr(run, "controls", None)
+    inputs = controls[keep] if equations.controls and controls is not None else None
+    rates = equations.value(states, inputs)
+    rollout = equations.simulate(states[0], times, controls=inputs)
+    return Shown(
+        str(run.label), run.time, run.states, times, states, smooth.state_errors[keep],
+        smooth.derivatives[keep], smooth.derivative_errors[keep], rates, rollout,
+        left_over(times, run.states[keep], rates),
+    )  # fmt: skip
+
+
+def left_over(times: NDArray, data: NDArray, rates: NDArray) -> NDArray:
+    """What the equations leave of the data ``(m, d)``: y(t) less the integral of F(x) along the smooth x(t).
+
+    Where the equations are right this is the noise of the samples; a term that is missing or wrong adds up over time
+    and shows. The integral does not diverge on chaotic systems, as solutions do. A straight line is taken out of each
+    run: an error of the mean rate, within the errors of the coefficients, is no missing term.
+    """
+    if len(times) < 4 or not np.isfinite(rates).all():
+        return np.full_like(data, np.nan)
+    along = make_interp_spline(times, rates, k=3).antiderivative()(times)
+    apart = data - along
+    centred = times - times.mean()
+    basis = np.stack([np.ones(len(times)), centred / np.abs(centred).max()], axis=1)
+    return apart - basis @ np.linalg.lstsq(basis, apart, rcond=None)[0]
+
+
+def units_of(noise: NDArray, runs: Sequence[Shown]) -> NDArray:
+    """One unit ``(d,)`` of each coordinate: the noise that smoothing found; where it found none, what is left over."""
+    left = np.sqrt(np.nanmean(np.concatenate([run.residuals for run in runs]) ** 2, axis=0))
+    size = np.where(np.isfinite(noise) & (noise > 0), noise, left)
+    return np.where(np.isfinite(size) & (size > 0), size, 1.0)

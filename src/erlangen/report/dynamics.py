@@ -1,0 +1,182 @@
+"""A page on equations of motion: what they are, how they fit, and what they leave of the data."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen._files import check_target, write_text
+from erlangen._formula import Formula
+from erlangen.dynamics import Equations, Smoothed, smooth
+from erlangen.dynamics._equation_terms import printed
+from erlangen.fields.trajectories import Trajectories
+from erlangen.report import _figures as figures
+from erlangen.report._evidence import Shown, chosen, shown, units_of
+from erlangen.report._mathml import mathml
+from erlangen.report._page import card, chips, page, plot, plotly_js, table
+
+MOST_JUDGED = 20
+"""Runs whose residuals are judged."""
+
+
+def dynamics_page(
+    model: Any,
+    flow: Trajectories,
+    path: str | PathLike[str],
+    *,
+    title: str = "Equations of motion",
+    force: bool = False,
+) -> Path:
+    """Write a page with data, smooth, derivatives, solutions and residuals of fitted equations.
+
+    The page needs nothing beside it: the script that draws is inside, and mathematics is MathML.
+
+    Parameters
+    ----------
+    model : SINDy, or anything with ``equations_``, or Equations
+        What was fitted.
+    flow : Trajectories
+        The data; at most four of the runs are drawn.
+    path : path
+        The file to write, ``.html``.
+    title : str
+        Title of the page.
+    force : bool
+        Overwrite an existing file.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        Where the file exists, or the equations are over other coordinates than the data.
+    MissingExtraError
+        Where Plotly is not installed.
+    """
+    plotly_js()  # refused before any work
+    check_target(path, force)
+    return write_text(path, dynamics_html(model, flow, title), force)
+
+
+def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
+    """Return the page of `dynamics_page` as text."""
+    equations = equations_of(model, flow)
+    smoothed = smooth(flow)
+    drawn = chosen(smoothed)
+    judged = drawn + [k for k in chosen(smoothed, MOST_JUDGED) if k not in drawn]
+    runs = [shown(equations, flow.runs[k], smoothed.runs[k]) for k in judged]
+    front, names = runs[: len(drawn)], equations.names
+    units = units_of(smoothed.noise, runs)
+    residuals = [run.residuals for run in runs]
+    drawings = {
+        "data": figures.data_figure(front, names, "time"),
+        "slopes": figures.slopes_figure(front, names, "time"),
+        "rollout": figures.rollout_figure(front, names, "time"),
+        "residuals": figures.residual_figure(front, residuals, names, units, "time"),
+    }
+    if len(names) > 1:
+        drawings["plane"] = figures.plane_figure(front, names)
+    cards = [
+        _equations_card(equations, model),
+        card(
+            "Data and smooth",
+            plot("data"),
+            f"Dots: samples. Lines: the smooth, with two standard errors. {_noise(smoothed)}",
+        ),
+        card("Derivatives", plot("slopes"), "Dots: of the smooth, with two standard errors. Lines: the equations."),
+        card("Solutions from the first state", plot("rollout"), _rollout_note(front)),
+        *(
+            [card("In the plane of states", plot("plane"), "Dots: samples. Lines: solutions.")]
+            if len(names) > 1
+            else []
+        ),
+        card("What the equations leave", plot("residuals") + _verdicts(names, residuals, units), _LEFT, wide=True),
+    ]
+    return page(title, cards, drawings, _head(flow, equations, front))
+
+
+_LEFT = (
+    "Samples less the integral of the equations along the smooth, in units of the noise, a straight line of each run "
+    "taken out. Where nothing is missing this is noise: a cloud without a shape, a normal histogram, and no "
+    "correlation beyond the dotted lines, which one value in twenty passes by chance."
+)
+
+
+def equations_of(model: Any, flow: Trajectories) -> Equations:
+    """The equations of a model, over the coordinates of the data."""
+    equations = model if isinstance(model, Equations) else getattr(model, "equations_", None)
+    if not isinstance(equations, Equations):
+        given = f"an object of type {type(model).__name__}"
+        what, fix = "There are no equations to show.", "SINDy().fit(flow), or Equations"
+        raise InputError(explain(what, given=given, expected="a fitted model with equations_", fix=fix))
+    if equations.names != flow.names:
+        what = "The equations are over other coordinates than the data."
+        given = f"equations of {', '.join(equations.names)}; data of {', '.join(flow.names)}"
+        raise InputError(explain(what, given=given, expected="the same names in the same order", fix="fit(flow)"))
+    return equations
+
+
+def _noise(smoothed: Smoothed) -> str:
+    pairs = zip(smoothed.names, smoothed.noise, strict=True)
+    return "Noise: " + ", ".join(f"{name} {size:.2g}" for name, size in pairs) + "."
+
+
+def _head(flow: Trajectories, equations: Equations, runs: Sequence[Shown]) -> str:
+    lengths = [len(run.time) for run in flow.runs]
+    each = str(lengths[0]) if len(set(lengths)) == 1 else f"{min(lengths)} to {max(lengths)}"
+    few = f"; {len(runs)} of them are drawn" if len(runs) < flow.n_runs else ""
+    s = "s" * (flow.n_runs > 1)
+    text = f"{flow.n_runs} run{s} of {each} samples of {', '.join(flow.names)}{few}. {equations.n_terms} terms found."
+    if len(flow.names) > figures.MOST_ROWS:
+        text += f" The first {figures.MOST_ROWS} coordinates are drawn."
+    return f"<p>{html.escape(text)}</p>" + chips([f"run {run.label}" for run in runs])
+
+
+def _equations_card(equations: Equations, model: Any) -> str:
+    told = [("Symmetry", _symmetry_text(model)), ("How they were found", getattr(model, "reason_", ""))]
+    words = "".join(f"<p><b>{name}.</b> {html.escape(text)}</p>" for name, text in told if text)
+    terms = [printed(Formula(text, equations.variables)) or "1" for text in equations.terms]
+    rows = []
+    for a, name in enumerate(equations.names):
+        for j in np.flatnonzero(equations.coefficients[a]):
+            error = () if equations.errors is None else (float(equations.errors[a, j]),)
+            rows.append((f"{name}\u2032", terms[j], float(equations.coefficients[a, j]), *error))
+    head = ("equation", "term", "coefficient", *(() if equations.errors is None else ("standard error",)))
+    numbers = f"<details><summary>Coefficients</summary>{table(head, rows)}</details>"
+    return card("Equations", f"<div class='scroll'>{mathml(equations)}</div>{words}{numbers}", wide=True)
+
+
+def _symmetry_text(model: Any) -> str:
+    symmetry = getattr(model, "symmetry_", None)
+    if symmetry is None:
+        return ""
+    texts = getattr(symmetry, "texts", ())
+    return f"{getattr(symmetry, 'name', symmetry)}" + (f", generated by {'; '.join(texts)}" if texts else "")
+
+
+def _rollout_note(runs: Sequence[Shown]) -> str:
+    ended = [f"Run {run.label}: {run.rollout.reason}." for run in runs if not run.rollout.complete]
+    misfits = ", ".join(f"{100 * run.misfit:.2g} %" for run in runs)
+    note = f"Dots: samples. Lines: solutions. Root mean square distance, of the spread of the data: {misfits}."
+    return " ".join([note, *ended])
+
+
+def _verdicts(names: Sequence[str], residuals: Sequence[NDArray], units: NDArray) -> str:
+    rows = []
+    for a, name in enumerate(names):
+        pooled = [r[:, a] for r in residuals]
+        _, correlation, width = figures.autocorrelation(pooled)
+        size = float(np.sqrt(np.mean(np.concatenate(pooled) ** 2)))
+        rows.append((name, float(units[a]), size, float(correlation[np.abs(correlation).argmax()]), width))
+    head = ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to")
+    return table(head, rows)
