@@ -9,6 +9,8 @@ from erlangen.dynamics._change import Increments as Increments
 from erlangen.dynamics.conserved import conserved as conserved
 from erlangen.dynamics.equations import Equations as Equations
 from erlangen.dynamics.equations import Simulation as Simulation
+from erlangen.dynamics.grids import DifferentialTerms as DifferentialTerms
+from erlangen.dynamics.grids import GridEquation as GridEquation
 from erlangen.dynamics.laws import ConservedQuantities as ConservedQuantities
 from erlangen.dynamics.laws import Law as Law
 from erlangen.dynamics.noether import HamiltonianField as HamiltonianField
@@ -33,11 +35,13 @@ if _TYPE_CHECKING:
     from erlangen.dynamics.diagnostics import spectral_distance as spectral_distance
     from erlangen.dynamics.diagnostics import step_residuals as step_residuals
     from erlangen.dynamics.diagnostics import valid_prediction_time as valid_prediction_time
+    from erlangen.dynamics.grid_error import GridModelError as GridModelError
     from erlangen.dynamics.model_error import ModelError as ModelError
     from erlangen.dynamics.sindy import SINDy as SINDy
     from erlangen.dynamics.smoothing import Smoothed as Smoothed
     from erlangen.dynamics.smoothing import SmoothedRun as SmoothedRun
     from erlangen.dynamics.smoothing import smooth as smooth
+    from erlangen.dynamics.symbolic import SymbolicRegression as SymbolicRegression
 
 # scikit-learn takes a second to import, and `import erlangen.dynamics` must not.
 _HOMES = {
@@ -45,8 +49,10 @@ _HOMES = {
     "SmoothedRun": "erlangen.dynamics.smoothing",
     "smooth": "erlangen.dynamics.smoothing",
     "SINDy": "erlangen.dynamics.sindy",
+    "SymbolicRegression": "erlangen.dynamics.symbolic",
     "ModelError": "erlangen.dynamics.model_error",
     "OneStep": "erlangen.dynamics._imperfect",
+    "GridModelError": "erlangen.dynamics.grid_error",
     "Coverage": "erlangen.dynamics.diagnostics",
     "LyapunovExponent": "erlangen.dynamics.diagnostics",
     "Ordinal": "erlangen.dynamics.diagnostics",

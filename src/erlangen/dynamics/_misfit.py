@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.dynamics._imperfect import OneStep, RightHandSide
 from erlangen.dynamics._library import Candidates
+from erlangen.dynamics._support import log_uncertainty
 from erlangen.dynamics._windows import HALF_WIDTHS, Rows, differences_jacobian, noise_levels, weak_rows
 from erlangen.fields.trajectories import Increments, Run, Trajectories
 
@@ -221,13 +221,7 @@ def _widest_known(family: Candidates, model: RightHandSide, flow: Trajectories, 
         rows = weak_rows(few, known, library, jacobian, noise, half)
         if rows is None or len(rows.target) < 2 * q:
             continue
-        sizes = np.linalg.norm(rows.design, axis=0)
-        sizes = np.where(sizes > 0, sizes, 1.0)
-        triangle: Any = np.linalg.qr(np.column_stack([rows.design / sizes, rows.target]), mode="r")
-        values = np.linalg.svd(triangle[:, :-1], compute_uv=False)
-        squares = triangle[-1, -1] ** 2 / (len(rows.target) - q)
-        uncertain = 0.5 * np.log(squares + 1e-300) - np.mean(np.log(np.maximum(values, 1e-12 * values[0])))
-        uncertain -= np.mean(np.log(sizes))
+        uncertain = log_uncertainty(rows.design, rows.target)
         if uncertain < least:
             best, least = half, uncertain
     return WeakMisfit(family, model, flow, noise, best)

@@ -183,6 +183,17 @@ class Search:
         return Choice(whole, covariance, squares, self.price(frozenset(at.tolist()), squares))
 
 
+def log_uncertainty(design: NDArray, target: NDArray) -> float:
+    """Mean logarithm of the standard errors of all coefficients, in the directions of the least-squares problem."""
+    sizes = np.linalg.norm(design, axis=0)
+    sizes = np.where(sizes > 0, sizes, 1.0)
+    triangle: Any = np.linalg.qr(np.column_stack([design / sizes, target]), mode="r")
+    values = np.linalg.svd(triangle[:-1, :-1], compute_uv=False)
+    smallest = np.finfo(np.float64).eps * max(float(values[0]), np.finfo(np.float64).tiny)
+    noise = max(float(abs(triangle[-1, -1])), np.finfo(np.float64).tiny) / np.sqrt(len(target) - len(sizes))
+    return float(np.log(noise) - np.mean(np.log(np.maximum(values, smallest))) - np.mean(np.log(sizes)))
+
+
 def refuse_collinear(design: NDArray, texts: Sequence[str]) -> None:
     """Refuse columns that data do not tell apart, and name them."""
     sizes = np.linalg.norm(design, axis=0)
