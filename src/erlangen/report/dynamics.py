@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen._files import check_target, write_text
 from erlangen._formula import Formula
-from erlangen.dynamics import Equations, Smoothed, smooth
+from erlangen.dynamics import Equations, Ordinal, Smoothed, ordinal, smooth
 from erlangen.dynamics._equation_terms import printed
 from erlangen.fields.trajectories import Trajectories
 from erlangen.report import _figures as figures
@@ -100,7 +100,7 @@ def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
             if len(names) > 1
             else []
         ),
-        card("What the equations leave", plot("residuals") + _verdicts(names, residuals, units), _LEFT, wide=True),
+        card("What the equations leave", _verdicts(names, runs, units) + plot("residuals"), _LEFT, wide=True),
     ]
     return page(title, cards, drawings, _head(flow, equations, front))
 
@@ -171,12 +171,39 @@ def _rollout_note(runs: Sequence[Shown]) -> str:
     return " ".join([note, *ended])
 
 
-def _verdicts(names: Sequence[str], residuals: Sequence[NDArray], units: NDArray) -> str:
+def _verdicts(names: Sequence[str], runs: Sequence[Shown], units: NDArray) -> str:
+    found = _patterns(names, runs)
     rows = []
     for a, name in enumerate(names):
-        pooled = [r[:, a] for r in residuals]
+        pooled = [run.residuals[:, a] for run in runs]
         _, correlation, width = figures.autocorrelation(pooled)
         size = float(np.sqrt(np.mean(np.concatenate(pooled) ** 2)))
-        rows.append((name, float(units[a]), size, float(correlation[np.abs(correlation).argmax()]), width))
-    head = ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to")
-    return table(head, rows)
+        chance = "-" if found is None else float(found.p_values[a])
+        rows.append((name, float(units[a]), size, float(correlation[np.abs(correlation).argmax()]), width, chance))
+    head = ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to", "p-value of order")
+    return f"<p>{html.escape(_verdict(found))}</p>{table(head, rows)}"
+
+
+def _patterns(names: Sequence[str], runs: Sequence[Shown]) -> Ordinal | None:
+    """Order patterns of the residuals; None where there are too few, or some are not finite."""
+    sound = [run for run in runs if np.isfinite(run.residuals).all()]
+    if not sound:
+        return None
+    left = Trajectories.from_arrays([run.residuals for run in sound], [run.times for run in sound], names)
+    for order in (5, 4, 3):
+        try:
+            return ordinal(left, order)
+        except InputError:  # fewer patterns than permutations
+            continue
+    return None
+
+
+def _verdict(found: Ordinal | None) -> str:
+    if found is None:
+        return "Too few samples to tell order from noise."
+    if found.only_noise:
+        return "Only noise is left: no order beyond chance."
+    return (
+        f"Not only noise is left: {', '.join(found.telling)} {'have' if len(found.telling) > 1 else 'has'} an order "
+        "beyond chance. A term is missing, or a coefficient is wrong by more than the noise hides."
+    )
