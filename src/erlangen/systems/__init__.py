@@ -7,6 +7,9 @@ from typing import Any as _Any
 if _TYPE_CHECKING:
     from erlangen.systems._catalogue import get as get
     from erlangen.systems._catalogue import names as names
+    from erlangen.systems._dysts import dysts as dysts
+    from erlangen.systems._dysts import dysts_aliases as dysts_aliases
+    from erlangen.systems._dysts import dysts_names as dysts_names
     from erlangen.systems._odebench import odebench as odebench
     from erlangen.systems._odebench import odebench_trajectories as odebench_trajectories
     from erlangen.systems._system import Recipe as Recipe
@@ -18,6 +21,7 @@ if _TYPE_CHECKING:
 _HOMES = {
     "_catalogue": ("get", "names"),
     "_odebench": ("odebench", "odebench_trajectories"),
+    "_dysts": ("dysts", "dysts_aliases", "dysts_names"),
     "_system": ("System", "Start", "Rescaling", "Recipe"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}

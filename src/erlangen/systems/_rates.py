@@ -87,8 +87,8 @@ def _power(parts: Sequence[Rate], exponent: float | None) -> Rate:
 
 def field(rates: Sequence[Rate], x: NDArray) -> NDArray:
     """Values ``(..., d)`` of d rates at states ``x (..., d)``."""
-    columns = np.moveaxis(x, -1, 0)
-    out = np.empty_like(columns)
+    columns = list(np.moveaxis(x, -1, 0))
+    out = np.empty((len(columns), *x.shape[:-1]))
     for a, one in enumerate(rates):
         out[a] = one(columns)
     return np.moveaxis(out, 0, -1)

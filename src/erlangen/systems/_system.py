@@ -95,6 +95,8 @@ class System:
         Published initial states.
     recipes : Recipe, optional
         A published way to make data of it.
+    period, step : float, optional
+        Its main period, and a step that resolves it, where they are published.
 
     Examples
     --------
@@ -123,6 +125,8 @@ class System:
     description: str = ""
     initial: NDArray | None = None
     recipes: Recipe | None = None
+    period: float | None = None
+    step: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType({k: float(v) for k, v in self.parameters.items()}))
@@ -255,7 +259,7 @@ class System:
 
     def _allowed(self, states: NDArray) -> NDArray:
         if self.start.kept is None:
-            return np.isfinite(states).all(axis=1)
+            return np.asarray(np.isfinite(states).all(axis=1))
         text, low, high = self.start.kept
         value = self.formula(text).evaluate(dict(zip(self.names, states.T, strict=True)))
         return (value >= low) & (value <= high)
