@@ -168,7 +168,8 @@ def test_constant_columns_and_parameters_are_reported():
 
 
 BAD = {
-    "nan": (lambda: Trajectories.from_arrays([[0.0], [np.nan], [1.0]], [0, 1, 2]), "1 of 3 rows, first at 1"),
+    "inf": (lambda: Trajectories.from_arrays([[0.0], [np.inf], [1.0]], [0, 1, 2]), "1 of 3 rows, first at 1"),
+    "all missing": (lambda: Run("a", [0, 1, 2], [[0.0], [np.nan], [np.nan]]), "(?s)too small.*2 missing"),
     "inf time": (lambda: Trajectories.from_arrays([[0.0], [1.0]], [0, np.inf]), "times of run 0"),
     "repeated": (lambda: Trajectories.from_arrays(circle(T1), np.r_[T1[:-1], T1[-2]]), "repeat"),
     "unsorted": (lambda: Trajectories.from_arrays(circle(T1), T1[::-1]), "decrease"),

@@ -34,6 +34,8 @@ class SmoothedRun:
         Their standard errors.
     keep : ndarray (n,) of bool
         Where they are as good as inside the run: False at the ends.
+    controls : ndarray (n, u)
+        The controls of the run, as they were.
     """
 
     label: Hashable
@@ -43,6 +45,7 @@ class SmoothedRun:
     state_errors: NDArray
     derivative_errors: NDArray
     keep: NDArray
+    controls: NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +56,8 @@ class Smoothed:
     ----------
     runs : tuple of SmoothedRun
         The runs, in their order.
-    names : tuple of str
-        Names of the d coordinates.
+    names, controls : tuple of str
+        Names of the d coordinates and of the u controls.
     noise : ndarray (d,)
         Standard deviation of the noise, root mean square over the samples.
     relative : ndarray (d,)
@@ -70,6 +73,7 @@ class Smoothed:
 
     runs: tuple[SmoothedRun, ...]
     names: tuple[str, ...]
+    controls: tuple[str, ...]
     noise: NDArray
     relative: NDArray
     widths: NDArray
@@ -80,11 +84,11 @@ class Smoothed:
     def flow(self) -> Trajectories:
         """The kept samples: smooth states with derivatives; runs of which fewer than two are kept are left out."""
         runs = [
-            Run(run.label, run.times[run.keep], run.states[run.keep], run.derivatives[run.keep])
-            for run in self.runs
-            if np.count_nonzero(run.keep) > 1
+            Run(r.label, r.times[r.keep], r.states[r.keep], r.derivatives[r.keep], r.controls[r.keep])
+            for r in self.runs
+            if np.count_nonzero(r.keep) > 1
         ]
-        return Trajectories(tuple(runs), self.names)
+        return Trajectories(tuple(runs), self.names, self.controls)
 
     @cached_property
     def weights(self) -> NDArray:
@@ -159,7 +163,7 @@ def smooth(
     True
     """
     _check(method, smoothness, noise, trim)
-    jobs = [flow] if shared else [Trajectories((run,), flow.names) for run in flow.runs]
+    jobs = [flow] if shared else [Trajectories((run,), flow.names, flow.controls) for run in flow.runs]
     done = [_smooth_together(job, method, smoothness, noise, trim) for job in jobs]
     runs = tuple(run for part, _ in done for run in part)
     if not any(np.count_nonzero(run.keep) > 1 for run in runs):
@@ -179,7 +183,7 @@ def smooth(
     widths = table[:, :, 2].max(axis=0)
     kept = sum(int(np.count_nonzero(run.keep)) for run in runs)
     reason = _words(flow, methods, widths, means, kept)
-    return Smoothed(runs, flow.names, means[:, 0], means[:, 1], widths, methods, reason)
+    return Smoothed(runs, flow.names, flow.controls, means[:, 0], means[:, 1], widths, methods, reason)
 
 
 def _smooth_together(
@@ -230,7 +234,7 @@ def _estimates(
 def _untouched(run: Run, d: int) -> SmoothedRun:
     slopes, errors, slope_errors = (np.full((len(run.time), d), np.nan) for _ in range(3))
     keep = np.zeros(len(run.time), dtype=bool)
-    return SmoothedRun(run.label, run.time, run.states.copy(), slopes, errors, slope_errors, keep)
+    return SmoothedRun(run.label, run.time, run.states.copy(), slopes, errors, slope_errors, keep, run.controls)
 
 
 def _check(method: str, smoothness: int, noise: str, trim: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,10 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.fields._differences import differentiate, segments
 
+_PLURALS = {"time": "times"}
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """One uninterrupted observation: at least two samples, finite, at increasing times.
+
+    Rows in which a number is missing (NaN) are left out and counted.
 
     Parameters
     ----------
@@ -26,25 +30,38 @@ class Run:
         The states.
     derivatives : ndarray (n, d), optional
         Time derivatives of the states where they are known.
+    controls : ndarray (n, u) or (u,), optional
+        What acts on the system: given inputs at each sample, or values of the whole run, its parameters.
+    n_missing : int
+        Samples that are missing.
 
     Raises
     ------
     InputError
-        Where shapes disagree, a number is not finite, there is one sample, or times repeat or decrease.
+        Where shapes disagree, a number is infinite, there is one sample, or times repeat or decrease.
     """
 
     label: Hashable
     time: NDArray
     states: NDArray
     derivatives: NDArray | None = None
+    controls: NDArray = field(default_factory=lambda: np.empty(0))
+    n_missing: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "time", _numbers(self.time, 1, f"times of {self.title}"))
-        object.__setattr__(self, "states", _numbers(self.states, 2, f"states of {self.title}"))
+        time = _numbers(self.time, 1, f"times of {self.title}")
+        states = _numbers(self.states, 2, f"states of {self.title}")
+        columns = {"time": time, "states": states, "controls": _controls(self, len(states))}
         if self.derivatives is not None:
-            object.__setattr__(self, "derivatives", _numbers(self.derivatives, 2, f"derivatives of {self.title}"))
-            _same_shape(self)
-        _same_length(self)
+            columns["derivatives"] = _numbers(self.derivatives, 2, f"derivatives of {self.title}")
+            _same_shape(self, columns["derivatives"], states)
+        _same_length(self, time, columns["controls"], len(states))
+        missing = np.isnan(np.column_stack(list(columns.values()))).any(axis=1)
+        for name, column in columns.items():
+            _finite(column, f"{_PLURALS.get(name, name)} of {self.title}")
+            object.__setattr__(self, name, frozen(column[~missing]))
+        object.__setattr__(self, "n_missing", self.n_missing + int(missing.sum()))
+        _enough(self)
         _increasing(self)
 
     @property
@@ -96,26 +113,39 @@ def _numbers(x: ArrayLike, ndim: int, what: str) -> NDArray:
         expected = "(n, d)" if ndim == 2 else "(n,)"
         fix = "states.reshape(-1, 1) for one coordinate" if ndim == 2 else "times.ravel()"
         raise InputError(explain(f"The {what} have a wrong shape.", given=str(out.shape), expected=expected, fix=fix))
-    bad = np.flatnonzero(~np.isfinite(out.reshape(len(out), -1)).all(axis=1))
+    return out
+
+
+def _controls(run: Run, n: int) -> NDArray:
+    values = _numbers(run.controls, 1 if np.ndim(run.controls) == 1 else 2, f"controls of {run.title}")
+    return np.tile(values, (n, 1)) if values.ndim == 1 else values
+
+
+def _finite(x: NDArray, what: str) -> None:
+    bad = np.flatnonzero(np.isinf(x if x.ndim == 2 else x[:, None]).any(axis=1))
     if bad.size:
-        given = f"{bad.size} of {len(out)} rows, first at {', '.join(map(str, bad[:5].tolist()))}"
-        raise InputError(explain(f"NaN or inf in the {what}.", given=given, expected="finite", fix="drop these rows"))
-    return frozen(out)
+        given = f"{bad.size} of {len(x)} rows, first at {', '.join(map(str, bad[:5].tolist()))}"
+        fix = "drop these rows; NaN stands for a missing sample"
+        raise InputError(explain(f"inf in the {what}.", given=given, expected="finite", fix=fix))
 
 
-def _same_length(run: Run) -> None:
+def _same_length(run: Run, time: NDArray, controls: NDArray, n: int) -> None:
+    for what, column in (("times", time), ("controls", controls)):
+        if len(column) != n:
+            raise InputError(count_message(f"{what} of {run.title}", len(column), f"{n}, one for each state"))
+
+
+def _enough(run: Run) -> None:
     n, d = run.states.shape
-    if len(run.time) != n:
-        raise InputError(count_message(f"times of {run.title}", len(run.time), f"{n}, one for each state"))
     if n < 2 or d < 1:
-        given = f"{n} samples of {d} coordinates"
+        given = f"{n} samples of {d} coordinates" + (f", {run.n_missing} missing (NaN)" if run.n_missing else "")
         fix = f"leave {run.title} out, or join it to the run it belongs to"
         raise InputError(explain(f"{run.title} is too small.", given=given, expected="2 or more of 1 or more", fix=fix))
 
 
-def _same_shape(run: Run) -> None:
-    if run.derivatives is not None and run.derivatives.shape != run.states.shape:
-        raise InputError(count_message(f"derivatives of {run.title}", run.derivatives.shape, f"{run.states.shape}"))
+def _same_shape(run: Run, derivatives: NDArray, states: NDArray) -> None:
+    if derivatives.shape != states.shape:
+        raise InputError(count_message(f"derivatives of {run.title}", derivatives.shape, f"{states.shape}"))
 
 
 def _increasing(run: Run) -> None:

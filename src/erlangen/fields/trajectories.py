@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from erlangen._columns import DataWarning
 from erlangen._errors import InputError, explain, nearest
-from erlangen.fields._runs import Run, count_message, frozen
+from erlangen.fields._frames import frame_of_runs, runs_of_frame
+from erlangen.fields._run_input import runs_of_arrays
+from erlangen.fields._runs import Run, frozen
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Increments", "Run", "Trajectories"]
 
@@ -39,6 +46,8 @@ class Trajectories:
         The runs.
     names : tuple of str
         Names of the d coordinates.
+    controls : tuple of str
+        Names of the u controls: given inputs that act on the system. One that is constant in each run is a parameter.
 
     Examples
     --------
@@ -52,6 +61,7 @@ class Trajectories:
 
     runs: tuple[Run, ...]
     names: tuple[str, ...]
+    controls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -65,6 +75,9 @@ class Trajectories:
             raise InputError(_differ("labels of the runs, some used twice", list(self.groups)))
         if len({run.derivatives is None for run in self.runs}) > 1:
             raise InputError(_differ("runs: some have derivatives, some have none", list(self.groups)))
+        given = {run.controls.shape[1] for run in self.runs}
+        if given != {len(self.controls)} or len({*self.names, *self.controls}) != len(self.names + self.controls):
+            raise InputError(_bad_controls(sorted(given), self.names, self.controls))
 
     @classmethod
     def from_arrays(
@@ -74,8 +87,10 @@ class Trajectories:
         names: Iterable[str] | None = None,
         derivatives: ArrayLike | Sequence[ArrayLike] | None = None,
         groups: Iterable[Hashable] | None = None,
+        controls: ArrayLike | Sequence[ArrayLike] | None = None,
+        control_names: Iterable[str] | None = None,
     ) -> Trajectories:
-        """Make trajectories of arrays.
+        """Make trajectories of arrays; rows with NaN are missing samples, left out with a warning that counts them.
 
         Parameters
         ----------
@@ -89,6 +104,10 @@ class Trajectories:
             Time derivatives where they are known.
         groups : iterable, optional
             For a list, the label of each run; for one table, the label of the run of each row.
+        controls : array (n, u) or (u,), or list of them, optional
+            Inputs at each sample, or parameters that are the same in a whole run.
+        control_names : iterable of str, optional
+            Names of the u controls, by default u1 .. uu.
 
         Returns
         -------
@@ -100,13 +119,63 @@ class Trajectories:
         InputError
             Where shapes disagree or a run is not valid.
         """
-        if _is_list_of_tables(states):
-            runs = _runs_of_list(list(states), times, derivatives, groups)  # pyright: ignore[reportArgumentType]
-        else:
-            runs = _runs_of_table(states, times, derivatives, groups)  # pyright: ignore[reportArgumentType]
-        d = runs[0].states.shape[1] if runs else 0
+        runs = runs_of_arrays(states, times, derivatives, groups, controls)
+        d, u = (runs[0].states.shape[1], runs[0].controls.shape[1]) if runs else (0, 0)
         chosen = tuple(str(name) for name in names) if names is not None else tuple(f"x{j + 1}" for j in range(d))
-        return cls(tuple(runs), chosen)
+        given = control_names if control_names is not None else [f"u{j + 1}" for j in range(u)]
+        flow = cls(tuple(runs), chosen, tuple(str(name) for name in given))
+        if flow.n_missing:
+            warnings.warn(f"Left out {flow.n_missing} samples that are missing (NaN).", DataWarning, stacklevel=2)
+        return flow
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        time: str,
+        group: str | None = None,
+        state: str | Sequence[str] | None = None,
+        controls: str | Sequence[str] | None = None,
+        parameters: str | Sequence[str] | None = None,
+    ) -> Trajectories:
+        """Make trajectories of a data frame; rows with missing entries are left out with a warning that counts them.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            One row for each sample.
+        time : str
+            The column of times: numbers, dates, or texts in ISO 8601, which become seconds since the earliest.
+        group : str, optional
+            The column that tells the runs apart; by default all rows are one run.
+        state : sequence of str, or str with commas, optional
+            The columns of the state, by default all others.
+        controls, parameters : sequence of str, or str with commas, optional
+            The columns of what acts on the system; parameters have one value in each run.
+
+        Returns
+        -------
+        Trajectories
+            One run for each value of `group`, in the order in which these first appear.
+
+        Raises
+        ------
+        InputError
+            Where a column is missing or not numeric, an entry is infinite, times repeat or decrease within a run, a
+            parameter changes within a run, or a run has one sample.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"t": [0, 1, 2], "x": [1.0, 0.5, 0.2], "k": [2.0, 2.0, 2.0]})
+        >>> Trajectories.from_frame(frame, time="t", parameters="k")
+        Trajectories(1 runs of 3 samples, states x, controls k)
+        """
+        return cls(*runs_of_frame(frame, time, group, state, controls, parameters, drop=True, infinite=False))
+
+    def to_frame(self, time: str = "time", group: str = "run") -> pd.DataFrame:
+        """Return a data frame with one row for each sample: run, time, states, controls; not the derivatives."""
+        return frame_of_runs(self.runs, self.names, self.controls, time, group)
 
     @property
     def groups(self) -> tuple[Hashable, ...]:
@@ -140,6 +209,16 @@ class Trajectories:
         return frozen(np.concatenate(known)) if known else None
 
     @cached_property
+    def inputs(self) -> NDArray:
+        """Controls ``(N, u)`` at all points; u may be zero."""
+        return frozen(np.concatenate([run.controls for run in self.runs]))
+
+    @property
+    def n_missing(self) -> int:
+        """How many samples were missing."""
+        return sum(run.n_missing for run in self.runs)
+
+    @cached_property
     def run_index(self) -> NDArray:
         """The run ``(N,)`` of each point."""
         return frozen(np.repeat(np.arange(self.n_runs), [len(run.time) for run in self.runs]))
@@ -151,7 +230,7 @@ class Trajectories:
         for label in wanted:
             if label not in by_label:
                 raise InputError(_unknown("run", label, [str(g) for g in self.groups]))
-        return Trajectories(tuple(by_label[label] for label in wanted), self.names)
+        return Trajectories(tuple(by_label[label] for label in wanted), self.names, self.controls)
 
     def derivative_estimates(self, order: int = 6) -> NDArray:
         """Estimate the time derivatives ``(N, d)`` from the states.
@@ -219,59 +298,15 @@ class Trajectories:
     def __repr__(self) -> str:
         lengths = [len(run.time) for run in self.runs]
         sizes = f"{lengths[0]}" if len(set(lengths)) == 1 else f"{min(lengths)} to {max(lengths)}"
-        known = ", derivatives known" if self.derivatives is not None else ""
-        return f"Trajectories({self.n_runs} runs of {sizes} samples, states {', '.join(self.names)}{known})"
+        more = f", controls {', '.join(self.controls)}" if self.controls else ""
+        more += ", derivatives known" if self.derivatives is not None else ""
+        more += f", {self.n_missing} missing" if self.n_missing else ""
+        return f"Trajectories({self.n_runs} runs of {sizes} samples, states {', '.join(self.names)}{more})"
 
 
 def _flat(x: NDArray) -> NDArray:
     """Columns ``(d,)`` whose range is at the rounding of their own magnitude."""
     return np.ptp(x, axis=0) <= 2 * np.finfo(np.float64).eps * np.abs(x).max(axis=0)
-
-
-def _is_list_of_tables(states: Any) -> bool:
-    if isinstance(states, (list, tuple)):
-        return bool(states) and all(isinstance(s, np.ndarray) or np.ndim(s[0]) > 0 for s in states)
-    return isinstance(states, np.ndarray) and states.ndim == 3
-
-
-def _runs_of_list(states: list[Any], times: Any, derivatives: Any, groups: Iterable[Hashable] | None) -> list[Run]:
-    shared = not isinstance(times, (list, tuple)) or np.ndim(times[0]) == 0
-    if shared and np.ndim(times) == 2:
-        times, shared = list(times), False
-    clocks: list[Any] = [times] * len(states) if shared else list(times)
-    slopes = [None] * len(states) if derivatives is None else list(derivatives)
-    labels = list(range(len(states))) if groups is None else [_plain(g) for g in groups]
-    for what, found in (("times", clocks), ("derivatives", slopes), ("groups", labels)):
-        if len(found) != len(states):
-            raise InputError(count_message(what, len(found), f"{len(states)}, one for each run"))
-    return [Run(g, t, x, v) for g, t, x, v in zip(labels, clocks, states, slopes, strict=True)]
-
-
-def _runs_of_table(states: Any, times: Any, derivatives: Any, groups: Iterable[Hashable] | None) -> list[Run]:
-    if groups is None:
-        return [Run(0, times, states, derivatives)]
-    labels = [_plain(g) for g in groups]
-    tables = {"states": states, "times": times, "derivatives": derivatives}
-    arrays = {what: np.asarray(table) for what, table in tables.items() if table is not None}
-    for what, table in arrays.items():
-        if np.ndim(table) == 0 or len(table) != len(labels):
-            raise InputError(count_message(what, np.shape(table), f"{len(labels)} rows, one for each group label"))
-    rows: dict[Hashable, list[int]] = {}
-    for i, label in enumerate(labels):
-        rows.setdefault(label, []).append(i)
-    return [
-        Run(
-            label,
-            arrays["times"][at],
-            arrays["states"][at],
-            arrays["derivatives"][at] if "derivatives" in arrays else None,
-        )
-        for label, at in rows.items()
-    ]
-
-
-def _plain(label: Any) -> Hashable:
-    return label.item() if isinstance(label, np.generic) else label
 
 
 def _check_order(order: int) -> None:
@@ -287,6 +322,15 @@ def _differ(what: str, given: list) -> str:
 def _bad_names(names: tuple[str, ...], d: int) -> str:
     given = f"{len(names)} names: {', '.join(names[:8])}"
     return explain("Names do not fit the columns.", given=given, expected=f"{d} different names", fix="names=[...]")
+
+
+def _bad_controls(given: list[int], names: tuple[str, ...], controls: tuple[str, ...]) -> str:
+    return explain(
+        "Names do not fit the controls.",
+        given=f"runs with {', '.join(map(str, given))} controls, names {', '.join(controls) or 'none'}",
+        expected=f"as many in each run, one name for each, none of {', '.join(names[:8])}",
+        fix="control_names=[...]",
+    )
 
 
 def _unknown(kind: str, name: object, known: list[str]) -> str:

@@ -1,11 +1,11 @@
 """Tables and trajectories from files, and files written atomically."""
 
+from erlangen._columns import DataWarning as DataWarning
 from erlangen._files import check_target as check_target
 from erlangen._files import save_arrays as save_arrays
 from erlangen._files import to_json as to_json
 from erlangen._files import write_json as write_json
 from erlangen._files import write_text as write_text
-from erlangen.io._columns import DataWarning as DataWarning
 from erlangen.io.read import Generators as Generators
 from erlangen.io.read import read_cloud as read_cloud
 from erlangen.io.read import read_function_table as read_function_table

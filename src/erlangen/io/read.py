@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._columns import apart, as_names, constant, finite_rows, listing, matrix, others, require, warn_constant
 from erlangen._errors import InputError, explain
+from erlangen.fields._frames import runs_of_frame
 from erlangen.fields.trajectories import Trajectories
-from erlangen.io._columns import (
-    as_names,
-    constant,
-    finite_rows,
-    listing,
-    matrix,
-    numbers,
-    others,
-    require,
-    rows,
-    warn_constant,
-)
 from erlangen.io.tables import existing_file, load_arrays, read_table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Names = str | Sequence[str] | None
 
@@ -38,6 +24,8 @@ def read_trajectories(
     group: str | None = None,
     state: Names = None,
     drop_nan: bool = False,
+    controls: Names = None,
+    parameters: Names = None,
 ) -> Trajectories:
     """Read trajectories from a table with a column of times.
 
@@ -53,6 +41,8 @@ def read_trajectories(
         The columns of the state, by default all others.
     drop_nan : bool
         Drop rows with NaN, inf or missing entries, with a warning that counts them, instead of refusing them.
+    controls, parameters : sequence of str, or str with commas, optional
+        The columns of what acts on the system; parameters have one value in each run.
 
     Returns
     -------
@@ -66,20 +56,7 @@ def read_trajectories(
         run has one sample.
     """
     frame = read_table(path)
-    roles = [time] if group is None else [time, group]
-    require(frame, [time], "time")
-    require(frame, roles[1:], "group")
-    names = as_names(state) or others(frame, roles)
-    require(frame, names, "state")
-    _apart(names, roles, "state")
-    clock, states = _clock(frame, time), matrix(frame, names)
-    labels = _labels(frame, group)
-    present = np.array([np.nan if label is None else 0.0 for label in labels])
-    columns = dict(zip(names, states.T)) | {time: clock} | ({group: present} if group else {})
-    keep = np.flatnonzero(finite_rows(columns, drop_nan))
-    labels = [labels[i] for i in keep]
-    _check_runs(clock[keep], labels, keep, time, group)
-    flow = Trajectories.from_arrays(states[keep], clock[keep], names, groups=labels)
+    flow = Trajectories(*runs_of_frame(frame, time, group, state, controls, parameters, drop_nan, infinite=True))
     warn_constant(flow.constant_columns())
     return flow
 
@@ -123,7 +100,7 @@ def read_function_table(
     require(frame, targets, "target")
     names = as_names(inputs) or others(frame, targets)
     require(frame, names, "input")
-    _apart(names, targets, "input")
+    apart(names, targets, "input")
     x, y = matrix(frame, names), matrix(frame, targets)
     keep = finite_rows(dict(zip([*names, *targets], np.hstack([x, y]).T)), drop_nan)
     x, y = _some(x[keep]), y[keep]
@@ -190,66 +167,6 @@ def read_generators(path: str | os.PathLike[str]) -> Generators:
     matrices = _matrices(arrays)
     _check_names(names, len(matrices))
     return Generators(names, matrices)
-
-
-def _clock(frame: pd.DataFrame, time: str) -> NDArray:
-    import pandas as pd
-
-    column = frame[time]
-    if pd.api.types.is_numeric_dtype(column):
-        return numbers(frame, time)
-    try:
-        dates = pd.to_datetime(column, format="ISO8601", utc=True)
-    except (ValueError, TypeError):
-        return numbers(frame, time)
-    return ((dates - dates.min()) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64)
-
-
-def _labels(frame: pd.DataFrame, group: str | None) -> list[Hashable]:
-    """Labels of the runs, None where one is missing; 1.0 and 1 are the same run."""
-    if group is None:
-        return [0] * len(frame)
-    column = frame[group]
-    missing = column.isna().to_numpy()
-    values = [value.item() if isinstance(value, np.generic) else value for value in column]
-    plain = [int(v) if isinstance(v, float) and v.is_integer() else v for v in values]
-    return [None if gone else label for gone, label in zip(missing, plain)]
-
-
-def _check_runs(clock: NDArray, labels: list[Hashable], keep: NDArray, time: str, group: str | None) -> None:
-    """Refuse a run whose times do not increase or that is a single sample, naming the row of the file."""
-    members: dict[Hashable, list[int]] = {}
-    for i, label in enumerate(labels):
-        members.setdefault(label, []).append(i)
-    alone = [label for label, at in members.items() if len(at) < 2]
-    if alone or not members:
-        what = f"{len(alone)} of {len(members)} runs have one sample." if members else "No row is left."
-        fix = f"remove these rows, or choose another column than {group!r} to tell the runs apart"
-        raise InputError(explain(what, given=listing(alone, 6) or "0 rows", expected="2 or more", fix=fix))
-    for label, at in members.items():
-        steps = np.diff(clock[at])
-        bad = np.flatnonzero(steps <= 0)
-        if bad.size:
-            _refuse_times(label, keep[np.array(at)[bad + 1]], bool(steps[bad[0]] == 0), time, group)
-
-
-def _refuse_times(label: Hashable, at: NDArray, repeated: bool, time: str, group: str | None) -> None:
-    where = f"run {label!r}" if group is not None else "the only run"
-    what = f"Times {'repeat' if repeated else 'decrease'} in {where}."
-    fix = "name the column that tells the runs apart: --group (group=)"
-    if group is not None:
-        fix = "remove repeated rows" if repeated else f"sort the rows by {group}, then {time}"
-    given = f"column {time!r}, {at.size} times, {rows(at)}"
-    raise InputError(explain(what, given=given, expected="increasing times in each run", fix=fix))
-
-
-def _apart(names: Sequence[str], taken: Sequence[str], role: str) -> None:
-    if not names:
-        raise InputError(explain(f"No column is left for the {role}.", given="0", expected="1 or more", fix="add one"))
-    for name in taken:
-        if name in names:
-            fix = f"leave {name!r} out of the {role}"
-            raise InputError(explain(f"Column {name!r} has two roles.", given=listing(names), expected="one", fix=fix))
 
 
 def _some(x: NDArray) -> NDArray:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._columns import listing
 from erlangen._errors import InputError, MissingExtraError, explain, nearest
-from erlangen.io._columns import listing
 
 if TYPE_CHECKING:
     import pandas as pd

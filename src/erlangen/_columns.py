@@ -107,6 +107,16 @@ def constant(x: NDArray) -> NDArray:
     return np.ptp(x, axis=0) <= 2 * np.finfo(np.float64).eps * np.abs(x).max(axis=0)
 
 
+def apart(names: Sequence[str], taken: Sequence[str], role: str) -> None:
+    """Refuse a role without columns, and columns with two roles."""
+    if not names:
+        raise InputError(explain(f"No column is left for the {role}.", given="0", expected="1 or more", fix="add one"))
+    for name in taken:
+        if name in names:
+            fix = f"leave {name!r} out of the {role}"
+            raise InputError(explain(f"Column {name!r} has two roles.", given=listing(names), expected="one", fix=fix))
+
+
 def rows(indices: NDArray) -> str:
     """Name the first rows of many, counted from 1 as a reader does."""
     shown = ", ".join(str(int(i) + 1) for i in indices[:SHOWN])
