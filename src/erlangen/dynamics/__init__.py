@@ -7,6 +7,9 @@ from typing import Any as _Any
 from erlangen.dynamics._change import AlongFlow as AlongFlow
 from erlangen.dynamics._change import Increments as Increments
 from erlangen.dynamics.conserved import conserved as conserved
+from erlangen.dynamics.discrete import DiscreteElement as DiscreteElement
+from erlangen.dynamics.discrete import DiscreteSymmetries as DiscreteSymmetries
+from erlangen.dynamics.discrete import discrete_symmetries as discrete_symmetries
 from erlangen.dynamics.equations import Equations as Equations
 from erlangen.dynamics.equations import Simulation as Simulation
 from erlangen.dynamics.grids import DifferentialTerms as DifferentialTerms
