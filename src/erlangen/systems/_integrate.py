@@ -30,8 +30,8 @@ def runge_kutta(rhs: Callable[[NDArray], NDArray], x0: NDArray, times: NDArray) 
     return out
 
 
-def adaptive(rhs: Callable[[NDArray], NDArray], x0: NDArray, times: NDArray) -> NDArray:
-    """States ``(n, d)`` from ``x0 (d,)``, by Dormand and Prince's method of order eight.
+def adaptive(rhs: Callable[[list[float]], list[float]], x0: NDArray, times: NDArray) -> NDArray:
+    """States ``(n, d)`` from ``x0 (d,)``, by Dormand and Prince's method of order eight; rates of lists of floats.
 
     Raises
     ------
@@ -39,10 +39,10 @@ def adaptive(rhs: Callable[[NDArray], NDArray], x0: NDArray, times: NDArray) -> 
         Where the solution cannot be followed to the last time.
     """
     with np.errstate(all="ignore"):
-        sizes = [np.abs(x0).max(), np.abs(rhs(x0)).max() * (times[1] - times[0]), np.finfo(np.float64).tiny]
+        sizes = [np.abs(x0).max(), np.abs(rhs(x0.tolist())).max() * (times[1] - times[0]), np.finfo(np.float64).tiny]
         scale = ABSOLUTE * float(np.nanmax(sizes))
         run = solve_ivp(
-            lambda _, z: rhs(z), (times[0], times[-1]), x0,
+            lambda _, z: rhs(z.tolist()), (times[0], times[-1]), x0,
             method="DOP853", t_eval=times, rtol=RELATIVE, atol=scale,
         )  # fmt: skip
     if not run.success or run.y.shape[1] < len(times) or not np.isfinite(run.y).all():

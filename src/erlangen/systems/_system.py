@@ -17,7 +17,7 @@ from erlangen._formula import Formula
 from erlangen.fields import AbstractField, as_field
 from erlangen.fields.trajectories import Trajectories
 from erlangen.systems import _integrate as integrate
-from erlangen.systems._rates import Rate, rate, with_numbers
+from erlangen.systems._rates import Rate, number_rate, rate, with_numbers
 from erlangen.systems._rates import field as rates_at
 
 Generator = tuple[str, ...]
@@ -273,7 +273,8 @@ class System:
             Where times do not increase, or the solution ends before the last of them.
         """
         start = integrate.checked_starts(x0, self.dim)
-        return integrate.adaptive(self.rhs, start[0], integrate.checked_times(t))
+        rates = [number_rate(self.formula(text)) for text in self.formulas]
+        return integrate.adaptive(lambda z: [one(z) for one in rates], start[0], integrate.checked_times(t))
 
     def simulate_many(self, x0: ArrayLike, t: ArrayLike) -> NDArray:
         """States ``(r, n, d)`` of r runs from ``x0 (r, d)``, one classical Runge-Kutta step from time to time."""
