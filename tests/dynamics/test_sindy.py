@@ -274,7 +274,7 @@ REFUSED = {
     "an empty run": (lambda: SINDy().fit([ORBIT[0], ORBIT[1][:0]], [T, T[:0]]), InputError, "no samples in run 1"),
     "falling times": (lambda: SINDy().fit(ORBIT[0], FALLING), InputError, "decrease"),
     "repeated times": (lambda: SINDy().fit(ORBIT[0], np.minimum(T, 2.0)), InputError, "repeat"),
-    "missing values": (lambda: SINDy().fit(np.where(T[:, None] == 2.0, np.nan, ORBIT[0]), T), InputError, "NaN"),
+    "infinite values": (lambda: SINDy().fit(np.where(T[:, None] == 2.0, np.inf, ORBIT[0]), T), InputError, "inf"),
     "times that do not fit": (lambda: SINDy().fit(ORBIT[0], T[:-1]), InputError, "times"),
     "derivatives that do not fit": (lambda: SINDy().fit(POINTS, x_dot=SLOPES[:-1]), InputError, "derivatives"),
     "infinite derivatives": (lambda: SINDy().fit(POINTS, x_dot=SLOPES / 0.0), InputError, "inf"),
