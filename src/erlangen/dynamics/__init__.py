@@ -22,6 +22,9 @@ from erlangen.dynamics.noether import noether as noether
 from erlangen.dynamics.poisson import PhaseSpace as PhaseSpace
 from erlangen.dynamics.poisson import PoissonAlgebra as PoissonAlgebra
 from erlangen.dynamics.poisson import poisson_algebra as poisson_algebra
+from erlangen.dynamics.repair import Edit as Edit
+from erlangen.dynamics.repair import Repair as Repair
+from erlangen.dynamics.repair import repair as repair
 from erlangen.dynamics.structure import FieldStructure as FieldStructure
 from erlangen.dynamics.structure import StructureFinding as StructureFinding
 from erlangen.dynamics.structure import structure as structure

@@ -74,13 +74,18 @@ class Settled:
 
 
 def settle(
-    misfit: AbstractMisfit, columns: NDArray, texts: Sequence[str] | None, expected: NDArray | None = None
+    misfit: AbstractMisfit,
+    columns: NDArray,
+    texts: Sequence[str] | None,
+    expected: NDArray | None = None,
+    start: NDArray | None = None,
 ) -> Settled:
     """Choose terms and coefficients, and linearise again about them, until they stay.
 
-    ``texts`` name the columns, where collinear ones are to be refused; ``expected`` marks terms that cost less.
+    ``texts`` name the columns, where collinear ones are to be refused; ``expected`` marks terms that cost less, and
+    ``start`` is a first guess of theta.
     """
-    theta = np.zeros(len(columns))
+    theta = np.zeros(len(columns)) if start is None else start
     support: frozenset[int] = frozenset(np.flatnonzero(expected).tolist() if expected is not None else ())
     known: set[frozenset[int]] = set()
     turn = 0

@@ -90,11 +90,7 @@ class WeakMisfit(AbstractMisfit):
 
     def rows(self, theta: NDArray, columns: NDArray) -> Rows:
         x = self.flow.points
-        h = correction(self.family, theta)
-
-        def whole(z: NDArray) -> NDArray:
-            return self.model.value(z) + h(z)
-
+        whole = corrected(self.model, self.family, theta)
         found = weak_rows(
             self.flow, self.model.value(x), functions(self.family, x), differences_jacobian(whole, x), self.noise,
             self.half_width,
@@ -194,12 +190,20 @@ def correction(family: Candidates, theta: NDArray) -> Callable[[NDArray], NDArra
     return family.field.with_theta(theta).value
 
 
-def misfit_of(family: Candidates, model: RightHandSide | OneStep, data: Trajectories | Increments) -> AbstractMisfit:
-    """Windows where f is known and some run holds one, else steps."""
+def corrected(model: RightHandSide, family: Candidates, theta: NDArray) -> Callable[[NDArray], NDArray]:
+    """The whole right-hand side."""
+    h = correction(family, theta)
+    return lambda x: model.value(x) + h(x)
+
+
+def misfit_of(
+    family: Candidates, model: RightHandSide | OneStep, data: Trajectories | Increments, guess: NDArray | None = None
+) -> AbstractMisfit:
+    """Windows where f is known and some run holds one, else steps; ``guess`` is a first theta, for weights."""
     if isinstance(data, Trajectories) and isinstance(model, RightHandSide):
         widths = [m for m in HALF_WIDTHS if max(len(run.time) for run in data.runs) > 2 * m]
         if widths:
-            return _widest_known(family, model, data, widths)
+            return _best_width(family, model, data, widths, guess)
     steps = data.increments() if isinstance(data, Trajectories) else data
     if not len(steps.start):
         raise InputError(
@@ -209,13 +213,16 @@ def misfit_of(family: Candidates, model: RightHandSide | OneStep, data: Trajecto
     return StepMisfit(family, model, steps, parts)
 
 
-def _widest_known(family: Candidates, model: RightHandSide, flow: Trajectories, widths: list[int]) -> WeakMisfit:
+def _best_width(
+    family: Candidates, model: RightHandSide, flow: Trajectories, widths: list[int], guess: NDArray | None
+) -> WeakMisfit:
     """The width of windows from which coefficients are most certain: wide ones are few, narrow ones are noisy."""
     noise = noise_levels(flow)
     few = _some(flow)
     q = family.field.n_params
     x = few.points
-    known, library, jacobian = model.value(x), functions(family, x), differences_jacobian(model.value, x)
+    whole = corrected(model, family, np.zeros(q) if guess is None else guess)
+    known, library, jacobian = model.value(x), functions(family, x), differences_jacobian(whole, x)
     best, least = widths[0], np.inf
     for half in widths:
         rows = weak_rows(few, known, library, jacobian, noise, half)

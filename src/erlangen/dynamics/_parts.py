@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import fdtrc
 
 from erlangen.actions import linear
 from erlangen.derivative import Samples
@@ -16,7 +16,9 @@ from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._misfit import functions
 from erlangen.dynamics._support import SHARE
 from erlangen.dynamics._windows import Rows
+from erlangen.dynamics.equations import Equations
 from erlangen.linalg.qr import rounding
+from erlangen.verbs import enforce
 
 LEVEL = 1e-3
 """Chance of a false alarm: a symmetry counts as broken where data like these occur once in a thousand with it."""
@@ -63,8 +65,6 @@ class BreakingTest:
 
 def symmetric_basis(family: Candidates, symmetry: Any, points: NDArray) -> NDArray:
     """Basis ``(q, k)`` of the coefficients whose fields have the symmetry."""
-    from erlangen.verbs import enforce
-
     samples = None if family.polynomial else Samples.from_data(points)
     listed = isinstance(symmetry, Sequence) and not isinstance(symmetry, str)
     if listed or isinstance(symmetry, np.ndarray):
@@ -115,7 +115,7 @@ def breaking_test(rows: Rows, basis: NDArray, share_of: Callable[[NDArray], floa
     inside = _solved(rows.design @ basis, rows.target)[1]
     floor = (rounding(rows.design.shape) * float(np.linalg.norm(rows.target))) ** 2
     statistic = max(inside - squares, 0.0) / outside / ((squares + floor) / rest)
-    p_value = float(stats.f.sf(statistic, outside, rest))
+    p_value = float(fdtrc(outside, rest, statistic))
     share = share_of(theta)
     return BreakingTest(p_value < LEVEL and share > SHARE, statistic, (outside, rest), p_value, share)
 
@@ -137,3 +137,16 @@ def _solved(design: NDArray, target: NDArray) -> tuple[NDArray, float]:
     z = np.linalg.lstsq(design / sizes, target, rcond=rounding(design.shape))[0]
     rest = target - design / sizes @ z
     return z / sizes, float(rest @ rest)
+
+
+def as_equations(family: Candidates, names: tuple[str, ...], theta: NDArray, errors: NDArray | None) -> Equations:
+    """The field as equations in the terms that occur."""
+    table = theta.reshape(len(names), -1)
+    used = np.flatnonzero(table.any(axis=0))
+    deviations = None if errors is None else errors.reshape(table.shape)[:, used]
+    return Equations(names, (), tuple(family.texts[j] for j in used), table[:, used], deviations)
+
+
+def texts_of(family: Candidates) -> list[str]:
+    """Names of the coefficients."""
+    return [f"{text or '1'} in equation {a + 1}" for a in range(family.field.value_dim) for text in family.texts]

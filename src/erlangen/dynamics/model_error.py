@@ -14,7 +14,7 @@ from erlangen.dynamics._explain import Explained, explained
 from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect
 from erlangen.dynamics._library import Candidates, candidates
 from erlangen.dynamics._misfit import AbstractMisfit, misfit_of
-from erlangen.dynamics._parts import breaking_share, split, symmetric_basis
+from erlangen.dynamics._parts import as_equations, breaking_share, split, symmetric_basis, texts_of
 from erlangen.dynamics.equations import Equations
 from erlangen.fields import AbstractField, as_field
 from erlangen.fields.libraries import AbstractLibrary
@@ -125,7 +125,7 @@ class ModelError(BaseEstimator):
         self.n_features_in_ = d
         self.coefficients_ = found.theta.reshape(d, r)
         self.errors_ = found.errors.reshape(d, r)
-        self.correction_ = equations(family, self.names_, found.theta, found.errors)
+        self.correction_ = as_equations(family, self.names_, found.theta, found.errors)
         self.corrected_ = _corrected(model, self.correction_, family, found.theta)
         self.test_ = found.test
         basis = found.basis
@@ -160,19 +160,6 @@ class ModelError(BaseEstimator):
                 fix="correction_ for the closed form of what was missing, corrected_ for the sum as a field",
             )
         )
-
-
-def equations(family: Candidates, names: tuple[str, ...], theta: NDArray, errors: NDArray | None) -> Equations:
-    """The field as equations in the terms that occur."""
-    table = theta.reshape(len(names), -1)
-    used = np.flatnonzero(table.any(axis=0))
-    deviations = None if errors is None else errors.reshape(table.shape)[:, used]
-    return Equations(names, (), tuple(family.texts[j] for j in used), table[:, used], deviations)
-
-
-def texts_of(family: Candidates) -> list[str]:
-    """Names of the coefficients."""
-    return [f"{text or '1'} in equation {a + 1}" for a in range(family.field.value_dim) for text in family.texts]
 
 
 def _corrected(
