@@ -12,6 +12,8 @@ if _TYPE_CHECKING:
     from erlangen.systems._dysts import dysts_names as dysts_names
     from erlangen.systems._odebench import odebench as odebench
     from erlangen.systems._odebench import odebench_trajectories as odebench_trajectories
+    from erlangen.systems._reaction_diffusion import Spiral as Spiral
+    from erlangen.systems._reaction_diffusion import reaction_diffusion as reaction_diffusion
     from erlangen.systems._system import Recipe as Recipe
     from erlangen.systems._system import Rescaling as Rescaling
     from erlangen.systems._system import Start as Start
@@ -22,6 +24,7 @@ _HOMES = {
     "_catalogue": ("get", "names"),
     "_odebench": ("odebench", "odebench_trajectories"),
     "_dysts": ("dysts", "dysts_aliases", "dysts_names"),
+    "_reaction_diffusion": ("Spiral", "reaction_diffusion"),
     "_system": ("System", "Start", "Rescaling", "Recipe"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
