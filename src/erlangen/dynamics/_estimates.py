@@ -102,13 +102,14 @@ def _endless(pieces: Pieces, fit: Fit, order: int, smoothness: int) -> float:
 def _posterior(
     pieces: Pieces, fit: Fit, v: NDArray | None, squares: NDArray, middle: NDArray, size: float, criterion: Criterion
 ) -> Estimate:
-    m, knots, band = fit.knots.smoothness, fit.knots, fit.factor.inverse_band()
+    m, knots = fit.knots.smoothness, fit.knots
+    spread = np.ones(len(pieces.y)) if v is None else v
+    # Noise of variance v narrows or widens the average: w^(2m) is in proportion to it.
+    band = fit.factor.inverse_band(fit.width / knots.spacing * np.max(spread) ** (1 / (2 * m)))
     bases = [knots.basis(order) for order in (0, 1)]
     states, slopes = (knots.values(basis, fit.coefficients)[:, 0] for basis in bases)
     # Rounding may leave a variance below zero where the data are followed exactly.
     errors = [fit.noise * np.sqrt(np.maximum(knots.covariance(b, b, band), 0.0)) for b in bases]
-    # Noise of variance v narrows or widens the average: w^(2m) is in proportion to it.
-    spread = np.ones(len(states)) if v is None else v
     endless = np.sqrt(_endless(pieces, fit, 1, m) * spread ** (1 - 3 / (2 * m)))
     inside = np.maximum(endless, _typical(errors[1], pieces.times))
     b = 0.0 if v is None else share(v, squares)

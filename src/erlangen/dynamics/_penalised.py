@@ -25,6 +25,9 @@ Criterion = Literal["likelihood", "validation"]
 PER_WIDTH = 2.0
 """Knots for each width of the smoothing."""
 
+QUIET = 0.1
+"""Share of the samples that may have less noise than the knots are made for."""
+
 STEP = 4.0
 """Ratio of neighbouring widths of the first, coarse search."""
 
@@ -143,7 +146,7 @@ class Level:
             common = factor.log_determinant - (k.size - free) * np.log(weight)
             scores = (n - free) * np.log(np.maximum(variance, np.finfo(np.float64).tiny)) + common
         else:
-            used = inner(factor.inverse_band(), self.gram)
+            used = inner(factor.inverse_band(width / self.spacing), self.gram)
             variance = error / (n - used)
             scores = n * np.log(np.maximum(n * error / (n - used) ** 2, np.finfo(np.float64).tiny))
         return [
@@ -184,14 +187,24 @@ def fitted(
         if start is None:
             start = _coarse(one, smoothness, criterion, known)[0]
         best = start if width is not None else _fine(one, start, smoothness, criterion, known)
-        whole = Level(Pieces(pieces.times, pieces.y[:, c : c + 1]), _spacing(pieces, best), smoothness, criterion, mine)
+        whole = Level(
+            Pieces(pieces.times, pieces.y[:, c : c + 1]),
+            _spacing(pieces, best, smoothness, mine),
+            smoothness,
+            criterion,
+            mine,
+        )
         out.append(whole.fits(best)[0])
     return out
 
 
-def _spacing(pieces: Pieces, width: float) -> float:
-    """Knots for a width: not closer than two a sample, where even what is between samples is well described."""
-    return min(max(width / PER_WIDTH, pieces.step / 2), pieces.longest)
+def _spacing(pieces: Pieces, width: float, smoothness: int, weights: NDArray | None) -> float:
+    """Knots for a width: not closer than two a sample, where even what is between samples is well described.
+
+    Where the noise is small, less is averaged, ``w^(2m) ~ v``; knots are for the tenth of the samples with the least.
+    """
+    least = 1.0 if weights is None else float(np.quantile(1.0 / weights, QUIET)) ** (1 / (2 * smoothness))
+    return min(max(min(least, 1.0) * width / PER_WIDTH, pieces.step / 2), pieces.longest)
 
 
 def _coarse(pieces: Pieces, smoothness: int, criterion: Criterion, weights: NDArray | None) -> list[float]:
@@ -224,7 +237,7 @@ def _fine(pieces: Pieces, start: float, smoothness: int, criterion: Criterion, w
     """The best width near one that is best to within a factor of four."""
     width = start
     for _ in range(3):
-        level = Level(pieces, _spacing(pieces, width), smoothness, criterion, weights)
+        level = Level(pieces, _spacing(pieces, width, smoothness, weights), smoothness, criterion, weights)
         low, high = np.log(max(width / STEP, pieces.step / STEP**2)), np.log(width * STEP)
         found = minimize_scalar(
             lambda u, level=level: _score(level, float(np.exp(u))),

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve_banded, cholesky_banded
 
 CHUNK = 96
-"""Columns of the inverse that one lane of the recursion finds; all lanes go in step."""
+"""Columns of the inverse that one lane of the recursion finds at least; all lanes go in step."""
 
-WARM = 48
-"""Columns from which a lane starts before its own: what it does not know of those behind fades like exp(-columns/2)."""
+FADED = 12.0
+"""Lanes start where what they do not know of the columns behind has faded by exp(-12), below 1e-5."""
+
+FADE = 4.0
+"""Columns over which an inverse fades by e even where little is smoothed: that of splines on knots without samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +149,8 @@ class Factor:
         """Solve for columns ``(size, c)``."""
         return cho_solve_banded((self.lower, True), b, check_finite=False)
 
-    def inverse_band(self) -> NDArray:
-        """The band of the inverse.
+    def inverse_band(self, fade: float) -> NDArray:
+        """The band of the inverse, whose squared entries fade by e over so many columns from the diagonal.
 
         From the last column to the first, each entry is a sum over the entries behind it. Entries far behind do not
         matter, so chunks of columns are found side by side, each from columns that are far enough behind its own.
@@ -159,23 +162,25 @@ class Factor:
         functions", Numerische Mathematik 47, 1985.
         """
         width, size = self.lower.shape[0] - 1, self.lower.shape[1]
-        lanes = -(-size // CHUNK)
-        padded = np.zeros((width + 1, lanes * CHUNK + WARM))
+        warm = int(np.ceil(FADED * max(fade, FADE)))
+        chunk = max(CHUNK, 2 * warm)
+        lanes = -(-size // chunk)
+        padded = np.zeros((width + 1, lanes * chunk + warm))
         padded[0] = 1.0
         padded[:, :size] = self.lower
         for r in range(1, width + 1):  # LAPACK leaves what is outside the matrix as it was
             padded[r, size - r :] = 0.0
         ratio, last = padded[1:] / padded[0], 1.0 / padded[0] ** 2
-        out = np.zeros((width + 1, lanes, CHUNK))
+        out = np.zeros((width + 1, lanes, chunk))
         window = np.zeros((width, width, lanes))
-        for step in range(CHUNK + WARM - 1, -1, -1):
-            at = slice(step, step + (lanes - 1) * CHUNK + 1, CHUNK)
+        for step in range(chunk + warm - 1, -1, -1):
+            at = slice(step, step + (lanes - 1) * chunk + 1, chunk)
             g = ratio[:, at]
             off = -np.einsum("rkl,kl->rl", window, g)
             own = last[at] - np.einsum("kl,kl->l", g, off)
             window[1:, 1:] = window[:-1, :-1].copy()
             window[0, 0], window[0, 1:], window[1:, 0] = own, off[:-1], off[:-1]
-            if step < CHUNK:
+            if step < chunk:
                 out[0, :, step], out[1:, :, step] = own, off
         return out.reshape(width + 1, -1)[:, :size]
 
