@@ -28,8 +28,8 @@ class _Known:
 
 
 _KNOWN = {
-    24: _Known((("x0", "x1"), ("x1", "-c0*x0")), "so(2) + R", conserved=("x1**2 + c0*x0**2",)),
-    25: _Known((("x0", "x1"), ("x1", "-c0*x0 - c1*x1")), "so(2) + R"),
+    24: _Known((("x0", "x1"), ("x1", "-c0*x0")), "so(2)+R", conserved=("x1**2 + c0*x0**2",)),
+    25: _Known((("x0", "x1"), ("x1", "-c0*x0 - c1*x1")), "so(2)+R"),
     27: _Known(conserved=("c3*x0 - c2*log(x0) + c1*x1 - c0*log(x1)",)),
     28: _Known(conserved=("x1**2/2 - c0*cos(x0)",)),
     29: _Known(
