@@ -155,6 +155,11 @@ class Equations:
         return self.coefficients[:, used], Terms(tuple(self._terms.formulas[j] for j in used))
 
     @property
+    def powers(self) -> tuple[tuple[int, ...] | None, ...]:
+        """Exponents of the variables in each term; None where it is no monomial."""
+        return self._terms.powers
+
+    @property
     def n_terms(self) -> int:
         """Number of coefficients that are not zero."""
         return int(np.count_nonzero(self.coefficients))
