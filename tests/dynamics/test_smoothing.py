@@ -170,7 +170,7 @@ CASES = {
 def test_errors_and_noise_are_as_large_as_they_say(case):
     f, box, count, t, noise, relative = CASES[case]
     rng = np.random.default_rng(RNG)
-    states, slopes = solved(f, rng.uniform(*box, (count, 2)), t)
+    states, slopes = solved(f, rng.uniform(box[0], box[1], (count, 2)), t)
     size = np.concatenate(states).std(axis=0)
     noisy = [x + noise * rng.normal(size=x.shape) * (x if relative else size) for x in states]
     found = smooth(Trajectories.from_arrays(noisy, t))
@@ -260,6 +260,20 @@ def test_noise_that_grows_is_told_from_noise_that_does_not():
     both = variances(np.hypot(0.1, 0.1 * x) * rng.normal(size=2000), x**2, mixed=True)
     assert both is not None
     np.testing.assert_allclose(both, (1 + x**2) / np.mean(1 + x**2), rtol=0.2)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_grows_exponentially_is_smoothed_as_its_logarithm(sign):
+    t, rng = np.linspace(0, 10, 150), np.random.default_rng(RNG)
+    truth = [sign * a * np.exp(t)[:, None] for a in (0.3, 0.8)]
+    flow = Trajectories.from_arrays([x * (1 + 0.05 * rng.normal(size=x.shape)) for x in truth], t)
+    found = smooth(flow)
+    assert found.methods == ("Gaussian process of the logarithm",) and abs(found.relative[0] - 0.05) < 0.006
+    for run, x in zip(found.runs, truth, strict=True):
+        assert np.abs(run.derivatives / x - 1)[run.keep].max() < 0.05
+        assert np.abs(run.states / x - 1)[run.keep].max() < 0.03
+        assert np.mean((((run.derivatives - x) / run.derivative_errors)[run.keep]) ** 2) < 4
+    assert smooth(flow, noise="additive").methods == ("Gaussian process",)
 
 
 def test_time_grows_linearly():

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.dynamics._noise import share, variances
-from erlangen.dynamics._penalised import Criterion, Fit, Pieces, fitted
 from erlangen.dynamics._spectral import check_even, spectral
 from erlangen.fields._differences import differentiate
 
@@ -18,12 +16,6 @@ FEWEST = 8
 
 STENCILS = (5, 7, 9, 11, 13)
 """Samples in a stencil where nothing is smoothed; an odd number has a middle."""
-
-HARDLY = 0.5
-"""Width of the smoothing, in samples, below which a spline passes through the data, and stencils are more accurate."""
-
-ROUNDS = 2
-"""Times that the spread of the noise is read off residuals, which hardly depend on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,93 +45,14 @@ class Estimate:
     method: str
 
 
-def by_splines(
-    times: Sequence[NDArray], y: NDArray, smoothness: int, criterion: Criterion, noise: str
-) -> list[Estimate]:
-    """Posterior means and standard errors of all columns."""
-    still = np.ptp(y, axis=0) <= 2 * np.finfo(np.float64).eps * np.abs(y).max(axis=0)
-    middle = np.concatenate([np.broadcast_to(part.mean(axis=0), part.shape) for part in _split(y, times)])
-    size = np.where(still, 1.0, np.sqrt(np.mean((y - middle) ** 2, axis=0)))
-    size = np.where(size > 0, size, 1.0)
-    moving = np.flatnonzero(~still & (np.sqrt(np.mean((y - middle) ** 2, axis=0)) > 0))
-    out = [_constant(y[:, c]) for c in range(y.shape[1])]
-    if moving.size:
-        pieces = Pieces(times, ((y - middle) / size)[:, moving])
-        fits = fitted(pieces, smoothness, criterion)
-        for at, c in enumerate(moving):
-            one = Pieces(times, pieces.y[:, at : at + 1])
-            fit, v, squares = _spread(one, fits[at], middle[:, c] / size[c], smoothness, criterion, noise)
-            out[c] = _posterior(one, fit, v, squares, middle[:, c], size[c], criterion)
-    return out
-
-
-def _spread(
-    pieces: Pieces, fit: Fit, middle: NDArray, smoothness: int, criterion: Criterion, noise: str
-) -> tuple[Fit, NDArray | None, NDArray]:
-    """The fit after its noise was let grow with the value, where that is asked for or found; variances; squares."""
-    squares = np.zeros(0)
-    v = None
-    for _ in range(0 if noise == "additive" else ROUNDS):
-        if fit.width < HARDLY * pieces.step:  # no noise, so nothing of it grows
-            break
-        smooth = fit.knots.values(fit.knots.basis(), fit.coefficients)[:, 0]
-        unsure = _endless(pieces, fit, 0, smoothness) * (1.0 if v is None else v)
-        squares = (smooth + middle) ** 2 + unsure
-        found = variances(pieces.y[:, 0] - smooth, squares, noise == "auto")
-        if found is None:
-            break
-        v = found
-        fit = fitted(pieces, smoothness, criterion, 1.0 / v[:, None])[0]
-    return fit, v, squares
-
-
-def _endless(pieces: Pieces, fit: Fit, order: int, smoothness: int) -> float:
-    """Posterior variance in an endless run: ``s^2 dt / w^(2 order + 1)`` times an integral over frequencies."""
-    shape = 1.0 / (2 * smoothness * np.sin(np.pi * (2 * order + 1) / (2 * smoothness)))
-    return float(fit.noise**2 * pieces.step / fit.width ** (2 * order + 1) * shape)
-
-
-def _posterior(
-    pieces: Pieces, fit: Fit, v: NDArray | None, squares: NDArray, middle: NDArray, size: float, criterion: Criterion
-) -> Estimate:
-    m, knots = fit.knots.smoothness, fit.knots
-    spread = np.ones(len(pieces.y)) if v is None else v
-    # Noise of variance v narrows or widens the average: w^(2m) is in proportion to it.
-    band = fit.factor.inverse_band(fit.width / knots.spacing * np.max(spread) ** (1 / (2 * m)))
-    bases = [knots.basis(order) for order in (0, 1)]
-    states, slopes = (knots.values(basis, fit.coefficients)[:, 0] for basis in bases)
-    # Rounding may leave a variance below zero where the data are followed exactly.
-    errors = [fit.noise * np.sqrt(np.maximum(knots.covariance(b, b, band), 0.0)) for b in bases]
-    endless = np.sqrt(_endless(pieces, fit, 1, m) * spread ** (1 - 3 / (2 * m)))
-    inside = np.maximum(endless, _typical(errors[1], pieces.times))
-    b = 0.0 if v is None else share(v, squares)
-    rms = float(np.sqrt(np.mean(spread)))
-    words = "Gaussian process" if criterion == "likelihood" else "smoothing spline"
-    return Estimate(
-        states * size + middle,
-        slopes * size,
-        errors[0] * size,
-        errors[1] * size,
-        inside * size,
-        fit.noise * rms * size,
-        fit.noise * b,
-        fit.width,
-        words,
-    )
-
-
-def _typical(errors: NDArray, times: Sequence[NDArray]) -> NDArray:
+def typical(errors: NDArray, times: Sequence[NDArray]) -> NDArray:
     """The median over each piece, at each sample."""
-    return np.concatenate([np.full(len(part), np.median(part)) for part in _split(errors, times)])
+    return np.concatenate([np.full(len(part), np.median(part)) for part in split(errors, times)])
 
 
-def _split(x: NDArray, times: Sequence[NDArray]) -> list[NDArray]:
+def split(x: NDArray, times: Sequence[NDArray]) -> list[NDArray]:
+    """Rows of each piece."""
     return np.split(x, np.cumsum([len(t) for t in times])[:-1])
-
-
-def _constant(x: NDArray) -> Estimate:
-    zero = np.zeros(len(x))
-    return Estimate(x, zero, zero, zero, zero, 0.0, 0.0, 0.0, "constant in each run")
 
 
 def by_differences(times: Sequence[NDArray], x: NDArray) -> Estimate:
@@ -149,7 +62,7 @@ def by_differences(times: Sequence[NDArray], x: NDArray) -> Estimate:
     where that is more; elsewhere it is larger as the product of distances to the other samples is, which is how the
     error of interpolation depends on the place.
     """
-    found = [_stencils(t, part) for t, part in zip(times, _split(x, times), strict=True)]
+    found = [_stencils(t, part) for t, part in zip(times, split(x, times), strict=True)]
     slopes, errors, inside = (np.concatenate([part[i] for part in found]) for i in range(3))
     widths = sorted({part[3] for part in found})
     shown = f"{widths[0]}" if len(widths) == 1 else f"{widths[0]} to {widths[-1]}"
@@ -202,7 +115,7 @@ def _reach(t: NDArray, width: int) -> NDArray:
 def by_frequencies(times: Sequence[NDArray], x: NDArray, titles: Sequence[str]) -> Estimate:
     """Cosine series cut where the noise begins, piece by piece."""
     found = []
-    for t, part, title in zip(times, _split(x, times), titles, strict=True):
+    for t, part, title in zip(times, split(x, times), titles, strict=True):
         check_even(t, title)
         found.append(_cosines(t, part))
     noise = float(np.sqrt(np.average([one.noise**2 for one in found], weights=[len(t) for t in times])))

@@ -198,6 +198,16 @@ def fitted(
     return out
 
 
+def scores_on_same_knots(rivals: Sequence[tuple[Pieces, float, NDArray | None]], smoothness: int) -> list[float]:
+    """Minus twice the logarithms of marginal likelihoods, at given widths and weights, up to a common constant."""
+    spacing = min(_spacing(pieces, width, smoothness, weights) for pieces, width, weights in rivals)
+    out = []
+    for pieces, width, weights in rivals:
+        level = Level(pieces, spacing, smoothness, "likelihood", weights)
+        out.append(_score(level, min(width, spacing * widest(smoothness))))
+    return out
+
+
 def _spacing(pieces: Pieces, width: float, smoothness: int, weights: NDArray | None) -> float:
     """Knots for a width: not closer than two a sample, where even what is between samples is well described.
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
-from erlangen.dynamics._estimates import FEWEST, HARDLY, Estimate, by_differences, by_frequencies, by_splines
+from erlangen.dynamics._estimates import FEWEST, Estimate, by_differences, by_frequencies
+from erlangen.dynamics._posterior import HARDLY, by_splines
 from erlangen.fields._differences import segments
 from erlangen.fields.trajectories import Run, Trajectories
 
