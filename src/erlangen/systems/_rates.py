@@ -42,7 +42,10 @@ def substituted(node: Node, numbers: Mapping[str, float]) -> Node:
 
 
 def _rebuilt(operation: str, parts: tuple[Node, ...]) -> Node:
-    makers = {"+": tree.plus, "neg": tree.negative, "*": tree.times, "/": tree.over, "**": tree.power}
+    if operation == "+":  # the order of the text is kept
+        rest = tuple(part for part in parts if part != Number(0.0))
+        return Apply("+", rest) if len(rest) > 1 else (*rest, Number(0.0))[0]
+    makers = {"neg": tree.negative, "*": tree.times, "/": tree.over, "**": tree.power}
     return makers[operation](*parts) if operation in makers else Apply(operation, parts)
 
 
