@@ -35,7 +35,9 @@ class SystemField:
     samples : Samples
         Points ``(n, d + k)``.
     equations : Equations or None
-        The equations behind it, where there are any: their coefficients have errors.
+        The equations behind it, where there are any: their coefficients may have errors.
+    fitted : bool
+        Whether it was fitted to data, so that it is known up to an error; else it is taken at its word.
     """
 
     field: AbstractField
@@ -43,6 +45,7 @@ class SystemField:
     controls: tuple[str, ...]
     samples: Samples
     equations: Equations | None = None
+    fitted: bool = False
 
     @property
     def polynomial(self) -> PolynomialField | None:
@@ -91,7 +94,12 @@ def read_system(
                 fix=f"names={list(coordinate_names(d))}",
             )
         )
-    return SystemField(field, chosen, inputs, given or _where(field, system), equations)
+    return SystemField(field, chosen, inputs, given or _where(field, system), equations, _fitted(system, equations))
+
+
+def _fitted(system: Any, equations: Equations | None) -> bool:
+    with_errors = equations is not None and equations.errors is not None
+    return with_errors or isinstance(system, Trajectories) or hasattr(system, "field_") or hasattr(system, "equations_")
 
 
 def _equations(system: Any, controls: tuple[str, ...]) -> Equations | None:

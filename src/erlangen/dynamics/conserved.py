@@ -1,15 +1,19 @@
-"""Find what trajectories conserve."""
+"""Find what trajectories, or equations of motion, conserve."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen.derivative import Samples
+from erlangen.dynamics._assembled import algebra_of, generators_of, laws_of
 from erlangen.dynamics._change import AbstractChange, AlongFlow, Forms, Increments, Spectrum, accumulate, solve
+from erlangen.dynamics._conserved_field import conserved_by_field
 from erlangen.dynamics._evidence import (
     Ground,
     drifting,
@@ -20,12 +24,11 @@ from erlangen.dynamics._evidence import (
     words_on_coverage,
 )
 from erlangen.dynamics._input import enough_samples, phase_space, unit_blocks
-from erlangen.dynamics._law import Law, secular, variance_ratio
-from erlangen.dynamics._readable import Formulation
+from erlangen.dynamics._law import Law, secular
 from erlangen.dynamics._steady import Fixed, compare, formulas_beside, steadied
+from erlangen.dynamics._system_input import read_system
 from erlangen.dynamics.laws import ConservedQuantities
-from erlangen.dynamics.noether import HamiltonianField, noether
-from erlangen.dynamics.poisson import PhaseSpace, PoissonAlgebra, poisson_algebra
+from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.fields.libraries import AbstractLibrary, Polynomial
 from erlangen.fields.trajectories import Trajectories
 from erlangen.linalg.rank import AbstractRankRule, Threshold, dimension_path
@@ -39,16 +42,17 @@ _ACCURATE = 0.01
 
 
 def conserved(
-    trajectories: Trajectories,
+    trajectories: Trajectories | Any,
     library: AbstractLibrary | None = None,
     *,
-    rule: AbstractRankRule = Threshold(),
+    samples: Samples | ArrayLike | None = None,
+    rule: AbstractRankRule | None = None,
     positions: Sequence[str] | None = None,
     momenta: Sequence[str] | None = None,
     units: Sequence[Sequence[str]] | None = None,
     change: AbstractChange | None = None,
 ) -> ConservedQuantities:
-    """Find functions that are constant along trajectories.
+    """Find functions that are constant along trajectories, or along the flow of given equations.
 
     For ``h = c . phi`` with phi the functions of the library, the change of h along the flow is compared with the
     change along velocities of other samples of the same run: a relative defect of 1 is what an unrelated function
@@ -56,15 +60,22 @@ def conserved(
     total momentum, change by neither; they are laws where runs differ in them. Set apart are functions that drift
     over whole runs, have the same value in every run, or are polynomials in others.
 
+    Equations need no runs to compare: a function whose derivative along F vanishes at scattered points is conserved.
+    Where F and the library are polynomials with rational coefficients, rational arithmetic counts the laws beside.
+
     Parameters
     ----------
-    trajectories : Trajectories
-        Runs of one system; all weigh the same.
+    trajectories : Trajectories, or what `symmetries` accepts
+        Runs of one system, which all weigh the same; or an `Equations`, a fitted model, a mapping such as
+        ``{"x": "y", "y": "-x"}``, a field or a function.
     library : AbstractLibrary, optional
         Functions to combine, such as ``Polynomial(degree=2) + Expressions("1/sqrt(x**2+y**2+z**2)")``; by default all
         polynomials of degree 2.
-    rule : AbstractRankRule
-        How many defects count as zero; by default those up to 0.05.
+    samples : Samples or array (n, d), optional
+        Where equations are looked at; polynomial ones need none.
+    rule : AbstractRankRule, optional
+        How many defects count as zero; by default those up to 0.05, and of equations that are given rather than
+        fitted only rounding.
     positions, momenta : sequence of str, optional
         Conjugate coordinates. With them the Poisson algebra is named and each law gets its symmetry generator.
     units : sequence of sequences of str, optional
@@ -97,7 +108,13 @@ def conserved(
     >>> flow = Trajectories.from_arrays(runs, t, names=["q", "p"])
     >>> conserved(flow, Polynomial(degree=2)).laws[0].text
     'q^2 + p^2'
+    >>> conserved({"q": "p", "p": "-q**3"}, Polynomial(degree=4)).laws[0].text
+    'p^2 + 0.5 q^4'
     """
+    if not isinstance(trajectories, Trajectories):
+        read = read_system(trajectories, samples)
+        return conserved_by_field(read, _library(library), rule, positions, momenta, units)
+    rule = rule or Threshold()
     space = phase_space(trajectories.names, positions, momenta)
     features = _library(library).bind(trajectories.names)
     blocks = unit_blocks(trajectories.names, units, space)
@@ -114,10 +131,10 @@ def conserved(
     floor = max(spectrum.floor, _NEGLIGIBLE * limit)
     kinds, fixed = compare(ground, spectrum, floor)
     formulas = formulas_beside(ground, forms, constants, kinds, floor)
-    laws = _laws(ground, forms, formulas)
+    laws = laws_of(ground, forms, formulas)
     slow = [
         replace(law, verdict=_slow(whole.defect(law.function), limit))
-        for law in _laws(ground, forms, formulas_beside(ground, forms, drifts, kinds, floor, formulas))
+        for law in laws_of(ground, forms, formulas_beside(ground, forms, drifts, kinds, floor, formulas))
     ]
     tolerance = min(max(10 * max((law.defect for law in (*laws, *fixed.laws)), default=0.0), 1e-6), limit)
     return _weigh(ground, forms, spectrum, laws, fixed, slow, tolerance, space, f"{change.words}: {decision.reason}")
@@ -152,7 +169,7 @@ def _weigh(
     laws = [_judged(law, law in moving, enough, ground) for law in laws]
     relations = [replace(law, verdict=_unconfirmed(law)) for law in relations]
     decided = decided and not open_words
-    algebra = _algebra(ground, laws, space, spectrum, tolerance) if space and laws and decided else None
+    algebra = algebra_of(ground, laws, space, spectrum, tolerance) if space and laws and decided else None
     return ConservedQuantities(
         names=ground.flow.names,
         n_runs=runs,
@@ -171,7 +188,7 @@ def _weigh(
         undecided=(*undecided, *open_words),
         notes=tuple(words_on_coverage(ground, [law.text for law in fixed.silent])),
         poisson=algebra,
-        generators=_generators(ground, laws, space),
+        generators=generators_of(ground, laws, space),
     )
 
 
@@ -249,18 +266,6 @@ def _unconfirmed(law: Law) -> str:
     return "hardly differs between runs: not confirmed, not counted"
 
 
-def _laws(ground: Ground, forms: Forms, formulations: list[Formulation]) -> list[Law]:
-    values = [ground.features.basis.evaluate(run.states) for run in ground.flow.runs]
-    out = []
-    for one in formulations:
-        # Rounded numbers are kept only where the data like them as well as the estimates.
-        if forms.defect(one.rounded) > 2 * max(one.defect, forms.noise, np.finfo(np.float64).eps):
-            one = replace(one, numbers=(None,) * len(one.numbers))
-        ratio = variance_ratio([v @ one.rounded for v in values])
-        out.append(Law(ground.features, one, forms.defect(one.rounded), ratio, ""))
-    return out
-
-
 def _still(ground: Ground, forms: Forms, vectors: NDArray, change: AbstractChange) -> tuple[NDArray, NDArray, Forms]:
     """Constants, drifts, and the forms of increments over whole runs that tell them apart."""
     if isinstance(change, Increments):
@@ -273,31 +278,6 @@ def _slow(defect: float, limit: float) -> str:
     if defect <= limit:
         return f"changes by {defect:.2g} over whole runs, and more beside the laws above: not counted"
     return f"slow, but drifts by {defect:.2g} over whole runs: not counted"
-
-
-def _algebra(
-    ground: Ground, laws: list[Law], space: PhaseSpace, spectrum: Spectrum, tolerance: float
-) -> PoissonAlgebra:
-    x = ground.mixed_points()
-    values = np.stack([law.values(x) for law in laws], axis=1)
-    gradients = np.stack([law.gradient(x) for law in laws], axis=1)
-    exact = all(x is not None for law in laws for x in law.formulation.numbers)
-    labels = [f"h{i + 1}" for i in range(len(laws))]
-    noise = 0.0 if exact else tolerance / 10
-    return poisson_algebra(values, gradients, space.matrix, labels=labels, noise=noise)
-
-
-def _generators(ground: Ground, laws: list[Law], space: PhaseSpace | None) -> tuple[HamiltonianField, ...]:
-    if space is None:
-        return ()
-    fields = [noether(law, space.positions, space.momenta) for law in laws]
-    x, v = ground.flow.points, ground.flow.velocities()[0] / ground.scales
-    return tuple(
-        replace(field, text="the flow itself: translation in time", latex=r"\partial_{t}")
-        if np.linalg.norm(field.value(x) / ground.scales - v) <= ground.limit * np.linalg.norm(v)
-        else field
-        for field in fields
-    )
 
 
 def _default_change(flow: Trajectories, blocks: tuple[tuple[int, ...], ...], limit: float) -> AbstractChange:
