@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._render import _latex_name, _signed_sum, field_latex, field_text, number, number_latex
+from erlangen.derivative import Samples
 from erlangen.dynamics._law import Law
+from erlangen.dynamics.lagrangian import NoetherCharge, hamiltonian_charges, lagrangian_charges
 from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.fields.bases import Monomials
+from erlangen.fields.libraries import AbstractLibrary
 from erlangen.fields.polynomial import PolynomialField
 from erlangen.linalg.polynomials import collect, derivative_table
 from erlangen.linalg.qr import rounding
@@ -47,25 +51,114 @@ class HamiltonianField:
         return self.law.gradient(x) @ self.phase_space.matrix.T
 
 
-def noether(law: Law, positions: Sequence[str], momenta: Sequence[str]) -> HamiltonianField:
-    """Return the symmetry generator of a conserved quantity.
+@overload
+def noether(law: Law, positions: Sequence[str], momenta: Sequence[str]) -> HamiltonianField: ...
+@overload
+def noether(
+    *,
+    lagrangian: str,
+    symmetry: Any,
+    positions: Sequence[str],
+    velocities: Sequence[str],
+    time: str = ...,
+    library: AbstractLibrary | None = ...,
+    samples: Samples | ArrayLike | None = ...,
+) -> tuple[NoetherCharge, ...]: ...
+@overload
+def noether(
+    *,
+    hamiltonian: str,
+    symmetry: Any,
+    positions: Sequence[str],
+    momenta: Sequence[str],
+    library: AbstractLibrary | None = ...,
+    samples: Samples | ArrayLike | None = ...,
+) -> tuple[NoetherCharge, ...]: ...
+def noether(
+    law: Law | None = None,
+    positions: Sequence[str] = (),
+    momenta: Sequence[str] = (),
+    *,
+    lagrangian: str | None = None,
+    hamiltonian: str | None = None,
+    symmetry: Any = None,
+    velocities: Sequence[str] = (),
+    time: str = "t",
+    library: AbstractLibrary | None = None,
+    samples: Samples | ArrayLike | None = None,
+) -> HamiltonianField | tuple[NoetherCharge, ...]:
+    """Go from a conserved quantity to its symmetry, or from a symmetry to what it conserves.
+
+    Of a law, the generator is its Hamiltonian field. Of a Lagrangian L(t, q, v) and generators in time and positions,
+    each gives ``p (eta - v tau) + L tau - B`` where L changes by a total derivative D B, with the gauge term B sought
+    in a library. Of a Hamiltonian and generators on phase space, each gives the function that generates it, where
+    there is one and H commutes with it. Where nothing is conserved, the answer says what was left.
 
     Parameters
     ----------
-    law : Law
-        A conserved quantity.
+    law : Law, optional
+        A conserved quantity; with ``positions`` and ``momenta``.
     positions, momenta : sequence of str
         Conjugate coordinates, in the same order.
+    lagrangian : str, optional
+        Formula in time, positions and velocities; with ``symmetry``, ``positions`` and ``velocities``.
+    hamiltonian : str, optional
+        Formula in positions and momenta; with ``symmetry``, ``positions`` and ``momenta``.
+    symmetry : Symmetry, PolynomialAction, or sequence of str
+        Generators: on time and positions, as ``symmetries(..., order=2)`` finds them, for a Lagrangian; on positions
+        and momenta for a Hamiltonian; or formulas of the components of one.
+    velocities : sequence of str
+        Names of the velocities, in the order of the positions.
+    time : str
+        Name of the time.
+    library : AbstractLibrary, optional
+        Where the gauge term, or the generating function, is sought; polynomials of degree 2 by default.
+    samples : Samples or array (n, d), optional
+        Points at which identities are compared.
 
     Returns
     -------
-    HamiltonianField
+    HamiltonianField, or tuple of NoetherCharge
+        The symmetry of a law; or one answer for each generator.
 
     Raises
     ------
     InputError
-        Where positions and momenta are no pairs of columns.
+        Where names are no pairs of columns, or the pieces do not fit together.
+
+    References
+    ----------
+    E. Noether, "Invariante Variationsprobleme", Nachr. Ges. Wiss. Goettingen, 1918, 235-257; E. Bessel-Hagen, Math.
+    Ann. 84, 1921, 258-276, for the gauge term.
+
+    Examples
+    --------
+    >>> free = {"lagrangian": "v**2/2", "positions": ["x"], "velocities": ["v"]}
+    >>> for components in (["1", "0"], ["0", "1"], ["0", "t"]):
+    ...     print(noether(symmetry=components, **free)[0].text)
+    -v^2/2
+    v
+    t v - x
     """
+    if (law is not None) + (lagrangian is not None) + (hamiltonian is not None) != 1:
+        raise InputError(
+            explain(
+                "Noether's theorem starts from one thing.",
+                given=f"law={law!r}, lagrangian={lagrangian!r}, hamiltonian={hamiltonian!r}",
+                expected="a law, a Lagrangian or a Hamiltonian",
+                fix='noether(lagrangian="v**2/2", symmetry=["0", "1"], positions=["x"], velocities=["v"])',
+            )
+        )
+    if lagrangian is not None:
+        return lagrangian_charges(lagrangian, symmetry, tuple(positions), tuple(velocities), time, library, samples)
+    if hamiltonian is not None:
+        space = PhaseSpace((*positions, *momenta), tuple(positions), tuple(momenta))
+        return hamiltonian_charges(hamiltonian, symmetry, space, library, samples)
+    return _field_of(law, positions, momenta) if law is not None else ()
+
+
+def _field_of(law: Law, positions: Sequence[str], momenta: Sequence[str]) -> HamiltonianField:
+    """The Hamiltonian field of a law."""
     space = PhaseSpace(law.features.names, tuple(positions), tuple(momenta))
     polynomial = _polynomial_part(law)
     if polynomial is not None:
