@@ -182,7 +182,7 @@ def _read(name: str) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, float]
         values = {**arrays, **(scalars if numbers else {k: sympy.Symbol(k, real=True) for k in scalars})}
         try:
             names, sides = _called(functions, values, t, row["embedding_dimension"])
-        except (TypeError, ValueError, AttributeError, NotImplementedError) as error:
+        except (TypeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
             reason = str(error)
             continue
         if any(t in side.free_symbols for side in sides):
