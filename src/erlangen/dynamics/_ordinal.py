@@ -44,8 +44,10 @@ class Ordinal:
         Permutation entropy H between 0 and 1, and Jensen-Shannon complexity C.
     noise_entropies : ndarray (d, k)
         Mean entropy of the same magnitudes with random signs.
-    tails : ndarray (d, k)
-        How often noise would have an entropy as low, at one delay.
+    scores : ndarray (d, k)
+        By how many standard deviations of theirs the entropy is lower.
+    p_values : ndarray (d,)
+        How often noise would have an entropy as low at any of the delays.
     """
 
     names: tuple[str, ...]
@@ -55,7 +57,8 @@ class Ordinal:
     entropies: NDArray
     complexities: NDArray
     noise_entropies: NDArray
-    tails: NDArray
+    scores: NDArray
+    p_values: NDArray
 
     @property
     def entropy(self) -> NDArray:
@@ -66,11 +69,6 @@ class Ordinal:
     def complexity(self) -> NDArray:
         """Complexities ``(d,)`` at the delay that was asked for."""
         return self.complexities[:, 0]
-
-    @property
-    def p_values(self) -> NDArray:
-        """Upper bounds ``(d,)`` of how often noise would have an entropy as low at any of the delays."""
-        return np.minimum(self.tails.min(axis=1) * len(self.delays), 1.0)
 
     @property
     def only_noise(self) -> bool:
@@ -119,7 +117,7 @@ class Ordinal:
     def _rows(self) -> list[tuple[str, ...]]:
         """One row a column, at the delay that differs most from noise."""
         out = []
-        for j, (name, k) in enumerate(zip(self.names, self.tails.argmin(axis=1), strict=True)):
+        for j, (name, k) in enumerate(zip(self.names, self.scores.argmax(axis=1), strict=True)):
             shape = (self.entropies[j, k], self.noise_entropies[j, k], self.complexities[j, k])
             out.append((name, str(self.delays[k]), *(f"{v:.4f}" for v in shape), f"{self.p_values[j]:.2g}"))
         return out
@@ -175,8 +173,8 @@ def ordinal(
     References
     ----------
     C. Bandt and B. Pompe, Phys. Rev. Lett. 88, 174102 (2002), for the entropy. O. A. Rosso et al., Phys. Rev. Lett. 99,
-    154102 (2007), for the complexity. The law of the entropy under random signs is a gamma law with their mean and
-    variance (F. E. Satterthwaite, Biometrics 2, 1946): for many patterns it is a sum of squares.
+    154102 (2007), for the complexity. The largest score of the delays under random signs follows a Gumbel law with
+    the mean and variance of those drawn (E. J. Gumbel, Statistics of Extremes, 1958): their tail is exponential.
 
     Examples
     --------
@@ -200,9 +198,9 @@ def ordinal(
         )
     delays = _delays(runs, order, delay)
     generator = np.random.default_rng(rng)
-    parts = [[_column([run[:, j] for run in runs], order, delays, generator)] for j in range(len(columns))]
-    entropies, complexities, noise, tails = np.concatenate(parts).transpose(1, 0, 2)
-    return Ordinal(columns, order, delays, counted, entropies, complexities, noise, tails)
+    found = [_column([run[:, j] for run in runs], order, delays, generator) for j in range(len(columns))]
+    shapes, p_values = np.stack([table for table, _ in found], axis=1), np.array([p for _, p in found])
+    return Ordinal(columns, order, delays, counted, *shapes, p_values)
 
 
 def _delays(runs: list[NDArray], order: int, delay: int) -> tuple[int, ...]:
@@ -298,20 +296,24 @@ def _shape(p: NDArray) -> tuple[float, float]:
     return h, float(divergence / largest * h)
 
 
-def _column(runs: list[NDArray], order: int, delays: tuple[int, ...], rng: np.random.Generator) -> NDArray:
-    """Entropy, complexity, mean entropy under random signs, and tail probability ``(4, k)`` at each delay."""
+def _column(
+    runs: list[NDArray], order: int, delays: tuple[int, ...], rng: np.random.Generator
+) -> tuple[NDArray, float]:
+    """Entropy, complexity, mean entropy under random signs and score ``(4, k)`` at each delay; and the p-value."""
     found = np.array([_shape(_frequencies(runs, order, delay)) for delay in delays]).T
     if all(np.ptp(run) == 0 for run in runs):  # nothing at all is left
-        return np.array([*found, found[0], np.ones(len(delays))])
-    most = np.log(factorial(order))
-    missing = np.empty((DRAWS, len(delays)))
+        return np.array([*found, found[0], np.zeros(len(delays))]), 1.0
+    drawn = np.empty((DRAWS, len(delays)))
     for draw in range(DRAWS):
         flipped = [_flipped(run, delays[0], rng) for run in runs]
-        missing[draw] = [1 - _entropy(_frequencies(flipped, order, delay)) / most for delay in delays]
-    mean, variance = missing.mean(axis=0), missing.var(axis=0, ddof=1)
-    safe = np.where(variance > 0, variance, 1.0)
-    tails = stats.gamma.sf(1 - found[0], mean**2 / safe, scale=safe / mean)
-    return np.array([*found, 1 - mean, np.where(variance > 0, tails, 1 - found[0] <= mean)])
+        drawn[draw] = [_entropy(_frequencies(flipped, order, delay)) for delay in delays]
+    drawn /= np.log(factorial(order))
+    mean, spread = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
+    spread = np.maximum(spread, np.finfo(np.float64).eps)
+    score, largest = (mean - found[0]) / spread, ((mean - drawn) / spread).max(axis=1)
+    scale = largest.std(ddof=1) * np.sqrt(6) / np.pi
+    p_value = stats.gumbel_r.sf(score.max(), largest.mean() - np.euler_gamma * scale, scale)
+    return np.array([*found, mean, score]), float(p_value)
 
 
 def _flipped(x: NDArray, delay: int, rng: np.random.Generator) -> NDArray:
