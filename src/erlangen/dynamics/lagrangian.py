@@ -24,6 +24,7 @@ from erlangen._formula import Formula
 from erlangen._render import _signed_sum, number
 from erlangen.actions import PolynomialAction, Prolonged, fields
 from erlangen.algebra._rounding import simplest_fractions
+from erlangen.algebra.readable import readable_basis
 from erlangen.derivative import Samples
 from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.fields.libraries import AbstractLibrary, Features, Polynomial
@@ -118,22 +119,51 @@ def lagrangian_charges(
     base = _point_action(symmetry, (time, *positions))
     features = (library or Polynomial(degree=2)).bind((time, *positions))
     x = _points([function], names, samples)
-    return tuple(
-        _charge(function, base.restrict(row[:, None]), features, x, names, m) for row in np.eye(base.n_generators)
-    )
+    terms = _terms(function, base, x, names, m)
+    drift = _drift(features, x, m)
+    rows = _variational(terms.sum(axis=2), np.linalg.norm(np.abs(terms).sum(axis=2), axis=0), drift)
+    alone = np.eye(base.n_generators)
+    # What is left of single generators, once those that conserve something are taken out, is listed with its evidence.
+    q, _ = np.linalg.qr(rows.T)
+    outside = [e for e in alone if np.linalg.norm(e - q @ (q.T @ e)) > _SOLVED]
+    return tuple(_charge(function, base.restrict(row[:, None]), features, x, names, m) for row in [*rows, *outside])
+
+
+def _terms(function: Formula, base: PolynomialAction, x: NDArray, names: tuple[str, ...], m: int) -> NDArray:
+    """Terms ``(n, p, 2 + 2 m)`` of ``X L + L D tau`` for each generator."""
+    columns = dict(zip(names, x.T, strict=True))
+    value, slope = function.evaluate(columns), function.gradient(columns)
+    along = np.hstack([np.ones((len(x), 1)), x[:, 1 + m :]])
+    rate = base.derivative_along(x[:, : 1 + m], along)[:, :, 0]
+    return np.concatenate([slope[:, None] * Prolonged(base).on_points(x), (value[:, None] * rate)[:, :, None]], axis=2)
+
+
+def _drift(features: Features, x: NDArray, m: int) -> NDArray:
+    """Total derivatives ``(n, q)`` of the functions of the library."""
+    along = np.hstack([np.ones((len(x), 1)), x[:, 1 + m :]])
+    return np.einsum("nqa,na->nq", features.basis.gradients(x[:, : 1 + m]), along)
+
+
+def _variational(left: NDArray, sizes: NDArray, drift: NDArray) -> NDArray:
+    """Combinations of generators, as rows ``(r, p)``, for which the identity holds with some gauge term."""
+    scale = np.where(sizes > 0, sizes, 1.0)
+    norms = np.linalg.norm(drift, axis=0)
+    u, s, _ = np.linalg.svd(drift[:, norms > 0] / norms[norms > 0], full_matrices=False)
+    u = u[:, s > _SOLVED * s.max(initial=0.0)]
+    rest = left / scale
+    rest = rest - u @ (u.T @ rest)
+    _, s, vt = np.linalg.svd(rest, full_matrices=True)
+    s = np.r_[s, np.zeros(len(vt) - len(s))]
+    rows = vt[s <= _SOLVED] / scale
+    return readable_basis(rows).coefficients if len(rows) else rows
 
 
 def _charge(
     function: Formula, one: PolynomialAction, features: Features, x: NDArray, names: tuple[str, ...], m: int
 ) -> NoetherCharge:
-    columns = dict(zip(names, x.T, strict=True))
-    value, slope = function.evaluate(columns), function.gradient(columns)
-    moved = Prolonged(one).on_points(x)[:, 0]
-    along = np.hstack([np.ones((len(x), 1)), x[:, 1 + m :]])
-    rate = one.derivative_along(x[:, : 1 + m], along)[:, 0, 0]
-    terms = np.column_stack([slope * moved, value * rate])
+    terms = _terms(function, one, x, names, m)[:, 0]
     left, size = terms.sum(axis=1), np.linalg.norm(np.abs(terms).sum(axis=1))
-    drift = np.einsum("nqa,na->nq", features.basis.gradients(x[:, : 1 + m]), along)
+    drift = _drift(features, x, m)
     numbers, rest = _combination(drift, left)
     text = one.describe(np.ones(1), names[: 1 + m])
     defect = float(rest / size) if size > 0 else 0.0

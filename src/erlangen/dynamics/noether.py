@@ -90,9 +90,9 @@ def noether(
     """Go from a conserved quantity to its symmetry, or from a symmetry to what it conserves.
 
     Of a law, the generator is its Hamiltonian field. Of a Lagrangian L(t, q, v) and generators in time and positions,
-    each gives ``p (eta - v tau) + L tau - B`` where L changes by a total derivative D B, with the gauge term B sought
-    in a library. Of a Hamiltonian and generators on phase space, each gives the function that generates it, where
-    there is one and H commutes with it. Where nothing is conserved, the answer says what was left.
+    combinations of them give ``p (eta - v tau) + L tau - B`` where L changes by a total derivative D B, with the gauge
+    term B sought in a library. Of a Hamiltonian and generators on phase space, each gives the function that generates
+    it, where there is one and H commutes with it. Where nothing is conserved, the answer says what was left.
 
     Parameters
     ----------
@@ -119,7 +119,8 @@ def noether(
     Returns
     -------
     HamiltonianField, or tuple of NoetherCharge
-        The symmetry of a law; or one answer for each generator.
+        The symmetry of a law; or what is conserved by combinations of the generators, for a Lagrangian, and by each
+        of them for a Hamiltonian, those that conserve nothing last, with the evidence.
 
     Raises
     ------
