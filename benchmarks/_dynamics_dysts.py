@@ -7,6 +7,8 @@ deviation of each coordinate. The library is one rule for all: monomials up to d
 
 Six flows share a right-hand side with another (`er.systems.dysts_aliases`), with other parameters; they are counted.
 
+First integrals are sought among polynomials of degree up to 3, from the equations themselves.
+
 Seeds: draw k of the j-th flow in alphabetical order is ``default_rng([j, k])``. Results go to
 results/dynamics_dysts.txt. Without the package dysts (version 0.96) there are no rows.
 """
@@ -37,6 +39,7 @@ PERIODS, PER_PERIOD, TRANSIENT = 20, 100, 10
 NOISE = 0.01
 ASKED = {0.0: 75, NOISE: 55}
 SECONDS = 5.0
+INTEGRALS = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,17 @@ def rows(full: bool) -> list[dict[str, Any]]:
         for draw in range(draws)
     ]
     (RESULTS / "dynamics_dysts.txt").write_text("\n".join(o.line() for o in outcomes) + "\n", encoding="utf-8")
-    return [r for noise in ASKED for r in summary(names, [o for o in outcomes if o.noise == noise], noise)]
+    out = [r for noise in ASKED for r in summary(names, [o for o in outcomes if o.noise == noise], noise)]
+    return [*out, integrals(names)]
+
+
+def integrals(names: Sequence[str]) -> dict[str, Any]:
+    """First integrals among polynomials up to degree 3, from the equations: there is one, of Henon and Heiles."""
+    found = [
+        name for name in names if er.dynamics.conserved(er.systems.dysts(name).equations(), Polynomial(INTEGRALS)).laws
+    ]
+    case = f"dysts, first integrals of degree {INTEGRALS}: {', '.join(found) or 'none'}"
+    return row(case, f"flows of {len(names)}", len(found), None, "HenonHeiles alone", found == ["HenonHeiles"])
 
 
 def measure(j: int, name: str, noise: float, draw: int = 0) -> Outcome:
