@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen._render import polynomial_text
 from erlangen.fields import AbstractLinearField, PolynomialField
-from erlangen.fields.bases import BasisField, Joined, Monomials
+from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials
 from erlangen.fields.libraries import AbstractLibrary, Polynomial
+
+FORMULA = 3
+"""A formula is as good as a cubic where simple functions are preferred."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +29,18 @@ class Candidates:
         The family.
     texts : tuple of str
         How each of the r functions is printed; empty for the constant.
+    orders : ndarray (r,)
+        How complex each function is: the degree of a monomial, that of a cubic for a formula.
     """
 
     field: AbstractLinearField
     texts: tuple[str, ...]
+    orders: NDArray
+
+    @property
+    def basis(self) -> AbstractBasis:
+        """The r functions."""
+        return Monomials(self.field.table) if isinstance(self.field, PolynomialField) else self.field.basis  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def polynomial(self) -> bool:
@@ -70,7 +81,22 @@ def candidates(library: Any, degree: int, names: Sequence[str]) -> Candidates:
     if isinstance(library, Polynomial):
         field = Polynomial(library.degree, dim=len(names)).as_vector_field()
         texts = tuple(polynomial_text([row], [1], names) if row.any() else "" for row in field.table)
-        return Candidates(field, texts)
+        return Candidates(field, texts, field.table.sum(axis=1))
     one = Monomials(np.zeros((1, len(names)), dtype=np.int64))
     basis = Joined((one, bound.basis))
-    return Candidates(BasisField(basis, np.zeros((len(names), basis.size)), "vector"), ("", *bound.texts))
+    orders = np.array([0, *(FORMULA if _is_formula(basis, j + 1) else o for j, o in enumerate(bound.orders))])
+    return Candidates(BasisField(basis, np.zeros((len(names), basis.size)), "vector"), ("", *bound.texts), orders)
+
+
+def _is_formula(basis: AbstractBasis, column: int) -> bool:
+    """Whether a function of joined bases is none of the monomials."""
+    for part in parts_of(basis):
+        if column < part.size:
+            return not isinstance(part, Monomials)
+        column -= part.size
+    return True
+
+
+def parts_of(basis: AbstractBasis) -> list[AbstractBasis]:
+    """The bases that were joined, one after the other."""
+    return [p for part in basis.parts for p in parts_of(part)] if isinstance(basis, Joined) else [basis]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,22 @@ class SparseFit:
         Mean squared error on each stretch of the data, of a few points each, while it was held out.
     reason : str
         Why this many.
+    covariance : ndarray (k, k) or None
+        Of those that are not zero, in this order.
     """
 
     z: NDArray
     losses: NDArray
     reason: str
+    covariance: NDArray | None = None
+
+    def errors(self, basis: NDArray) -> NDArray:
+        """Standard errors ``(q,)`` of the parameters ``basis (q, k) z``; infinite where they are not known."""
+        theta = basis @ self.z
+        if self.covariance is None:
+            return np.where(theta != 0, np.inf, 0.0)
+        used = basis[:, self.z != 0]
+        return np.sqrt(np.maximum(np.einsum("qk,kl,ql->q", used, self.covariance, used), 0.0))
 
 
 def sparse_fit(
@@ -41,11 +52,25 @@ def sparse_fit(
 ) -> SparseFit:
     """Fit, with terms dropped as ``sparsity`` says; rows are points by channels.
 
+    Standard errors are those of least squares; neighbouring points in a stretch count as one.
+
     Raises
     ------
     UndecidedError
         Where the rows do not determine the coefficients.
     """
+    fit = _sparse_fit(design, y, channels, folds, sparsity)
+    used = design[:, fit.z != 0]
+    rest = y - design @ fit.z
+    variance = STRETCH * float(rest @ rest) / max(len(y) - used.shape[1], 1)
+    lengths = np.linalg.norm(used, axis=0)
+    inverse = np.linalg.pinv((used / lengths).T @ (used / lengths)) / np.outer(lengths, lengths)
+    return replace(fit, covariance=inverse * variance)
+
+
+def _sparse_fit(
+    design: NDArray, y: NDArray, channels: int, folds: Sequence[tuple[NDArray, NDArray]], sparsity: str | float | None
+) -> SparseFit:
     whole = least_squares(design, y, "coefficients")
     fewest = min(len(train) for train, _ in folds) * channels
     if fewest < len(whole):
@@ -199,12 +224,12 @@ def _forward(a: NDArray, b: NDArray, sizes: NDArray) -> NDArray:
 def check_sparsity(sparsity: object) -> None:
     """Refuse what is neither a share, nor None, nor "cv"."""
     share = isinstance(sparsity, (int, float)) and not isinstance(sparsity, bool) and 0 <= sparsity < 1
-    if not (sparsity is None or sparsity == "cv" or share):
+    if not (sparsity is None or sparsity in ("auto", "bic", "cv") or share):
         raise InputError(
             explain(
                 "There is no such way to drop terms.",
                 given=f"sparsity={sparsity!r}",
-                expected='"cv" for cross-validation, a share of the values from 0 to 1, or None to keep all terms',
-                fix='sparsity="cv"',
+                expected='"auto", "bic", "cv", a share of the values from 0 to 1, or None to keep all terms',
+                fix='sparsity="auto"',
             )
         )

@@ -1,0 +1,249 @@
+"""Equations from whole trajectories, or in weak form, inside fields with a symmetry where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from erlangen._errors import UndecidedError, explain
+from erlangen.derivative import Samples
+from erlangen.dynamics._library import Candidates
+from erlangen.dynamics._report import SymmetryTest, symmetry_test
+from erlangen.dynamics._slopes import slopes_of
+from erlangen.dynamics._symmetric import Found, enforced, promoted
+from erlangen.dynamics.shooting.discovery import Discovered, discover_terms
+from erlangen.dynamics.shooting.observed import Record
+from erlangen.dynamics.shooting.records import records
+from erlangen.dynamics.smoothing import Smoothed, smooth
+from erlangen.fields.trajectories import Trajectories
+
+DEPENDENT = 1e-10
+"""Part of a function outside the simpler ones, on the data, below which it is one of them: rounding, many times."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """A sparse field of a family.
+
+    Attributes
+    ----------
+    theta, errors : ndarray (d, r)
+        Coefficients and their standard errors.
+    space : Found
+        The fields that were chosen from.
+    reason : str
+        Why these terms.
+    residuals : ndarray (m, d)
+        What is left of the samples, in standard deviations.
+    noise : ndarray (d,) or None
+        Root mean square of the noise.
+    rivals : tuple of (str, float)
+        Other equations, and how much worse they are.
+    test : SymmetryTest or None
+        How much the data speak against an enforced symmetry.
+    discovered : Discovered or None
+        The search; None where there was nothing to search.
+    """
+
+    theta: NDArray
+    errors: NDArray
+    space: Found
+    reason: str
+    residuals: NDArray
+    noise: NDArray | None = None
+    rivals: tuple[tuple[str, float], ...] = ()
+    test: SymmetryTest | None = None
+    discovered: Discovered | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Runs as a search takes them.
+
+    Attributes
+    ----------
+    flow : Trajectories
+    smoothed : Smoothed
+    records : list of Record
+    d : int
+        Number of states; controls come after them.
+    """
+
+    flow: Trajectories
+    smoothed: Smoothed
+    records: list[Record]
+    d: int
+
+    @classmethod
+    def of(cls, flow: Trajectories, method: str) -> Data:
+        """Smooth, and take apart where samples are missing."""
+        smoothed = smooth(flow, method)
+        return cls(flow, smoothed, records(flow, smoothed), len(flow.names))
+
+    @property
+    def points(self) -> NDArray:
+        """Smoothed states and controls ``(n, d + u)``."""
+        return np.concatenate([np.concatenate([r.smooth, r.inputs], axis=1) for r in self.records])
+
+
+def whole_form(found: Candidates, data: Data, symmetry: Any, acting: Any, form: str, sparsity: Any) -> Chosen:
+    """The sparse field whose solutions pass through the data.
+
+    ``symmetry`` is enforced; generators of ``acting`` are kept where the data do not speak against them.
+    """
+    independent, dropped = independent_columns(found, data)
+    plain = Found(_identity(data.d, len(found.texts), independent), "")
+    samples = None if found.polynomial else Samples.from_data(data.points)
+    if symmetry is not None:
+        space = _of_states(enforced(found.field, symmetry, samples), data.d, len(found.texts))
+        chosen = _chosen(found, data, space, form, sparsity)
+        if chosen.discovered is not None:
+            free = _chosen(
+                found, data, Found(_identity(data.d, len(found.texts), independent), ""), form, sparsity, chosen
+            )
+            chosen = replace(chosen, test=symmetry_test(chosen, free, found.basis.evaluate(data.points)))
+    else:
+        chosen = _chosen(found, data, plain, form, sparsity)
+        if acting is not None and chosen.discovered is not None:
+            chosen = _most_likely(found, data, acting, chosen, form, sparsity)
+    said = "; ".join(part for part in (dropped, chosen.space.reason, chosen.reason) if part)
+    return replace(chosen, reason=said, rivals=_rivals(found, chosen, data))
+
+
+def _rivals(found: Candidates, chosen: Chosen, data: Data) -> tuple[tuple[str, float], ...]:
+    """Which terms other equations drop and add."""
+    if chosen.discovered is None or not chosen.discovered.rivals:
+        return ()
+    atoms = chosen.space.basis.T.reshape(-1, data.d, len(found.texts))
+    mine = set(chosen.discovered.fit.support)
+    out = []
+    for support, score in chosen.discovered.rivals:
+        dropped, added = mine - set(support), set(support) - mine
+        words = [f"without {_name(atoms[j], found, data)}" for j in sorted(dropped)]
+        words += [f"with {_name(atoms[j], found, data)}" for j in sorted(added)]
+        out.append((", ".join(words), score - chosen.discovered.score))
+    return tuple(out)
+
+
+def _name(atom: NDArray, found: Candidates, data: Data) -> str:
+    """The terms of an atom."""
+    at = np.argwhere(atom != 0)
+    return " and ".join(f"{found.texts[j] or '1'} in {data.flow.names[a]}'" for a, j in at)
+
+
+def _chosen(
+    found: Candidates, data: Data, space: Found, form: str, sparsity: Any, like: Chosen | None = None
+) -> Chosen:
+    """Search one space; with the noise and the windows of another search where one is given."""
+    shape = (data.d, len(found.texts))
+    if space.basis.shape[1] == 0:
+        zero, rest = np.zeros(shape), np.concatenate([r.states / r.sizes for r in data.records])
+        return Chosen(zero, zero, space, "no field of the library but zero is symmetric", rest)
+    atoms = np.ascontiguousarray(space.basis.T.reshape(-1, *shape))
+    known = None if like is None else like.discovered
+    result = discover_terms(data.records, found.basis, atoms, found.orders, form, sparsity, known)
+    theta = np.tensordot(result.z, atoms, 1)
+    used = atoms[list(result.fit.support)].reshape(-1, theta.size)
+    errors = np.sqrt(np.maximum(np.einsum("kt,kl,lt->t", used, result.covariance, used), 0.0)).reshape(shape)
+    rest, _ = result.problem.residuals(result.fit)
+    seen = result.problem.win.weights.min(axis=2) > 0
+    noise = np.sqrt(np.mean(np.concatenate([record.sizes for record in result.records]) ** 2, axis=0))
+    return Chosen(
+        theta, np.where(theta != 0, errors, 0.0), space, _words(result, len(atoms), form),
+        (rest * result.problem.win.weights)[seen], noise, discovered=result,
+    )  # fmt: skip
+
+
+def _words(result: Discovered, count: int, form: str) -> str:
+    n, mean = result.problem.win.n_observed, result.fit.cost / max(result.problem.win.n_observed, 1)
+    text = f"{len(result.fit.support)} of {count} terms, the likeliest at a price of log n and their names each"
+    if form == "weak":
+        return f"{text}, in weak form"
+    longest = result.problem.win.time.shape[1]
+    return (
+        f"{text}; solutions over up to {longest} samples leave {np.sqrt(mean):.3g} standard deviations of {n} numbers"
+    )
+
+
+def _most_likely(found: Candidates, data: Data, acting: Any, chosen: Chosen, form: str, sparsity: Any) -> Chosen:
+    """Of the fields that keep some generators, those with the best score; else all."""
+    slopes = slopes_of(data.flow, "auto", None)
+    base = _chosen(found, data, chosen.space, form, sparsity, chosen)
+    total, tried = None, []
+    for space in promoted(found.field, acting, slopes, data.flow.names):
+        total = space.broken_rank if space.symmetry is None else total
+        if space.symmetry is None or space.basis.shape[1] == 0:
+            continue
+        trial = _chosen(found, data, space, form, sparsity, chosen)
+        if trial.discovered is not None:
+            price = space.n_fitted * np.log(sum(r.states.size for r in data.records))
+            tried.append((trial.discovered.score + price, trial))
+    assert base.discovered is not None
+    best = min(tried, key=lambda item: item[0], default=(np.inf, base))
+    if best[0] > base.discovered.score:
+        none = "no generator survives: fields without symmetry explain the data better"
+        return replace(chosen, space=replace(chosen.space, broken_rank=total, reason=none))
+    gained = base.discovered.score - best[0]
+    kept = f"{best[1].space.broken_rank} of {total} generators are broken: the survivors gain {gained:.3g} in score"
+    return replace(best[1], space=replace(best[1].space, reason=f"{kept}; {best[1].space.reason}"))
+
+
+def _identity(d: int, r: int, columns: NDArray) -> NDArray:
+    """Coefficients ``(d r, k)`` of the chosen functions, each coordinate for itself."""
+    return np.eye(d * r).reshape(d * r, d, r)[:, :, columns].reshape(d * r, -1)
+
+
+def _of_states(space: Found, d: int, r: int) -> Found:
+    """Fields under which the controls, which come after the d states, stand still; without the rows of controls."""
+    still = space.basis[d * r :]
+    if not still.size:
+        return space
+    inside = linalg.null_space(still) if still.any() else np.eye(space.basis.shape[1])
+    return replace(space, basis=space.basis[: d * r] @ inside)
+
+
+def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
+    """Functions that the data tell apart, simpler ones first, and which were left out.
+
+    Raises
+    ------
+    UndecidedError
+        Where there are fewer samples than functions.
+    """
+    x = data.points
+    found.check_finite(x)
+    values = found.basis.evaluate(x)
+    lengths = np.linalg.norm(values, axis=0)
+    order = np.argsort(found.orders, kind="stable")
+    scaled = values[:, order] / np.where(lengths > 0, lengths, 1.0)[order]
+    _few(scaled, found, data)
+    left: NDArray = np.array(np.linalg.qr(scaled, mode="r"))
+    kept = []
+    for j in range(len(order)):
+        if np.linalg.norm(left[:, j]) <= DEPENDENT:
+            continue
+        kept.append(j)
+        unit = left[:, j] / np.linalg.norm(left[:, j])
+        left[:, j + 1 :] -= np.outer(unit, unit @ left[:, j + 1 :])
+    chosen = np.sort(order[kept])
+    lost = [found.texts[j] or "1" for j in range(len(order)) if j not in set(chosen.tolist())]
+    text = f"left out, since simpler functions make them up on these data: {', '.join(lost)}" if lost else ""
+    return chosen, text
+
+
+def _few(scaled: NDArray, found: Candidates, data: Data) -> None:
+    n, r = scaled.shape
+    if n >= r:
+        return
+    raise UndecidedError(
+        explain(
+            "There are too few samples for so many functions.",
+            given=f"{n} samples of {data.d} states, for {r} functions (condition number {np.linalg.cond(scaled):.3g})",
+            expected=f"at least {r} samples, and some more to tell noise from terms",
+            fix="more samples or runs, a lower degree, or a symmetry= that ties coefficients",
+        )
+    )

@@ -1,0 +1,326 @@
+"""From records to coefficients: candidates of the weak form, then walks over longer and longer windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.linalg import norm
+from numpy.typing import NDArray
+
+from erlangen.dynamics.shooting.flow import Columns
+from erlangen.dynamics.shooting.newton import Fit, Shooting
+from erlangen.dynamics.shooting.noise import ACCURACY, sizes
+from erlangen.dynamics.shooting.observed import Record, Windows, windows
+from erlangen.dynamics.shooting.search import CARRIED, Search
+from erlangen.dynamics.shooting.subsets import best_subsets
+from erlangen.dynamics.shooting.weak import WeakRows, weak_rows
+from erlangen.fields.bases import AbstractBasis
+
+SHORTEST = 8
+"""Steps of the shortest windows."""
+
+LONGER = 4
+"""Ratio of the lengths of windows."""
+
+TERMS = 7
+"""Terms of a coordinate up to which candidates are listed; a walk may add more."""
+
+FAR = 40.0
+"""Score behind the best from which a support is not carried on: an evidence ratio of exp(20)."""
+
+DILUTED = (1000.0, 300.0, 100.0, 30.0, 10.0, 5.0, 3.0, 2.0, 1.0)
+"""Factors by which the noise of the weak form is taken larger than it seems, to list candidates with few terms too."""
+
+SUBSTEPS = (1, 2, 4, 8, 16)
+"""Steps of integration between samples that are tried."""
+
+NEGLIGIBLE = 0.1
+"""Error of the integration, in standard deviations of the data, that is small enough."""
+
+TINY = float(np.finfo(np.float64).tiny)
+"""Least variance."""
+
+WORSE = 1.5
+"""Ratio of mean squares from which on longer windows say that they cannot be followed, not that terms are missing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Discovered:
+    """A sparse field.
+
+    Attributes
+    ----------
+    z : ndarray (K,)
+        Coefficients of the atoms.
+    covariance : ndarray (k, k)
+        Of those that are not zero, in this order.
+    fit : Fit
+        The last fit.
+    problem : Shooting
+        And what it was fitted to.
+    score : float
+        Cost and price of the terms, comparable between families over the same data with the same noise.
+    rivals : tuple of (tuple of int, float)
+        Other supports and their scores.
+    length : int
+        Steps of the longest windows that could be followed.
+    records : tuple of Record
+        The data, with the noise that was found.
+    """
+
+    z: NDArray
+    covariance: NDArray
+    fit: Fit
+    problem: Shooting
+    score: float
+    rivals: tuple[tuple[tuple[int, ...], float], ...]
+    length: int
+    records: tuple[Record, ...]
+
+
+def discover_terms(
+    records: Sequence[Record],
+    basis: AbstractBasis,
+    atoms: NDArray,
+    orders: NDArray,
+    form: str = "trajectory",
+    sparsity: str | float | None = "bic",
+    like: Discovered | None = None,
+) -> Discovered:
+    """Choose atoms and fit their coefficients.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        The data.
+    basis : AbstractBasis
+        The r functions of d states and u controls.
+    atoms : ndarray (K, d, r)
+        Fields to combine.
+    orders : ndarray (r,)
+        How complex each function is; to name one costs the logarithm of how many are no more complex.
+    form : {"trajectory", "weak"}
+        Whether solutions are fitted, or the weak form decides.
+    sparsity : "bic", float or None
+        Terms that pay their price; those whose part of the weak form is above this share; or all.
+    like : Discovered, optional
+        Another family over the same data: its noise and its longest windows are used, so that scores compare.
+    """
+    records = list(records if like is None else like.records)
+    price = _prices(records, atoms, orders)
+    rows = weak_rows(records, Columns.of(basis, np.arange(basis.size)))
+    supports = candidates(rows, atoms, price) if sparsity == "bic" else [_thresholded(rows, atoms, sparsity)]
+    if form == "weak":
+        return _weak_only(records, basis, atoms, price, rows, supports)
+    starts = {s: weak_fit(rows, atoms, s) for s in supports}
+    found: list[Fit] = []
+    problem, reached, substeps = None, 0, 2
+    for length in _lengths(max(len(r.time) for r in records) - 1, like):
+        trial = Shooting(basis, atoms, windows(records, length), substeps)
+        search = _searched(trial, price, rows, starts, sparsity == "bic")
+        ranked = search.best()
+        if not ranked or (found and _mean(ranked[0], trial) > WORSE * max(_mean(found[0], problem), 1.0)):
+            break
+        found, problem, reached = ranked, trial, length
+        starts = {fit.support: fit.z for fit in ranked[:CARRIED] if search.score(fit) < search.score(ranked[0]) + FAR}
+        if like is None:
+            records = _with_noise(records, problem, found[0])
+        substeps = _substeps(problem, found[0])
+    if problem is None:
+        return _weak_only(records, basis, atoms, price, rows, supports)
+    last = Shooting(basis, atoms, windows(records, reached), substeps)
+    return _finished(records, last, price, rows, starts, sparsity == "bic", reached)
+
+
+def _searched(
+    problem: Shooting, price: NDArray, rows: tuple[WeakRows, ...], starts: dict[tuple[int, ...], NDArray], walks: bool
+) -> Search:
+    """Supports fitted from their coefficients so far, or from the weak form; and a walk from the best."""
+    search = Search(problem, price)
+    for support, z in starts.items():
+        weak = weak_fit(rows, problem.atoms, support)
+        search.try_from(support, [(z, problem.win.start), (weak, problem.win.start)])
+    if walks:
+        search.walk()
+    return search
+
+
+def _finished(
+    records: list[Record],
+    problem: Shooting,
+    price: NDArray,
+    rows: tuple[WeakRows, ...],
+    starts: dict[tuple[int, ...], NDArray],
+    walks: bool,
+    length: int,
+) -> Discovered:
+    """Once more with the noise that is known by now."""
+    search = _searched(problem, price, rows, starts, walks)
+    ranked = search.best()
+    best = ranked[0]
+    z = np.zeros(len(problem.atoms))
+    z[list(best.support)] = best.z
+    linear = problem.linear(best)
+    k = len(best.support)
+    design = np.full((k, k), np.nan) if linear is None else linear.design[:, list(best.support)]
+    covariance = np.linalg.pinv(design.T @ design) if np.isfinite(design).all() else np.full((k, k), np.inf)
+    rivals = tuple((fit.support, search.score(fit)) for fit in ranked[1:CARRIED])
+    return Discovered(z, covariance, best, problem, search.score(best), rivals, length, tuple(records))
+
+
+def _weak_only(
+    records: list[Record],
+    basis: AbstractBasis,
+    atoms: NDArray,
+    price: NDArray,
+    rows: tuple[WeakRows, ...],
+    supports: list[tuple[int, ...]],
+) -> Discovered:
+    """The best support by the weak form itself, with the scatter of its own equations."""
+    everything = np.arange(len(atoms))
+    design, y = _stacked(rows, atoms, range(len(rows)), everything)
+    fits = [weak_fit(rows, atoms, support) for support in supports]
+    costs = [float(np.sum((design[:, list(s)] @ z - y) ** 2)) for s, z in zip(supports, fits)]
+    free = max(len(y) - max(len(s) for s in supports), 1)
+    variance = max(min(costs) / free, (np.finfo(np.float64).eps * norm(y)) ** 2, TINY)
+    scores = [cost / variance + price[list(s)].sum() for s, cost in zip(supports, costs)]
+    i = int(np.argmin(scores))
+    problem = Shooting(basis, atoms, windows(records, SHORTEST), 1)
+    fit = Fit(supports[i], fits[i], problem.win.start, costs[i] / variance)
+    z = np.zeros(len(atoms))
+    z[list(supports[i])] = fits[i]
+    chosen = design[:, list(supports[i])]
+    covariance = np.linalg.pinv(chosen.T @ chosen) * variance
+    rivals = tuple((s, score) for j, (s, score) in enumerate(zip(supports, scores)) if j != i)[:CARRIED]
+    return Discovered(z, covariance, fit, problem, scores[i], rivals, 0, tuple(records))
+
+
+def _thresholded(rows: tuple[WeakRows, ...], atoms: NDArray, share: Any) -> tuple[int, ...]:
+    """Atoms whose part of the weak form is above a share of it, again and again; all without a share."""
+    kept = np.arange(len(atoms))
+    if share is None:
+        return tuple(kept.tolist())
+    design, y = _stacked(rows, atoms, range(len(rows)), kept)
+    lengths, size = np.linalg.norm(design, axis=0), float(np.linalg.norm(y))
+    while True:
+        z = weak_fit(rows, atoms, tuple(kept.tolist()))
+        large = np.abs(z) * lengths[kept] >= share * size
+        if large.all():
+            return tuple(kept.tolist())
+        kept = kept[large]
+
+
+def _prices(records: Sequence[Record], atoms: NDArray, orders: NDArray) -> NDArray:
+    """The Bayesian price of a coefficient, log n, and twice the length of its name."""
+    n = sum(record.states.size for record in records)
+    own = np.array([orders[np.any(atom != 0, axis=0)].max(initial=0) for atom in atoms])
+    return np.log(n) + 2 * np.log([np.count_nonzero(own <= o) for o in own])
+
+
+def _lengths(longest: int, like: Discovered | None) -> list[int]:
+    """Steps of windows, from short ones to whole records; like those of another search, its last."""
+    if like is not None:
+        return [like.length]
+    found = []
+    length = SHORTEST
+    while length * 1.5 < longest:
+        found.append(length)
+        length *= LONGER
+    return [*found, longest]
+
+
+def candidates(rows: tuple[WeakRows, ...], atoms: NDArray, price: NDArray) -> list[tuple[int, ...]]:
+    """Supports from few to many terms that the weak form suggests, block by block of coordinates that share atoms."""
+    blocks = []
+    for coordinates, members in _blocks(atoms):
+        design, y = _stacked(rows, atoms, coordinates, members)
+        found = best_subsets(design, y, TERMS * len(coordinates))
+        most = max(len(s) for s in found)
+        variance = max(min(found.values()) / max(len(y) - most, 1), (np.finfo(np.float64).eps * norm(y)) ** 2, TINY)
+        blocks.append((members, [(value / variance, s) for s, value in found.items()]))
+    out: list[tuple[int, ...]] = []
+    for factor in DILUTED:
+        support: list[int] = []
+        for members, scored in blocks:
+            best = min(scored, key=lambda item: item[0] / factor + price[members[list(item[1])]].sum())
+            support += members[list(best[1])].tolist()
+        if tuple(sorted(support)) not in out:
+            out.append(tuple(sorted(support)))
+    return out
+
+
+def weak_fit(rows: tuple[WeakRows, ...], atoms: NDArray, support: tuple[int, ...]) -> NDArray:
+    """Coefficients ``(k,)`` of chosen atoms in the weak form."""
+    chosen = np.array(support, dtype=np.int64)
+    design, y = _stacked(rows, atoms, range(len(rows)), chosen)
+    lengths = np.linalg.norm(design, axis=0)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    return np.linalg.lstsq(design / lengths, y, rcond=None)[0] / lengths
+
+
+def _blocks(atoms: NDArray) -> list[tuple[list[int], NDArray]]:
+    """Sets of coordinates that no atom joins to others, with their atoms."""
+    touched = np.any(atoms != 0, axis=2)
+    label = np.arange(touched.shape[1])
+    for row in touched:
+        joined = label[row]
+        label[np.isin(label, joined)] = joined.min(initial=len(label))
+    blocks = []
+    for name in np.unique(label):
+        coordinates = np.flatnonzero(label == name)
+        members = np.flatnonzero(touched[:, coordinates].any(axis=1))
+        if members.size:
+            blocks.append((coordinates.tolist(), members))
+    return blocks
+
+
+def _stacked(
+    rows: tuple[WeakRows, ...], atoms: NDArray, coordinates: Sequence[int], members: NDArray
+) -> tuple[NDArray, NDArray]:
+    design = np.concatenate([rows[a].design @ atoms[members, a].T for a in coordinates])
+    return design, np.concatenate([rows[a].y for a in coordinates])
+
+
+def _mean(fit: Fit, problem: Shooting | None) -> float:
+    return fit.cost / problem.win.n_observed if problem is not None else np.inf
+
+
+def _substeps(problem: Shooting, fit: Fit) -> int:
+    """Fewest steps of integration between samples whose error the data do not see."""
+    _, exact = replace(problem, substeps=2 * SUBSTEPS[-1]).residuals(fit)
+    for substeps in SUBSTEPS:
+        _, states = replace(problem, substeps=substeps).residuals(fit)
+        with np.errstate(all="ignore"):
+            error = np.abs(states - exact) * problem.win.weights
+        if np.nanmax(error, initial=0.0) < NEGLIGIBLE:
+            return substeps
+    return SUBSTEPS[-1]
+
+
+def floors(states: Sequence[NDArray]) -> NDArray:
+    """Least standard deviations ``(d,)``."""
+    level = np.sqrt(np.mean(np.concatenate(states) ** 2, axis=0))
+    return ACCURACY * np.where(level > 0, level, 1.0)
+
+
+def _with_noise(records: Sequence[Record], problem: Shooting, fit: Fit) -> list[Record]:
+    """Records with standard deviations from what the fit leaves."""
+    rest, states = problem.residuals(fit)
+    used = len(fit.z) + fit.start.size
+    lost = min(used / max(problem.win.n_observed, 1), 0.9)
+    merged, levels = _unwindowed(records, problem.win, rest), _unwindowed(records, problem.win, states)
+    found = sizes(merged, levels, lost, floors([r.states for r in records]))
+    return [replace(record, sizes=size) for record, size in zip(records, found)]
+
+
+def _unwindowed(records: Sequence[Record], win: Windows, values: NDArray) -> list[NDArray]:
+    """Values ``(W, L, d)`` back in the order of the records; of a sample that two windows share, the later."""
+    out = [np.empty_like(record.states) for record in records]
+    for k, record in enumerate(records):
+        for w in np.flatnonzero(win.records == k):
+            at = np.searchsorted(record.time, win.time[w])
+            out[k][at[::-1]] = values[w][::-1]
+    return out
