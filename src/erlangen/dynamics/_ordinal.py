@@ -199,8 +199,9 @@ def ordinal(
     delays = _delays(runs, order, delay)
     generator = np.random.default_rng(rng)
     found = [_column([run[:, j] for run in runs], order, delays, generator) for j in range(len(columns))]
-    shapes, p_values = np.stack([table for table, _ in found], axis=1), np.array([p for _, p in found])
-    return Ordinal(columns, order, delays, counted, *shapes, p_values)
+    entropies, complexities, expected, scores = np.stack([table for table, _ in found], axis=1)
+    p_values = np.array([p for _, p in found])
+    return Ordinal(columns, order, delays, counted, entropies, complexities, expected, scores, p_values)
 
 
 def _delays(runs: list[NDArray], order: int, delay: int) -> tuple[int, ...]:

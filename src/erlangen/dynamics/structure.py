@@ -89,9 +89,8 @@ def structure(
     ('no', 'yes', -0.1)
     """
     _check_rule(rule)
-    samples, columns = _samples(samples)
-    known, error = _field(field, samples)
-    names = tuple(names) if names is not None else columns or _names(field, known.point_dim)
+    known, error, samples, columns = field_of(field, samples)
+    names = tuple(names) if names is not None else columns or names_of(field, known.point_dim)
     _check_shape(known, samples, names)
     scales = np.where(samples.std > 0, samples.std, 1.0)
     jacobians = _jacobians(known, samples) * scales / scales[:, None]
@@ -251,21 +250,19 @@ def _check_rule(rule: Any) -> None:
         )
 
 
-def _samples(samples: Any) -> tuple[Samples, tuple[str, ...] | None]:
-    if isinstance(samples, Samples):
-        return samples, None
-    if isinstance(samples, Trajectories):
-        return Samples.from_data(samples.points), samples.names
-    return Samples.from_data(samples), None
+def field_of(field: Any, samples: Any) -> tuple[AbstractField, float, Samples, tuple[str, ...] | None]:
+    """The vector field, the relative error of its Jacobian, the samples, and the names that they know.
 
-
-def _field(field: Any, samples: Samples) -> tuple[AbstractField, float]:
-    """The vector field, and the relative error of its Jacobian: that of fitted coefficients where they are known."""
+    The error is that of fitted coefficients where they are known.
+    """
+    columns = samples.names if isinstance(samples, Trajectories) else None
+    if not isinstance(samples, Samples):
+        samples = Samples.from_data(samples.points if isinstance(samples, Trajectories) else samples)
     equations = field if isinstance(field, Equations) else getattr(field, "equations_", None)
     known = as_field(field, kind="vector", dim=samples.dim, points=samples.points)
     if not isinstance(equations, Equations) or equations.errors is None:
-        return known, known.accuracy
-    return known, max(known.accuracy, _fitted_error(equations, samples))
+        return known, known.accuracy, samples, columns
+    return known, max(known.accuracy, _fitted_error(equations, samples)), samples, columns
 
 
 def _fitted_error(equations: Equations, samples: Samples) -> float:
@@ -284,7 +281,8 @@ def _fitted_error(equations: Equations, samples: Samples) -> float:
     return float(np.sqrt(total / size)) if size > 0 else 0.0
 
 
-def _names(field: Any, d: int) -> tuple[str, ...]:
+def names_of(field: Any, d: int) -> tuple[str, ...]:
+    """Names of the coordinates, where the object has them; x1 .. xd otherwise."""
     for attribute in ("names", "names_", "names_in"):
         names = getattr(field, attribute, None)
         if isinstance(names, (tuple, list)) and len(names) == d:
