@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._errors import UndecidedError
 from erlangen.fields import AbstractField, PolynomialField, as_field
 from erlangen.fields.table import substitute
 from erlangen.fields.trajectories import Run, Trajectories
@@ -42,7 +43,12 @@ def weak_field(flow: Trajectories, enough: float) -> AbstractField:
     best = min(found, key=lambda field: field.accuracy, default=None)
     if best is not None and best.accuracy <= enough:
         return best
-    table = as_field(flow)
+    try:
+        table = as_field(flow)
+    except UndecidedError:
+        if best is None:
+            raise
+        return best
     return table if best is None or table.accuracy < best.accuracy else best
 
 

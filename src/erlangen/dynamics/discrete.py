@@ -83,7 +83,7 @@ class DiscreteSymmetries:
 
     @property
     def matrices(self) -> NDArray:
-        """The generators ``(m, d, d)``, as ``er.enforce(..., discrete=...)`` takes them."""
+        """The generators ``(m, d, d)``, which ``er.enforce(family, action, discrete=...)`` takes beside an action."""
         d = len(self.names)
         return np.array([g.matrix for g in self.generators]).reshape(-1, d, d)
 
@@ -174,7 +174,7 @@ def discrete_symmetries(
     Returns
     -------
     DiscreteSymmetries
-        Generators, the order and the name of the group; ``matrices`` goes into ``er.enforce(..., discrete=...)``.
+        Generators, the order and the name of the group; ``er.enforce(family, found.group)`` makes use of it.
 
     Examples
     --------
