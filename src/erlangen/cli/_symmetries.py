@@ -51,8 +51,6 @@ def read(text: str, names: Sequence[str]) -> AbstractAction | str:
 
 def _rotations(text: str, k: int, d: int) -> AbstractAction:
     """Rotations of R^k that turn each k columns in step: positions, then velocities."""
-    import numpy as np
-
     from erlangen import actions
 
     if k < 2 or d % k:
@@ -60,8 +58,7 @@ def _rotations(text: str, k: int, d: int) -> AbstractAction:
         expected = f"a multiple of {max(k, 2)} columns"
         fix = "--state with all components of each vector, one vector after the other"
         raise InputError(explain(what, given=f"--symmetry {text} for {d} columns", expected=expected, fix=fix))
-    matrices = actions.matrices_of(actions.rotation(k))
-    return actions.linear(np.stack([np.kron(np.eye(d // k), matrix) for matrix in matrices]))
+    return actions.rotation(k).tied([tuple(range(first, first + k)) for first in range(0, d, k)])
 
 
 def _parts(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from erlangen._errors import InputError, explain
 from erlangen.cli._answer import Answer
 from erlangen.cli._names import names, shown
 from erlangen.cli._session import DATA, DataSettings, Session, command
-from erlangen.cli.discover import File, Group, State, Time
+from erlangen.cli.discover import Control, File, Group, State, Time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +44,7 @@ def conserved(
     time: Time,
     group: Group = None,
     state: State = None,
+    control: Control = None,
     degree: Degree = 2,
     feature: Feature = None,
     positions: Positions = None,
@@ -57,7 +58,7 @@ def conserved(
 
     check_formulas(feature or [])
     session.progress.step(f"reading {file.name}")
-    flow = read_trajectories(file, time, group, names(state), data.drop_nan)
+    flow = read_trajectories(file, time, group, names(state), data.drop_nan, controls=names(control))
     pairs = tuple(None if p is None else tuple(c.strip() for c in ",".join(p).split(",")) for p in (positions, momenta))
     return laws_of(session, flow, library(flow, degree, feature or []), pairs, data, file)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from erlangen._errors import InputError, explain
 from erlangen.cli import _candidates
 from erlangen.cli._answer import Answer
 from erlangen.cli._names import names, shown
@@ -23,6 +24,9 @@ Time = Annotated[str, typer.Option("--time", metavar="COLUMN", help="Column of t
 Group = Annotated[str | None, typer.Option("--group", metavar="COLUMN", help="Column that tells the runs apart.")]
 State = Annotated[
     list[str] | None, typer.Option("--state", metavar="COLUMNS", help="Columns of the state: x,y,vx,vy (all others).")
+]
+Control = Annotated[
+    list[str] | None, typer.Option("--control", metavar="COLUMNS", help="Columns given from outside: u,v.")
 ]
 Inputs = Annotated[
     list[str] | None, typer.Option("--inputs", metavar="COLUMNS", help="Columns of the point: x,y,z (all others).")
@@ -49,13 +53,16 @@ def dynamics(
     time: Time,
     group: Group = None,
     state: State = None,
+    control: Control = None,
     candidates: Candidates = "affine",
 ) -> Answer:
     """Symmetry of a dynamical system, from trajectories.
 
     Time derivatives are estimated from the samples, a vector field is fitted to them, and the generators are found
-    that carry this field into itself.
+    that carry this field into itself. Columns given from outside are moved along with the state, where that helps.
     """
+    if control:
+        return _driven(session, file, data, (time, group, names(state), names(control)), candidates)
     import numpy as np
 
     from erlangen.io import read_trajectories
@@ -81,6 +88,32 @@ def dynamics(
             "noise, or too few samples a turn."
         )
     return _fitted(session, data, flow.points, slopes, "vector", flow.names, candidates)
+
+
+def _driven(session: Session, file: Path, data: DataSettings, columns: tuple, chosen: str) -> Answer:
+    """Symmetries that move states and controls together."""
+    from erlangen.cli._answer import of_symmetry
+    from erlangen.dynamics import symmetries
+    from erlangen.io import read_trajectories
+    from erlangen.linalg.rank import Threshold
+
+    if chosen != "affine":
+        what, fix = "Columns given from outside are moved by affine fields only.", "leave --candidates out"
+        raise InputError(explain(what, given=f"--candidates {chosen}", expected="affine", fix=fix))
+    session.progress.step(f"reading {file.name}")
+    time, group, state, control = columns
+    flow = read_trajectories(file, time, group, state, data.drop_nan, controls=control)
+    session.note(
+        f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}; "
+        f"{shown(flow.controls)} from outside",
+        file=file,
+        columns=list(flow.names),
+        controls=list(flow.controls),
+        samples=len(flow.points),
+        runs=flow.n_runs,
+    )
+    session.progress.step("looking for generators")
+    return of_symmetry(symmetries(flow, rule=Threshold(data.delta)), data.delta)
 
 
 def function(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,25 +14,33 @@ from erlangen.cli._answer import Answer
 from erlangen.cli._names import names, shown
 from erlangen.cli._session import DATA, OUTPUT, Session, command
 from erlangen.cli.conserved import Feature, check_formulas
-from erlangen.cli.discover import File, Group, State, Time
+from erlangen.cli.discover import Control, File, Group, State, Time
 
 if TYPE_CHECKING:
     from erlangen.dynamics import Equations
     from erlangen.fields.trajectories import Trajectories
+    from erlangen.verbs import Symmetry
 
-FORMS = ("strong", "weak")
+FORMS = ("auto", "trajectory", "weak", "strong")
 
-Control = Annotated[
-    list[str] | None, typer.Option("--control", metavar="COLUMNS", help="Columns given from outside: u,v.")
-]
+SHOWN = 3
+"""Rivals that are printed."""
+
 Degree = Annotated[
     int, typer.Option("--degree", min=0, max=20, help="Highest degree of monomials; 0 for none.", rich_help_panel=DATA)
 ]
 SymmetryName = Annotated[str | None, typer.Option("--symmetry", metavar="NAME", help=_symmetries.HELP)]
+PromoteName = Annotated[
+    str | None,
+    typer.Option("--promote", metavar="NAME", help="The same, of which only that is kept which the data allow."),
+]
+Symmetries = Annotated[
+    bool, typer.Option("--symmetries", help="Ask the equations that were found for their symmetries.")
+]
 Form = Annotated[
     str | None,
     typer.Option(
-        "--form", metavar="NAME", help="How equations meet data: strong (derivatives) or weak (integrals).",
+        "--form", metavar="NAME", help="What is fitted: trajectory (solutions), weak (integrals), strong (slopes).",
         rich_help_panel=DATA,
     ),
 ]  # fmt: skip
@@ -58,7 +67,7 @@ Simulate = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    command(app, "equations", "equations", 4)(equations)
+    command(app, "equations", "equations", 5)(equations)
 
 
 def equations(
@@ -71,6 +80,8 @@ def equations(
     degree: Degree = 3,
     feature: Feature = None,
     symmetry: SymmetryName = None,
+    promote: PromoteName = None,
+    symmetries: Symmetries = False,
     form: Form = None,
     drop_nan: DropNan = False,
     report: Report = None,
@@ -89,9 +100,10 @@ def equations(
         session, {"--report": (report, ".html"), "--save": (save, ".json"), "--simulate": (simulate, ".csv")}
     )
     session.progress.step(f"reading {file.name}")
-    flow = read_trajectories(file, time, group, names(state), drop_nan, **_controls(control))
+    flow = read_trajectories(file, time, group, names(state), drop_nan, controls=names(control))
     tell(session, flow, file)
-    model = fitted(session, flow, degree, feature or [], symmetry, form)
+    model = fitted(session, flow, _library(degree, feature or []), {"symmetry": symmetry, "promote": promote}, form)
+    found = _asked(session, model, flow) if symmetries else None
     if simulate is not None:
         session.progress.step("following solutions")
         _follow(session, model.equations_, flow, simulate, (time, group))
@@ -101,12 +113,12 @@ def equations(
     if report is not None:
         session.progress.step("drawing")
         _draw(session, model, flow, report, file.stem)
-    return of_equations(model)
+    return of_equations(model, found)
 
 
 def tell(session: Session, flow: Trajectories, file: Path) -> None:
     """Note what was read."""
-    controls = getattr(flow, "controls", ())
+    controls = flow.controls
     session.note(
         f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}"
         + (f"; {shown(controls)} from outside" if controls else ""),
@@ -120,47 +132,69 @@ def tell(session: Session, flow: Trajectories, file: Path) -> None:
 
 
 def fitted(
-    session: Session, flow: Trajectories, degree: int, features: list[str], symmetry: str | None, form: str | None
+    session: Session, flow: Trajectories, library: Any, symmetries: dict[str, str | None], form: str | None
 ) -> Any:
-    """Fit equations to trajectories."""
+    """Fit equations to trajectories; symmetries, by the name of the argument, are enforced or promoted."""
     from erlangen.dynamics import SINDy
 
-    chosen: dict[str, Any] = {"library": _library(degree, features), "rng": session.settings.seed}
+    chosen: dict[str, Any] = {"library": library, "rng": session.settings.seed}
     if form is not None:
         chosen["form"] = form
-    if symmetry is not None:
-        chosen["symmetry"] = _symmetries.read(symmetry, flow.names)
+    for role, text in symmetries.items():
+        if text is not None:
+            chosen[role] = _symmetries.read(text, (*flow.names, *flow.controls))
     session.progress.step("looking for equations")
-    model = SINDy(**chosen).fit(flow)
-    if not hasattr(model, "equations_"):
-        from erlangen.dynamics import Equations
-
-        model.equations_ = Equations(model.names_, (), model.feature_names_, model.coefficients_)
-    return model
+    return SINDy(**chosen).fit(flow)
 
 
-def of_equations(model: Any) -> Answer:
-    """State equations of motion."""
+def of_equations(model: Any, symmetries: Symmetry | None = None) -> Answer:
+    """State equations of motion, and the symmetries that they were found to have."""
     found: Equations = model.equations_
-    symmetry = getattr(model, "symmetry_", None)
+    kept = getattr(model, "symmetry_", None)
     rows, reason = found.text().splitlines(), model.reason_
-    told = [f"symmetry: {symmetry.name}: {', '.join(symmetry.texts)}"] if symmetry is not None else []
+    test, rivals = getattr(model, "symmetry_test_", None), getattr(model, "rivals_", ())
+    told = [f"symmetry that was kept: {kept.name}: {', '.join(kept.texts)}"] if kept is not None else []
+    told += [*reason.split("; "), *([] if test is None else [test.reason])]
+    if rivals:
+        told.append("next: " + "; ".join(f"{what}, worse by {by:.1f}" for what, by in rivals[:SHOWN]))
+    told += [] if symmetries is None else ["", "Symmetries of these equations:", str(symmetries)]
     verdict = "; ".join(rows)
-    lines = [*rows, *told, *reason.split("; ")]
     data = {
         "kind": "equations",
         "verdict": verdict,
         "reason": reason,
         "text": found.text(),
         "latex": found.to_latex(),
-        "symmetry": None if symmetry is None else {"name": symmetry.name, "generators": list(symmetry.texts)},
+        "symmetry": None if kept is None else {"name": kept.name, "generators": list(kept.texts)},
+        "symmetry_test": None if test is None else dataclasses.asdict(test),
+        "rivals": [{"change": what, "worse_by": by} for what, by in rivals],
+        "symmetries": None if symmetries is None else symmetries.to_dict(),
         "equations": found.to_dict(),
     }
     arrays: dict[str, Any] = {"terms": list(found.terms), "names": list(found.names), "controls": list(found.controls)}
     arrays["coefficients"] = found.coefficients
     if found.errors is not None:
         arrays["errors"] = found.errors
-    return Answer(verdict, "\n".join(lines), data, found._repr_html_(), "", arrays)
+    page = found._repr_html_() + ("" if symmetries is None else symmetries._repr_html_())
+    why_not = test.reason[0].upper() + test.reason[1:] + "." if test is not None and test.rejected else ""
+    return Answer(verdict, "\n".join([*rows, *told]), data, page, why_not, arrays)
+
+
+def _asked(session: Session, model: Any, flow: Trajectories) -> Symmetry:
+    from erlangen.derivative import Samples
+    from erlangen.dynamics import symmetries
+
+    session.progress.step("looking for symmetries")
+    if model.equations_.controls:
+        samples = Samples.from_data(_with_controls(flow))
+        return symmetries(model.equations_, samples=samples, controls=model.equations_.controls)
+    return symmetries(model.equations_, samples=Samples.from_data(flow.points))
+
+
+def _with_controls(flow: Trajectories) -> Any:
+    import numpy as np
+
+    return np.vstack([np.hstack([run.states, run.controls]) for run in flow.runs])
 
 
 def _library(degree: int, features: list[str]) -> Any:
@@ -173,14 +207,10 @@ def _library(degree: int, features: list[str]) -> Any:
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
-def _controls(control: list[str] | None) -> dict[str, Any]:
-    return {"controls": names(control)} if control else {}
-
-
 def _check_form(form: str | None) -> None:
     if form is not None and form not in FORMS:
         close = nearest(form, FORMS)
-        what, expected = "There is no such form.", " or ".join(FORMS)
+        what, expected = "There is no such form.", ", ".join(FORMS)
         fix = f"did you mean {close!r}?" if close else "--form weak"
         raise InputError(explain(what, given=f"--form {form}", expected=expected, fix=fix))
 
@@ -213,7 +243,7 @@ def _follow(
     time, group = columns
     frames = []
     for run in flow.runs:
-        inputs = getattr(run, "controls", None) if found.controls else None
+        inputs = run.controls if found.controls else None
         solution = found.simulate(run.states[0], run.time, controls=inputs)
         if not solution.complete:
             session.warn(f"Run {run.label}: {solution.reason}.")
