@@ -147,6 +147,6 @@ def as_equations(family: Candidates, names: tuple[str, ...], theta: NDArray, err
     return Equations(names, (), tuple(family.texts[j] for j in used), table[:, used], deviations)
 
 
-def texts_of(family: Candidates) -> list[str]:
+def texts_of(family: Candidates, names: Sequence[str]) -> list[str]:
     """Names of the coefficients."""
-    return [f"{text or '1'} in equation {a + 1}" for a in range(family.field.value_dim) for text in family.texts]
+    return [f"{text or '1'} in {name}'" for name in names for text in family.texts]

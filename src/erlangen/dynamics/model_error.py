@@ -113,7 +113,9 @@ class ModelError(BaseEstimator):
         family.check_finite(misfit.points)
         points = misfit.points
         basis = None if self.symmetry is None else symmetric_basis(family, self.symmetry, points)
-        found = explained(misfit, texts_of(family), basis, lambda theta: breaking_share(family, theta, basis, points))
+        found = explained(
+            misfit, texts_of(family, self.names_), basis, lambda theta: breaking_share(family, theta, basis, points)
+        )
         self._report(found, family, model, misfit)
         return self
 

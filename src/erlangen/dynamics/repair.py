@@ -27,9 +27,6 @@ from erlangen.fields.trajectories import Trajectories
 
 __all__ = ["Edit", "Repair", "repair"]
 
-LOWEST = 2
-"""Degree of the monomials that are always offered."""
-
 
 @dataclass(frozen=True)
 class Edit:
@@ -96,13 +93,14 @@ def repair(
     equations: Equations | Mapping[str, str],
     flow: Trajectories,
     *,
+    degree: int = 3,
     library: AbstractLibrary | None = None,
     symmetry: Any = None,
 ) -> Repair:
     """Correct equations by data: drop terms, add terms, change coefficients.
 
-    Offered are the terms of the equations, in every equation; monomials up to their degree, at least the second; and
-    with a symmetry the images of the terms under its generators. Terms that are there cost less than new ones.
+    Offered are the terms of the equations, in every equation; monomials; and with a symmetry the images of the terms
+    under its generators. Terms that are there cost less than new ones.
 
     Parameters
     ----------
@@ -110,6 +108,8 @@ def repair(
         The right-hand side, perhaps with wrong, missing or superfluous terms.
     flow : Trajectories
         Runs of the same coordinates.
+    degree : int, default=3
+        Degree of the monomials that are offered; at least that of the equations.
     library : AbstractLibrary, optional
         More functions that may be missing.
     symmetry : AbstractAction, Symmetry, Group or list of matrices, optional
@@ -151,7 +151,7 @@ def repair(
                 fix="Trajectories.from_arrays(..., names=[...])",
             )
         )
-    family = _family(given, library, symmetry)
+    family = _family(given, degree, library, symmetry)
     family.check_finite(flow.points)
     start = _coefficients(family, given)
     misfit = misfit_of(family, RightHandSide(np.zeros_like, None), flow, start)
@@ -160,7 +160,11 @@ def repair(
     else:
         columns = symmetric_basis(family, symmetry, flow.points)
         expected = (np.abs(columns.T) @ np.abs(start)) > 0.0
-    texts = texts_of(family) if symmetry is None else [f"symmetric field {j + 1}" for j in range(columns.shape[1])]
+    texts = (
+        texts_of(family, given.names)
+        if symmetry is None
+        else [f"symmetric field {j + 1}" for j in range(columns.shape[1])]
+    )
     found = settle(misfit, columns, texts, expected, start)
     errors = np.sqrt(np.clip(np.einsum("ij,jk,ik->i", columns, found.choice.covariance, columns), 0.0, None))
     within = np.maximum(np.sqrt(BY_CHANCE) * errors, SHARE * np.abs(start))
@@ -195,7 +199,7 @@ def _edits(
     return tuple(sorted(out, key=lambda e: (given.names.index(e.coordinate), order.index(e.kind))))
 
 
-def _family(given: Equations, library: AbstractLibrary | None, symmetry: Any) -> Candidates:
+def _family(given: Equations, degree: int, library: AbstractLibrary | None, symmetry: Any) -> Candidates:
     """Monomials up to the degree of the equations, their other terms, and what a symmetry makes of these."""
     formulas = [Formula(text, given.names) for text in given.terms]
     degrees = [sum(powers) for powers in map(powers_of, formulas) if powers is not None]
@@ -203,7 +207,7 @@ def _family(given: Equations, library: AbstractLibrary | None, symmetry: Any) ->
     texts = dict.fromkeys(str(f) for f in others)
     for action in [symmetry] if isinstance(symmetry, AbstractAction) else []:
         texts.update(dict.fromkeys(_images(others, action, given.names)))
-    whole: AbstractLibrary = Polynomial(max(LOWEST, *degrees, 0))
+    whole: AbstractLibrary = Polynomial(max(degree, *degrees, 1))
     if texts:
         whole = whole + Expressions(*texts)
     return candidates(whole if library is None else whole + library, 0, given.names)
