@@ -138,7 +138,7 @@ def ordinal(
     """Tell order from noise by the patterns in which neighbouring values are ranked.
 
     For residuals of a model this decides whether only noise is left or a term is missing. The entropy of the patterns
-    is compared with that of the same magnitudes under random signs, drawn for blocks of ``delay`` samples: symmetric
+    is compared with that of the same magnitudes under random signs, drawn for blocks as long as the delay: symmetric
     noise that is independent over that distance, of whatever and however changing strength, cannot be told from these.
     Delays of two, four and more times that are looked at as well, for what a term leaves behind may be slow; the
     p-value allows for the choice. A missing constant leaves no order, and is not seen.
@@ -150,9 +150,9 @@ def ordinal(
     order : int
         Values in a pattern, 3 to 7.
     delay : int or "auto", optional
-        Smallest number of samples between the values of a pattern, 1 by default. For residuals: the distance over
-        which noise alone leaves them independent, 2 for those of `step_residuals`, the width of the stencil for those
-        of derivatives.
+        Smallest number of samples between the values of a pattern, 1 by default. For residuals: twice the distance
+        over which noise alone leaves them independent, 4 for those of `step_residuals`, twice the width of the stencil
+        for those of derivatives.
         ``"auto"`` takes the first lag at which the autocorrelation is below 1/e: for series to be described, not for
         residuals, whose order it would hide.
     names : sequence of d str, optional
@@ -306,8 +306,8 @@ def _column(
         return np.array([*found, found[0], np.zeros(len(delays))]), 1.0
     drawn = np.empty((DRAWS, len(delays)))
     for draw in range(DRAWS):
-        flipped = [_flipped(run, delays[0], rng) for run in runs]
-        drawn[draw] = [_entropy(_frequencies(flipped, order, delay)) for delay in delays]
+        for k, delay in enumerate(delays):
+            drawn[draw, k] = _entropy(_frequencies([_flipped(run, delay, rng) for run in runs], order, delay))
     drawn /= np.log(factorial(order))
     mean, spread = drawn.mean(axis=0), drawn.std(axis=0, ddof=1)
     spread = np.maximum(spread, np.finfo(np.float64).eps)

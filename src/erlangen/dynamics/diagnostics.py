@@ -243,7 +243,7 @@ def step_residuals(field: Any, flow: Trajectories, *, steps: int = 1) -> Traject
     """Subtract from each state what the model predicts from an earlier state of the same run.
 
     With the true model, what is left depends on the noise of two samples only: it is independent over ``steps + 1``
-    samples, which is the delay to give to `ordinal`.
+    samples, twice which is the delay to give to `ordinal`.
 
     Parameters
     ----------
