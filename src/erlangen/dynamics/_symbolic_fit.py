@@ -23,6 +23,15 @@ the digits in their values."""
 STEPS = 30
 """Evaluations in a fit of constants inside functions, beside those for its derivatives."""
 
+TOLERANCES: dict[str, float] = {"ftol": FLOOR**0.75, "xtol": FLOOR**0.75, "gtol": FLOOR}
+"""Of such a fit: those of SciPy are for data with noise."""
+
+CLOSEST = 3
+"""Changes of an expression in which constants inside functions are fitted again."""
+
+WHOLE = 10
+"""Size of a constant from which on a whole number near it is chance."""
+
 POOL = 24
 """Terms from which expressions are recombined."""
 
@@ -43,6 +52,8 @@ class Target:
         Independent residuals: rows that follow each other within the smoothing tell the same.
     symbols : int
         Size of the alphabet.
+    floor : float
+        Mean squared error that the values have by their own account: below it, less error means little.
     """
 
     columns: dict[str, NDArray]
@@ -50,10 +61,11 @@ class Target:
     weights: NDArray
     effective: float
     symbols: int
+    floor: float = FLOOR
 
     def length(self, error: float, n_constants: int, size: int) -> float:
         """Length of the message in natural units: residuals, constants to their accuracy, and symbols."""
-        rows = self.effective / 2 * np.log(error + FLOOR)
+        rows = self.effective / 2 * np.log(error + self.floor)
         return float(rows + n_constants / 2 * np.log(self.effective) + size * np.log(self.symbols))
 
     def design(self, chosen: Iterable[Term]) -> NDArray:
@@ -89,7 +101,7 @@ class Component:
     @property
     def n_constants(self) -> int:
         """Fitted constants, in front of terms and inside."""
-        return len(self.terms) + sum(len(terms.constants(term)) for term in self.terms)
+        return len(self.terms) + len(terms.constants(self.terms))
 
     @property
     def size(self) -> int:
@@ -108,7 +120,7 @@ def fitted(target: Target, chosen: Sequence[Term], inside: bool = True) -> Compo
     Constants in front are solved for at each step of those inside.
     """
     chosen = tuple(chosen)
-    start = np.array([c for term in chosen for c in terms.constants(term)])
+    start = np.array(terms.constants(chosen))
     if inside and len(start):
         found = _inner_fit(target, chosen, start)
         chosen = chosen if found is None else found
@@ -119,11 +131,6 @@ def fitted(target: Target, chosen: Sequence[Term], inside: bool = True) -> Compo
     out = Component(chosen, coefficients, float(np.mean(residual**2)), 0.0)
     length = target.length(out.error, out.n_constants, out.size)
     return Component(chosen, coefficients, out.error, length)
-
-
-def _refilled(chosen: Sequence[Term], values: NDArray) -> tuple[Term, ...]:
-    each = iter([float(v) for v in values])
-    return tuple(terms.with_constants(term, each) for term in chosen)
 
 
 def _solve(target: Target, chosen: Sequence[Term]) -> tuple[NDArray, NDArray] | None:
@@ -142,46 +149,42 @@ def _inner_fit(target: Target, chosen: tuple[Term, ...], start: NDArray) -> tupl
     bad = np.full(len(target.y), np.sqrt(np.finfo(np.float64).max) / len(target.y))
 
     def residual(values: NDArray) -> NDArray:
-        solved = _solve(target, _refilled(chosen, values))
+        solved = _solve(target, terms.with_constants(chosen, values))
         return bad if solved is None else solved[1]
 
     if residual(start) is bad:
         return None
     with np.errstate(all="ignore"):
         scale = np.maximum(np.abs(start), np.sqrt(FLOOR))
-        found: Any = least_squares(residual, start, x_scale=scale, max_nfev=STEPS, method="trf")
-    return _refilled(chosen, found.x) if np.isfinite(found.x).all() else None
+        found: Any = least_squares(residual, start, x_scale=scale, max_nfev=STEPS, method="trf", **TOLERANCES)
+    return terms.with_constants(chosen, found.x) if np.isfinite(found.x).all() else None
 
 
-def pruned(target: Target, start: Component) -> Component:
+def pruned(target: Target, start: Component, inside: bool = True) -> Component:
     """The expression after all single changes that shorten the message: terms left out, constants made exact."""
     best = start
     while True:
-        better = _shorter(target, best)
+        better = _shorter(target, best, inside)
         if better is None:
             return best
         best = better
 
 
-def _shorter(target: Target, at: Component) -> Component | None:
+def _shorter(target: Target, at: Component, inside: bool) -> Component | None:
     """The best of the changes, or None where none shortens the message."""
     trials = []
     for k in range(len(at.terms) if len(at.terms) > 1 else 0):
         trials.append((*at.terms[:k], *at.terms[k + 1 :]))
-    for k, term in enumerate(at.terms):
-        for j, c in enumerate(terms.constants(term)):
-            for value in {0, round(c)} if abs(c) < 10 else {0}:
-                changed = terms.exact(term, j, value)
-                if changed is not None and changed not in at.terms:
-                    trials.append((*at.terms[:k], changed, *at.terms[k + 1 :]))
+    for j, c in enumerate(terms.constants(at.terms)) if inside else ():
+        for value in {0, round(c)} if abs(c) < WHOLE else {0}:
+            changed = terms.exact(at.terms, j, value)
+            trials += [changed] if changed is not None else []
     quick = [fit for trial in trials if (fit := fitted(target, trial, inside=False)) is not None]
-    for fit in sorted(quick, key=lambda fit: fit.length)[:3]:
-        if fit.length < at.length:
-            refit = fitted(target, fit.terms)
-            return fit if refit is None or refit.length > fit.length else refit
-        refit = fitted(target, fit.terms) if any(terms.constants(term) for term in fit.terms) else None
-        if refit is not None and refit.length < at.length:
-            return refit
+    for fit in sorted(quick, key=lambda fit: fit.length)[:CLOSEST]:
+        refit = fitted(target, fit.terms) if inside and terms.constants(fit.terms) else None
+        best = fit if refit is None or refit.length > fit.length else refit
+        if best.length < at.length:
+            return best
     return None
 
 
@@ -193,10 +196,11 @@ def candidates(target: Target, found: Sequence[Sum], keep: int) -> list[Componen
         if fit is not None and fit.shape not in starts:
             starts[fit.shape] = fit
     ranked = sorted(starts.values(), key=lambda fit: fit.length)[: 3 * keep]
-    return best_shapes([_refit(target, fit) for fit in ranked], keep)
+    return best_shapes([refined(target, fit) for fit in ranked], keep)
 
 
-def _refit(target: Target, start: Component) -> Component:
+def refined(target: Target, start: Component) -> Component:
+    """The expression with all constants fitted, and pruned."""
     fit = fitted(target, start.terms)
     return pruned(target, start if fit is None or fit.length > start.length else fit)
 
@@ -210,7 +214,7 @@ def best_shapes(found: Iterable[Component], keep: int) -> list[Component]:
 
 
 def recombined(target: Target, pool: Sequence[Term]) -> Component | None:
-    """An expression from terms of others, taken one by one while the message gets shorter, then pruned."""
+    """An expression from terms of others, taken one by one while the message gets shorter; refitted and pruned."""
     chosen: Component | None = None
     for _ in range(len(pool)):
         held = () if chosen is None else chosen.terms
@@ -222,7 +226,7 @@ def recombined(target: Target, pool: Sequence[Term]) -> Component | None:
         if chosen is not None and best.length >= chosen.length:
             break
         chosen = best
-    return None if chosen is None else _refit(target, chosen)
+    return None if chosen is None else refined(target, chosen)
 
 
 def pool_of(found: Iterable[Component]) -> list[Term]:

@@ -13,7 +13,7 @@ from scipy import linalg
 from scipy.optimize import least_squares
 
 from erlangen.dynamics import _symbolic_terms as terms
-from erlangen.dynamics._symbolic_fit import FLOOR, STEPS, Component, Target
+from erlangen.dynamics._symbolic_fit import FLOOR, STEPS, TOLERANCES, Component, Target
 from erlangen.dynamics._symbolic_symmetry import Invariance, Jet
 from erlangen.dynamics._symbolic_terms import Term
 
@@ -94,8 +94,14 @@ class Joint:
             target.length(part.error + self.weight * defect, part.n_constants, part.size)
             for target, part in zip(self.targets, parts, strict=True)
         )
-        saved = tied / 2 * float(np.mean([np.log(target.effective) for target in self.targets]))
-        return Whole(tuple(parts), defect, float(score - saved), tied)
+        return Whole(tuple(parts), defect, float(score - self.saved(parts, tied)), tied)
+
+    def saved(self, parts: Sequence[Component], tied: int) -> float:
+        """What need not be told where the symmetry ties constants: these, and their share of the symbols."""
+        constants = sum(part.n_constants for part in parts)
+        symbols = sum(part.size * np.log(t.symbols) for part, t in zip(parts, self.targets, strict=True))
+        each = np.mean([np.log(target.effective) for target in self.targets]) / 2
+        return float(tied * (each + symbols / constants)) if constants else 0.0
 
     def jet(self, parts: Sequence[Component]) -> Jet:
         """Values and derivatives of a system, in its own units."""
@@ -158,15 +164,13 @@ class Joint:
         return self.whole(parts, tied=one.tied)
 
     def _packed(self, part: Component) -> NDArray:
-        inside = [c for term in part.terms for c in terms.constants(term)]
-        return np.concatenate([part.coefficients, inside])
+        return np.concatenate([part.coefficients, terms.constants(part.terms)])
 
     def _unpacked(self, parts: Sequence[Component], values: NDArray) -> tuple[Component, ...]:
         out, at = [], 0
         for part, target in zip(parts, self.targets, strict=True):
             r, k = len(part.terms), part.n_constants
-            inside = iter([float(v) for v in values[at + r : at + k]])
-            chosen = tuple(terms.with_constants(term, inside) for term in part.terms)
+            chosen = terms.with_constants(part.terms, values[at + r : at + k])
             out.append(priced(target, chosen, values[at : at + r]))
             at += k
         return tuple(out)
@@ -187,7 +191,13 @@ class Joint:
         scale = np.maximum(np.abs(start), np.sqrt(FLOOR))
         with np.errstate(all="ignore"):
             found: Any = least_squares(
-                lambda v: both(v)[0], start, lambda v: both(v)[1], x_scale=scale, max_nfev=STEPS, method="trf"
+                lambda v: both(v)[0],
+                start,
+                lambda v: both(v)[1],
+                x_scale=scale,
+                max_nfev=STEPS,
+                method="trf",
+                **TOLERANCES,
             )
         return found.x if np.isfinite(found.x).all() else None
 
@@ -195,7 +205,7 @@ class Joint:
         assert self.invariance is not None
         jet = self.jet(parts)
         defect = self.invariance.defect(jet)
-        floors = [part.error + self.weight * defect + FLOOR for part in parts]
+        floors = [p.error + self.weight * defect + t.floor for p, t in zip(parts, self.targets, strict=True)]
         roots = [np.sqrt(t.effective / (f * len(t.y))) for t, f in zip(self.targets, floors, strict=True)]
         pull = self.weight * sum(t.effective / f for t, f in zip(self.targets, floors, strict=True))
         sizes = [size for _, size in self.invariance.residuals(jet)]
@@ -271,8 +281,7 @@ class Joint:
             )
             for a, target in enumerate(self.targets)
         )
-        inside = {term: len(terms.constants(term)) for part in parts for term in part.terms}
-        free = inner.shape[1] + sum(inside.values())
+        free = inner.shape[1] + len(terms.constants([term for part in parts for term in part.terms]))
         return self.whole(parts, tied=sum(part.n_constants for part in parts) - free)
 
 
@@ -298,8 +307,7 @@ class _Weighted:
             data.append(self.roots[a] * (design @ part.coefficients - target.y * target.weights))
             bent = sum((c * row for c, (_, row) in zip(part.coefficients, columns, strict=True)), bent)
             slopes += [(a, self.roots[a] * column, row) for column, row in columns]
-            for c, term, column in zip(part.coefficients, part.terms, columns, strict=True):
-                slopes += [(a, self.roots[a] * c * u, c * v) for u, v in self._inside(a, term, column)]
+            slopes += [(a, self.roots[a] * u, v) for u, v in self._inside(a, part, columns)]
         counts = np.cumsum([0, *(len(block) for block in data)])
         table = np.zeros((counts[-1] + len(bent), len(slopes)))
         for k, (a, column, row) in enumerate(slopes):
@@ -308,15 +316,17 @@ class _Weighted:
         rows = np.concatenate([*data, bent])
         return np.nan_to_num(rows, nan=1e150, posinf=1e150, neginf=-1e150), np.nan_to_num(table, nan=0.0)
 
-    def _inside(self, a: int, term: Term, at: tuple[NDArray, NDArray]) -> list[tuple[NDArray, NDArray]]:
-        """Derivatives by each constant inside a term, by differences."""
-        out, inside = [], terms.constants(term)
+    def _inside(self, a: int, part: Component, at: list[tuple[NDArray, NDArray]]) -> list[tuple[NDArray, NDArray]]:
+        """Derivatives by each constant inside the functions of a coordinate, by differences."""
+        out, inside = [], terms.constants(part.terms)
         for j, c in enumerate(inside):
             step = max(abs(c), 1.0) * np.sqrt(FLOOR)
-            values = iter([v + step * (i == j) for i, v in enumerate(inside)])
-            moved = terms.with_constants(term, values)
-            column, row = self.joint.targets[a].design((moved,))[:, 0], self._bent(a, moved)
-            out.append(((column - at[0]) / step, (row - at[1]) / step))
+            moved = terms.with_constants(part.terms, [v + step * (i == j) for i, v in enumerate(inside)])
+            changed = [k for k, (new, old) in enumerate(zip(moved, part.terms, strict=True)) if new != old]
+            columns = [self.joint.targets[a].design((moved[k],))[:, 0] - at[k][0] for k in changed]
+            rows = [self._bent(a, moved[k]) - at[k][1] for k in changed]
+            shares = part.coefficients[changed] / step
+            out.append((np.tensordot(shares, columns, 1), np.tensordot(shares, rows, 1)))
         return out
 
     def _bent(self, a: int, term: Term) -> NDArray:

@@ -8,7 +8,7 @@ a function, those of type float are fitted and those of type int are exact.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,9 +120,15 @@ def inverse(a: Sum) -> Sum:
     if len(a) == 1:
         c, term = a[0]
         return ((1 / c, tuple((atom, -exponent) for atom, exponent in term)),)
-    lead = next(c for c, term in a if term)
-    inside = tuple((1 if c == lead and term else c / lead, term) for c, term in a)
+    first = next(k for k, (_, term) in enumerate(a) if term)
+    lead = a[first][0]
+    inside = tuple((1 if k == first else _over(c, lead), term) for k, (c, term) in enumerate(a))
     return ((1 / lead, ((Call("id", inside), -1),)),)
+
+
+def _over(c: float, lead: float) -> float:
+    """A quotient that leaves exact numbers exact where nothing is divided."""
+    return c if lead == 1 else c / lead
 
 
 def apply(name: str, a: Sum) -> Sum:
@@ -137,10 +143,12 @@ def apply(name: str, a: Sum) -> Sum:
         return collect([(front, ((Call(name, rest), 1),))])
     if name == "log":
         lead = abs(rest[0][0])
-        return collect([(1, ((Call(name, scale(1 / lead, a)), 1),)), (math.log(lead), UNIT)])
+        inside = tuple((_over(c, lead), term) for c, term in a)
+        return collect([(1, ((Call(name, inside), 1),)), (math.log(lead), UNIT)])
     if name == "sqrt":
         lead = abs(rest[0][0])
-        return ((math.sqrt(lead), ((Call(name, scale(1 / lead, a)), 1),)),)
+        inside = tuple((_over(c, lead), term) for c, term in a)
+        return ((math.sqrt(lead), ((Call(name, inside), 1),)),)
     if rest[0][0] < 0:
         return ((1 if name == "cos" else -1, ((Call(name, scale(-1, a)), 1),)),)
     return ((1, ((Call(name, a), 1),)),)
@@ -207,40 +215,57 @@ def substitute(a: Sum, images: Mapping[str, Sum]) -> Sum:
     return out
 
 
-# --- what fits need
+# --- what fits need: constants inside functions, those of a function that occurs twice counted once
 
 
-def constants(term: Term) -> list[float]:
-    """The fitted constants inside the functions of a term, in a fixed order."""
-    return [c for atom, _ in term if isinstance(atom, Call) for c in _inner(atom.inside)]
+def constants(chosen: Sequence[Term]) -> list[float]:
+    """The fitted constants inside the functions of terms, in a fixed order."""
+    return [c for call_ in _calls(chosen) for c in _inner(call_.inside)]
+
+
+def _calls(chosen: Sequence[Term]) -> list[Call]:
+    return list(dict.fromkeys(atom for term in chosen for atom, _ in term if isinstance(atom, Call)))
 
 
 def _inner(a: Sum) -> Iterator[float]:
     for c, term in a:
         if isinstance(c, float):
             yield c
-        yield from constants(term)
+        for atom, _ in term:
+            if isinstance(atom, Call):
+                yield from _inner(atom.inside)
 
 
-def with_constants(term: Term, values: Iterator[float]) -> Term:
-    """The term with other constants inside."""
+def with_constants(chosen: Sequence[Term], values: Iterable[float]) -> tuple[Term, ...]:
+    """The terms with other constants inside."""
+    each = iter([float(v) for v in values])
+    renewed = {call_: _renewed(call_, each) for call_ in _calls(chosen)}
     return tuple(
-        (Call(atom.name, _refilled(atom.inside, values)) if isinstance(atom, Call) else atom, exponent)
-        for atom, exponent in term
+        tuple((renewed[atom] if isinstance(atom, Call) else atom, exponent) for atom, exponent in term)
+        for term in chosen
     )
 
 
-def _refilled(a: Sum, values: Iterator[float]) -> Sum:
-    return tuple((next(values) if isinstance(c, float) else c, with_constants(term, values)) for c, term in a)
+def _renewed(at: Call, values: Iterator[float]) -> Call:
+    inside = []
+    for c, term in at.inside:
+        first = next(values) if isinstance(c, float) else c
+        inside.append((first, tuple((_renewed(x, values) if isinstance(x, Call) else x, e) for x, e in term)))
+    return Call(at.name, tuple(inside))
 
 
-def exact(term: Term, at: int, value: int) -> Term | None:
-    """The term with one fitted constant inside made exact; a zero leaves its part out. None where nothing remains.
+def exact(chosen: Sequence[Term], at: int, value: int) -> tuple[Term, ...] | None:
+    """The terms with one fitted constant inside made exact; a zero leaves its part out. None where nothing remains.
 
     Factors that then come in front are left out: what stands in front of a term is fitted.
     """
-    marked = with_constants(term, iter([math.nan if k == at else c for k, c in enumerate(constants(term))]))
-    return _settled_term(marked, value)
+    marked = with_constants(chosen, [math.nan if k == at else c for k, c in enumerate(constants(chosen))])
+    try:
+        out = [_settled_term(term, value) for term in marked]
+    except (TooLong, OverflowError, ZeroDivisionError):
+        return None
+    kept = tuple(term for term in out if term is not None)
+    return kept if len(set(kept)) == len(chosen) else None
 
 
 def _settled_term(term: Term, value: int) -> Term | None:

@@ -15,9 +15,11 @@ from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, linear
 from erlangen.algebra import Group
 from erlangen.dynamics import _symbolic_terms as terms
+from erlangen.dynamics._fit_input import as_states, as_trajectories
 from erlangen.dynamics._slopes import Slopes, slopes_of
 from erlangen.dynamics._symbolic_engine import Search, check_operators, engine, expressions
 from erlangen.dynamics._symbolic_fit import (
+    FLOOR,
     Component,
     Target,
     best_shapes,
@@ -27,11 +29,11 @@ from erlangen.dynamics._symbolic_fit import (
     pool_of,
     recombined,
 )
+from erlangen.dynamics._symbolic_quotients import quotients
 from erlangen.dynamics._symbolic_symmetry import Invariance
 from erlangen.dynamics._symbolic_systems import Joint, Whole, front
 from erlangen.dynamics._symbolic_terms import Sum
 from erlangen.dynamics.equations import Equations, Simulation
-from erlangen.dynamics.sindy import _states, _trajectories
 from erlangen.fields import AbstractField, Polynomial, Request, convert, register
 from erlangen.verbs import Symmetry
 from erlangen.verbs._enforce_request import read
@@ -39,7 +41,7 @@ from erlangen.verbs._enforce_request import read
 SEEN = 500
 """Points that the engine sees: its time is proportional to their number."""
 
-FITTED = 1000
+FITTED = 600
 """Points on which expressions are compared."""
 
 MOVED = 300
@@ -200,15 +202,16 @@ class SymbolicRegression(BaseEstimator):
         operators = check_operators(self.operators)
         self._check_numbers()
         engine()
-        flow, timed = _trajectories(x, t, x_dot, names, groups)
+        flow, timed = as_trajectories(x, t, x_dot, names, groups)
         rng = np.random.default_rng(self.rng)
         data = slopes_of(flow, self.derivatives, None if timed else rng)
         _enough(data)
         self.names_, self.n_features_in_ = flow.names, len(flow.names)
         invariance = self._invariance(data, rng)
         found = _engine_runs(data, flow.names, self._searches(operators), rng)
-        joint, everything = _joints(data, flow.names, found, invariance, self.weight, len(operators), rng)
-        lists = _shortlists(joint.targets, found)
+        given = flow.derivatives is not None
+        joint, everything = _joints(data, given, flow.names, found, invariance, self.weight, len(operators), rng)
+        lists = _shortlists(joint.targets, found, operators)
         wholes = joint.systems(lists)
         if not wholes:
             raise _nothing_found(data)
@@ -258,7 +261,7 @@ class SymbolicRegression(BaseEstimator):
     def predict(self, x: ArrayLike) -> NDArray:
         """Time derivatives ``(n, d)`` at states ``x (n, d)``."""
         check_is_fitted(self)
-        return self.equations_.value(_states(x, self.n_features_in_))
+        return self.equations_.value(as_states(x, self.n_features_in_))
 
     def simulate(self, x0: ArrayLike, t: ArrayLike) -> Simulation:
         """Follow the system found from the state ``x0 (d,)``; see `Equations.simulate`."""
@@ -310,6 +313,7 @@ def _engine_runs(data: Slopes, names: tuple[str, ...], searches: list[Search], r
 
 def _joints(
     data: Slopes,
+    given: bool,
     names: tuple[str, ...],
     found: list[list[Sum]],
     invariance: Invariance | None,
@@ -326,11 +330,15 @@ def _joints(
     whole, part = [], []
     for k in range(len(names)):
         y = data.slopes[:, k] / scales[k]
-        ones = np.ones(len(y))
-        independent = len(y) / _correlation(Target(columns, y, ones, len(y), symbols), found[k])
-        whole.append(Target(columns, y, ones, independent, symbols))
+        square = np.mean(data.weights[:, k] ** 2)
+        weights = data.weights[:, k] / np.sqrt(square)
+        floor = FLOOR if given else max(FLOOR, 1 / (square * scales[k] ** 2))
+        # Rows with small weights count for less, and so do rows that repeat each other.
+        rows = len(y) ** 2 / np.sum(weights**4)
+        independent = rows / _correlation(Target(columns, y, weights, rows, symbols), found[k])
+        whole.append(Target(columns, y, weights, independent, symbols, floor))
         fewer = {name: column[some] for name, column in columns.items()}
-        part.append(Target(fewer, y[some], ones[some], min(independent, len(some)), symbols))
+        part.append(Target(fewer, y[some], weights[some], min(independent, len(some)), symbols, floor))
     return Joint(tuple(part), scales, invariance, weight), Joint(tuple(whole), scales, invariance, weight)
 
 
@@ -340,12 +348,17 @@ def _correlation(target: Target, found: list[Sum]) -> float:
     best = min((fit for fit in fits if fit is not None), key=lambda fit: fit.error, default=None)
     if best is None:
         return 1.0
-    return correlation_time(target.y - target.design(best.terms) @ best.coefficients)
+    return correlation_time(target.y * target.weights - target.design(best.terms) @ best.coefficients)
 
 
-def _shortlists(targets: Sequence[Target], found: list[list[Sum]]) -> list[list[Component]]:
-    """The best expressions of each coordinate, some with terms of other coordinates."""
+def _shortlists(targets: Sequence[Target], found: list[list[Sum]], operators: tuple[str, ...]) -> list[list[Component]]:
+    """The best expressions of each coordinate, some with terms of other coordinates, some with a quotient."""
     own = [candidates(target, each, KEPT) for target, each in zip(targets, found, strict=True)]
+    if "/" in operators:
+        own = [
+            best_shapes([*each, *quotients(target, tuple(target.columns), "exp" in operators)], KEPT)
+            for target, each in zip(targets, own, strict=True)
+        ]
     out = []
     for k, target in enumerate(targets):
         others = [part for j, each in enumerate(own) for part in each[:2] if j != k]
@@ -387,13 +400,13 @@ def _equations(joint: Joint, one: Whole, names: tuple[str, ...]) -> Equations:
 def _standard_errors(target: Target, part: Component) -> NDArray:
     """Standard errors ``(r,)`` of constants in front, with those inside as uncertain as they are."""
     rows = [target.design(part.terms)]
-    inside = [c for term in part.terms for c in terms.constants(term)]
+    inside = terms.constants(part.terms)
     for k, c in enumerate(inside):
         step = max(abs(c), 1.0) * np.cbrt(np.finfo(np.float64).eps)  # of central differences
         moved = []
         for sign in (1, -1):
-            values = iter([v + sign * step * (j == k) for j, v in enumerate(inside)])
-            moved.append(target.design([terms.with_constants(term, values) for term in part.terms]))
+            values = [v + sign * step * (j == k) for j, v in enumerate(inside)]
+            moved.append(target.design(terms.with_constants(part.terms, values)))
         rows.append(((moved[0] - moved[1]) / (2 * step) @ part.coefficients)[:, None])
     design = np.concatenate(rows, axis=1)
     sizes = np.linalg.norm(design, axis=0)
@@ -416,10 +429,11 @@ def _cost(joint: Joint, lists: list[list[Component]], best: Whole) -> str:
         target.length(part.error, part.n_constants, part.size) - other.length
         for target, part, other in zip(joint.targets, best.parts, free, strict=True)
     )
-    saved = best.tied / 2 * float(np.mean([np.log(target.effective) for target in joint.targets]))
     exactly = "exactly symmetric" if best.tied else f"defect of the symmetry {best.defect:.2g}"
     text = f"{exactly}; squared error {ratio:.3g} times that of the best expressions without it"
-    return text + (": the data speak against the symmetry" if longer - saved > DOUBT else "")
+    return text + (
+        ": the data speak against the symmetry" if longer - joint.saved(best.parts, best.tied) > DOUBT else ""
+    )
 
 
 @register
