@@ -87,7 +87,7 @@ def settle(
     """
     theta = np.zeros(len(columns)) if start is None else start
     support: frozenset[int] = frozenset(np.flatnonzero(expected).tolist() if expected is not None else ())
-    known: set[frozenset[int]] = set()
+    polishing = False  # while the terms stay and their coefficients still move
     turn = 0
     while True:
         rows = misfit.rows(theta, columns)
@@ -95,17 +95,18 @@ def settle(
             _enough(rows)
             refuse_collinear(rows.design, texts)
         search = Search(rows.design, rows.target, expected)
-        if support not in known:  # one that came up before is kept, and only its coefficients still move
-            if turn:
-                known.add(support)
-            support = search.best(sorted(support))
+        old, searched = support, not polishing
+        if searched:
+            support = search.best(sorted(old))
         choice = search.choose(support)
         before, theta = theta, columns @ choice.z
-        moved = float(np.abs(theta - before).max(initial=0.0))
-        stays = support in known and (misfit.linear or moved <= SETTLED * float(np.abs(theta).max(initial=0.0)))
+        still = misfit.linear or bool(
+            np.abs(theta - before).max(initial=0.0) <= SETTLED * np.abs(theta).max(initial=0.0)
+        )
         turn += 1
-        if stays or turn == MOST:
+        if turn == MOST or (turn > 1 and searched and still and support == old):
             return Settled(theta, choice, rows)
+        polishing = support == old and not still
 
 
 def _finished(
