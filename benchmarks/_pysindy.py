@@ -130,7 +130,10 @@ def _compressed(parts: list[tuple[NDArray, NDArray]]) -> tuple[NDArray, NDArray]
 
 
 def _solve(optimizer: Any, functions_: NDArray, slopes: NDArray) -> NDArray | None:
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    import sklearn
+
+    quick = sklearn.config_context(skip_parameter_validation=True, assume_finite=True)
+    with quick, warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
             optimizer.fit(functions_, slopes)
