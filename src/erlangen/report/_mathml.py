@@ -35,7 +35,7 @@ def _total(terms: list[tuple[float, Formula]], digits: int) -> str:
         sign = "<mo>&#x2212;</mo>" if c < 0 else "<mo>+</mo>" if out else ""
         size, body = _number(abs(c), digits), _held(_node(formula.tree), _SUM + 1)
         alone = formula.tree == Number(1.0)
-        out += sign + (size if alone else body if abs(c) == 1 else size + _TIMES + body)
+        out += sign + (size if alone else body if size == "<mn>1</mn>" else size + _TIMES + body)
     return f"<mrow>{out}</mrow>"
 
 
@@ -56,7 +56,13 @@ def _name(name: str) -> str:
 
 def _held(piece: tuple[str, int], least: int) -> str:
     text, holds = piece
-    return text if holds >= least else f"<mrow><mo>(</mo>{text}<mo>)</mo></mrow>"
+    return text if holds >= least else _bracketed(text)
+
+
+def _bracketed(text: str) -> str:
+    """Brackets, as tall as a fraction where there is one inside."""
+    tall = "" if "<mfrac>" in text else ' stretchy="false"'
+    return f"<mrow><mo{tall}>(</mo>{text}<mo{tall}>)</mo></mrow>"
 
 
 def _node(node: Node) -> tuple[str, int]:
@@ -87,7 +93,7 @@ def _operation(node: Apply) -> tuple[str, int]:
     if node.operation == "abs":
         return f"<mrow><mo>|</mo>{pieces[0][0]}<mo>|</mo></mrow>", _ATOM
     inside = "<mo>,</mo>".join(text for text, _ in pieces)
-    return f"<mi>{node.operation}</mi><mo>&#x2061;</mo><mrow><mo>(</mo>{inside}<mo>)</mo></mrow>", _ATOM
+    return f"<mi>{node.operation}</mi><mo>&#x2061;</mo>{_bracketed(inside)}", _ATOM
 
 
 def _sum(node: Apply, pieces: list[tuple[str, int]]) -> str:
