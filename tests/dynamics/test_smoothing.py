@@ -241,6 +241,16 @@ def test_each_method_is_as_good_as_it_claims(method):
     assert abs(found.noise[0] / 0.02 - 1) < 0.15 and found.reason.startswith("x1: ")
 
 
+def test_motion_that_is_too_coarse_is_not_smoothed_away():
+    t = np.arange(200) * 1.0
+    y = np.c_[np.cos(2.4 * t), 0.02 * t + np.sin(0.05 * t)]
+    found = smooth(Trajectories.from_arrays(y, t))
+    assert "too coarse" in found.methods[0] and "too coarse" not in found.methods[1]
+    run = found.runs[0]
+    z = (run.derivatives[:, 0] + 2.4 * np.sin(2.4 * t)) / run.derivative_errors[:, 0]
+    assert np.mean(z[run.keep] ** 2) < 30  # far off, and it says so; smoothed, it would be off by thousands
+
+
 def test_runs_may_have_their_own_noise():
     rng = np.random.default_rng(RNG)
     flow = Trajectories.from_arrays([np.sin(T)[:, None] + s * rng.normal(size=(len(T), 1)) for s in (0.02, 0.5)], T)

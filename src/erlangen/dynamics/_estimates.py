@@ -50,6 +50,11 @@ def typical(errors: NDArray, times: Sequence[NDArray]) -> NDArray:
     return np.concatenate([np.full(len(part), np.median(part)) for part in split(errors, times)])
 
 
+def spread(x: NDArray, times: Sequence[NDArray]) -> float:
+    """Standard deviation within pieces."""
+    return float(np.sqrt(np.mean(np.concatenate([part - part.mean() for part in split(x, times)]) ** 2)))
+
+
 def split(x: NDArray, times: Sequence[NDArray]) -> list[NDArray]:
     """Rows of each piece."""
     return np.split(x, np.cumsum([len(t) for t in times])[:-1])

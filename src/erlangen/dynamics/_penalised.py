@@ -28,8 +28,11 @@ PER_WIDTH = 2.0
 QUIET = 0.1
 """Share of the samples that may have less noise than the knots are made for."""
 
-STEP = 4.0
+STEP = 2.0
 """Ratio of neighbouring widths of the first, coarse search."""
+
+BELOW = 4.0
+"""Knots for the narrowest of the widths that are tried at once."""
 
 ENOUGH = 100_000
 """Samples that fix a width to better than a percent; of longer data, evenly chosen runs vote."""
@@ -218,14 +221,14 @@ def _spacing(pieces: Pieces, width: float, smoothness: int, weights: NDArray | N
 
 
 def _coarse(pieces: Pieces, smoothness: int, criterion: Criterion, weights: NDArray | None) -> list[float]:
-    """The best of widths in steps of four, for each column: from one knot a sample to as few as lose nothing."""
+    """The best of widths in steps of two, for each column: from one knot a sample to as few as lose nothing."""
     d, spacing, top = pieces.y.shape[1], pieces.step, widest(smoothness)
-    best = np.full(d, pieces.step / STEP)
+    best = np.full(d, pieces.step / BELOW)
     open_ = np.ones(d, dtype=bool)
     while open_.any():
         level = Level(Pieces(pieces.times, pieces.y[:, open_]), spacing, smoothness, criterion, weights)
         widths, scores = [], []
-        trial = spacing / STEP
+        trial = spacing / BELOW
         while trial <= spacing * top * (1 + CLOSE):
             try:
                 scores.append([fit.score for fit in level.fits(trial)])
@@ -239,16 +242,16 @@ def _coarse(pieces: Pieces, smoothness: int, criterion: Criterion, weights: NDAr
         again[np.flatnonzero(open_)[at == len(widths) - 1]] = True
         if widths[-1] > pieces.longest or len(widths) < 3:
             break
-        open_, spacing = again, max(widths[-1] / STEP, spacing * STEP)
+        open_, spacing = again, max(widths[-1] / BELOW, spacing * STEP)
     return best.tolist()
 
 
 def _fine(pieces: Pieces, start: float, smoothness: int, criterion: Criterion, weights: NDArray | None) -> float:
-    """The best width near one that is best to within a factor of four."""
+    """The best width near one that is best to within a factor of two."""
     width = start
     for _ in range(3):
         level = Level(pieces, _spacing(pieces, width, smoothness, weights), smoothness, criterion, weights)
-        low, high = np.log(max(width / STEP, pieces.step / STEP**2)), np.log(width * STEP)
+        low, high = np.log(max(width / STEP, pieces.step / BELOW**2)), np.log(width * STEP)
         found = minimize_scalar(
             lambda u, level=level: _score(level, float(np.exp(u))),
             bounds=(low, high),
@@ -256,7 +259,7 @@ def _fine(pieces: Pieces, start: float, smoothness: int, criterion: Criterion, w
             options={"xatol": CLOSE},
         )
         before, width = width, float(np.exp(found.x))
-        if before / 2 < width < before * STEP / 2:
+        if before / np.sqrt(STEP) < width < before * np.sqrt(STEP):
             break
     return width
 

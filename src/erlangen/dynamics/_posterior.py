@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ HARDLY = 0.5
 
 ROUNDS = 2
 """Times that the spread of the noise is read off residuals, which hardly depend on it."""
+
+TURNS = 0.5
+"""Share of the value from which noise turns signs: what it would be in proportion to is no longer seen."""
 
 NAMES: dict[Criterion, str] = {"likelihood": "Gaussian process", "validation": "smoothing spline"}
 
@@ -41,12 +44,39 @@ class Standard:
 
 @dataclass(frozen=True, eq=False)
 class Chosen:
-    """A fit with the spread of its noise: variances of mean one (None where constant), and squares of the values."""
+    """A fit with the spread of its noise.
+
+    Attributes
+    ----------
+    data : Standard
+        The samples, or their logarithms.
+    fit : Fit
+        The posterior.
+    v : ndarray (n,) or None
+        Variances of the noise, of mean one; None where constant.
+    squares : ndarray (n,)
+        Squares of the values that the variances grow with.
+    jacobian : float
+        Minus twice the logarithm of the derivative of what is smoothed by the samples, summed.
+    """
 
     data: Standard
     fit: Fit
-    v: NDArray | None
-    squares: NDArray
+    v: NDArray | None = None
+    squares: NDArray = field(default_factory=lambda: np.empty(0))
+    jacobian: float = 0.0
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether logarithms were smoothed."""
+        return self.jacobian != 0.0
+
+    @property
+    def scale(self) -> float:
+        """Minus twice the logarithm of the factor from the density of `data` to that of the samples."""
+        free = len(self.data.middle) - self.fit.knots.smoothness * len(self.data.pieces.times)
+        spread = 0.0 if self.v is None else float(np.sum(np.log(self.v)))
+        return 2 * free * float(np.log(self.data.size)) + spread + self.jacobian
 
 
 def by_splines(
@@ -64,52 +94,57 @@ def by_splines(
         if data is None:
             out.append(_constant(y[:, c]))
             continue
-        chosen = _spread(data, next(fits), smoothness, criterion, noise)
-        logarithm = _logarithm(chosen, y[:, c], smoothness, criterion)
-        out.append(_estimate(chosen, criterion) if logarithm is None else _exponential(logarithm, y[:, c], criterion))
+        rivals = _rivals(data, next(fits), y[:, c], smoothness, criterion, noise)
+        chosen = rivals[_likeliest(rivals, smoothness)]
+        out.append(_exponential(chosen, y[:, c], criterion) if chosen.logarithmic else _estimate(chosen, criterion))
     return out
 
 
-def _spread(data: Standard, fit: Fit, smoothness: int, criterion: Criterion, noise: str) -> Chosen:
-    """The fit after its noise was let grow with the value, where that is asked for or found."""
-    pieces, squares, v = data.pieces, np.zeros(0), None
-    for _ in range(0 if noise == "additive" else ROUNDS):
-        if fit.width < HARDLY * pieces.step:  # no noise, so nothing of it grows
-            break
-        smooth = fit.knots.values(fit.knots.basis(), fit.coefficients)[:, 0]
-        unsure = _endless(data, fit, 0) * (1.0 if v is None else v)
-        squares = (smooth + data.middle / data.size) ** 2 + unsure
-        found = variances(pieces.y[:, 0] - smooth, squares, noise == "auto")
-        if found is None:
-            break
-        v = found
-        fit = fitted(pieces, smoothness, criterion, 1.0 / v[:, None])[0]
-    return Chosen(data, fit, v, squares)
-
-
-def _logarithm(chosen: Chosen, y: NDArray, smoothness: int, criterion: Criterion) -> Chosen | None:
-    """The same for the logarithm, where the noise grows with the state, signs agree, and that is more likely.
+def _rivals(data: Standard, fit: Fit, y: NDArray, smoothness: int, criterion: Criterion, noise: str) -> list[Chosen]:
+    """Fits with even noise, with noise that grows with the state, and of the logarithm, where they are in question.
 
     Noise in proportion to the state is even noise of the logarithm; and what grows or decays exponentially has a
-    logarithm that is much smoother than itself. Both are compared as densities of the samples, on the same knots.
+    logarithm that is much smoother than itself.
     """
-    if chosen.v is None or not (np.all(y > 0) or np.all(y < 0)):
-        return None
-    data = Standard.of(chosen.data.pieces.times, np.log(np.abs(y)))
-    if data is None:
-        return None
-    fit = fitted(data.pieces, smoothness, "likelihood")[0]
-    if fit.width < HARDLY * data.pieces.step:
-        return None
-    one, two = scores_on_same_knots(
-        [(chosen.data.pieces, chosen.fit.width, 1.0 / chosen.v), (data.pieces, fit.width, None)], smoothness
-    )
-    free = len(y) - smoothness * len(data.pieces.times)
-    one += 2 * free * np.log(chosen.data.size) + np.sum(np.log(chosen.v))
-    two += 2 * free * np.log(data.size) + 2 * np.sum(np.log(np.abs(y)))
-    if two >= one:
-        return None
-    return Chosen(data, fit if criterion == "likelihood" else fitted(data.pieces, smoothness, criterion)[0], None, y)
+    first = Chosen(data, fit)
+    if noise == "additive" or fit.width < HARDLY * data.pieces.step:  # no noise, so nothing of it grows
+        return [first]
+    out = _spread(first, smoothness, criterion, noise == "auto")
+    same = np.all(y > 0) or np.all(y < 0)
+    logarithm = Standard.of(data.pieces.times, np.log(np.abs(y))) if same else None
+    if logarithm is not None:
+        found = fitted(logarithm.pieces, smoothness, criterion)[0]
+        if found.width >= HARDLY * data.pieces.step:
+            out.append(Chosen(logarithm, found, jacobian=2 * float(np.sum(np.log(np.abs(y))))))
+    return out if noise == "multiplicative" and out else [first, *out]
+
+
+def _spread(last: Chosen, smoothness: int, criterion: Criterion, mixed: bool) -> list[Chosen]:
+    """The fit with weights from its residuals, and again from those of that."""
+    out = []
+    pieces, size = last.data.pieces, last.data.size
+    for _ in range(ROUNDS):
+        fit = last.fit
+        smooth = fit.knots.values(fit.knots.basis(), fit.coefficients)[:, 0]
+        unsure = _endless(last.data, fit, 0) * (1.0 if last.v is None else last.v)
+        squares = (smooth + last.data.middle / size) ** 2 + unsure
+        v = variances(pieces.y[:, 0] - smooth, squares, mixed)
+        if v is None:
+            break
+        last = Chosen(last.data, fitted(pieces, smoothness, criterion, 1.0 / v[:, None])[0], v, squares)
+        if last.fit.noise * share(v, squares) > TURNS:
+            break
+        out.append(last)
+    return out
+
+
+def _likeliest(rivals: list[Chosen], smoothness: int) -> int:
+    """Which of them makes the samples most likely: densities of the samples, with splines on the same knots."""
+    if len(rivals) == 1:
+        return 0
+    cases = [(one.data.pieces, one.fit.width, None if one.v is None else 1.0 / one.v) for one in rivals]
+    scores = scores_on_same_knots(cases, smoothness)
+    return int(np.argmin([score + one.scale for score, one in zip(scores, rivals, strict=True)]))
 
 
 def _endless(data: Standard, fit: Fit, order: int) -> float:

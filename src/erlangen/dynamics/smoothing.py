@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
-from erlangen.dynamics._estimates import FEWEST, Estimate, by_differences, by_frequencies
+from erlangen.dynamics._estimates import FEWEST, Estimate, by_differences, by_frequencies, spread
 from erlangen.dynamics._posterior import HARDLY, by_splines
 from erlangen.fields._differences import segments
 from erlangen.fields.trajectories import Run, Trajectories
 
 METHODS = ("auto", "gp", "spline", "differences", "spectral")
 NOISES = ("auto", "additive", "multiplicative")
+
+NOTHING = 0.95
+"""Share of the standard deviation at which noise has taken all: less than a tenth of the variance is left."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,7 @@ def smooth(
         ``"gp"`` is the Gaussian process. ``"spline"`` is a cubic smoothing spline by generalised cross-validation.
         ``"differences"`` smooths nothing: it takes stencils of 5 to 13 samples, as wide as pays. ``"spectral"`` cuts
         a cosine series, run by run; it needs even steps. ``"auto"`` is ``"gp"``, and ``"differences"`` for
-        coordinates in which that finds no noise.
+        coordinates in which that finds no noise, or nothing else (samples too coarse for the motion look like that).
     smoothness : int
         m: the derivative whose roughness is held down by ``"gp"``, from 2 to 5.
     noise : {"auto", "additive", "multiplicative"}
@@ -228,8 +231,18 @@ def _estimates(
     found = by_splines(times, y, smoothness, "likelihood", noise)
     if method == "gp":
         return found
-    step = sum(t[-1] - t[0] for t in times) / (len(y) - len(times))
-    return [by_differences(times, y[:, c]) if 0 < one.width < HARDLY * step else one for c, one in enumerate(found)]
+    return [_checked(one, times, y[:, c]) for c, one in enumerate(found)]
+
+
+def _checked(found: Estimate, times: list[NDArray], x: NDArray) -> Estimate:
+    """The estimate, or differences where nothing was smoothed, or where all that there is was smoothed away."""
+    step = sum(t[-1] - t[0] for t in times) / (len(x) - len(times))
+    if found.width == 0.0 or HARDLY * step <= found.width and found.noise < NOTHING * spread(x, times):
+        return found
+    plain = by_differences(times, x)
+    if found.width < HARDLY * step:
+        return plain
+    return replace(plain, method=f"{plain.method} (too coarse for smoothing, or nothing but noise)")
 
 
 def _untouched(run: Run, d: int) -> SmoothedRun:
