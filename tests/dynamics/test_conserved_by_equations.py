@@ -125,6 +125,12 @@ def test_of_eight_symmetries_of_the_free_particle_five_are_noether():
         assert not charge.exists or euler_lagrange_drift(charge, "v**2/2", ["x"], ["v"]) < 1e-10
 
 
+def test_combinations_of_generators_share_a_gauge_term():
+    both = er.actions.fields([["0", "t + x"], ["0", "x"]], ["t", "x"])
+    charges = noether(symmetry=both, **FREE)
+    assert [(c.exists, c.text, c.gauge) for c in charges if c.exists] == [(True, "t v - x", "x")]
+
+
 def test_a_symmetry_of_the_equations_that_conserves_nothing():
     (charge,) = noether(symmetry=["3*t", "2*x", "2*y"], **KEPLER)
     assert not charge.exists and charge.defect > 0.05 and "no total derivative" in charge.reason

@@ -144,9 +144,9 @@ def _exact_words(field: PolynomialField | None, features: Features) -> tuple[str
     if any(c is None for row in numbers for c in row):
         return ()
     count = rational_null_space(_rows(field.table, numbers, features.basis.table), features.size).dim
-    plural = "" if count == 1 else "s"
+    plural = "s" if count > 1 else ""
     words = f"exactly, in rational arithmetic, {count or 'no'} combination{plural} of the {features.size} functions"
-    return (f"{words} {'is' if count == 1 else 'are'} conserved",)
+    return (f"{words} {'are' if count > 1 else 'is'} conserved",)
 
 
 def _rational(c: float) -> Fraction | None:

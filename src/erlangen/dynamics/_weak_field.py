@@ -36,11 +36,14 @@ _ROWS = 3
 def weak_field(flow: Trajectories, enough: float) -> AbstractField:
     """Fit the vector field of runs; the accuracy of the answer is the relative error of its Jacobian.
 
-    Of polynomials of degree 1 to 4 and windows of several widths the fit that is known best is taken; where its error
-    is above ``enough``, also the table of estimated velocities, if that is known better.
+    Polynomials have the degree that predicts windows left out, and windows the width with which they are known best;
+    where the error is above ``enough``, also the table of estimated velocities, if that is known better.
     """
-    found = [fit for width in _WIDTHS if (fit := _fit(flow, width)) is not None]
-    best = min(found, key=lambda field: field.accuracy, default=None)
+    found = [fits for width in _WIDTHS if (fits := _fits(flow, width))]
+    # A term that windows of one width ask for is there for all: wide ones are few, and would do without it.
+    degree = max((min(fits, key=lambda k: fits[k].miss) for fits in found), default=0)
+    fields = [fits[degree].field(flow.points) for fits in found if degree in fits]
+    best = min(fields, key=lambda field: field.accuracy, default=None)
     if best is not None and best.accuracy <= enough:
         return best
     try:
@@ -78,19 +81,14 @@ def _windows(run: Run, width: int) -> _Windows | None:
     return _Windows(weights, slopes)
 
 
-def _fit(flow: Trajectories, width: int) -> PolynomialField | None:
-    """The best degree for windows of one width; None where there are too few."""
+def _fits(flow: Trajectories, width: int) -> dict[int, _Fit]:
+    """Fits of each degree for which there are enough windows of one width."""
     centre, scale = flow.points.mean(axis=0), flow.points.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     windows = [(run, w) for run in flow.runs if (w := _windows(run, width)) is not None]
-    best = None
-    for degree in _DEGREES:
-        table = exponents(flow.point_dim, degree)
-        if sum(len(w.weights) for _, w in windows) < _ROWS * len(table):
-            break
-        fit = _fitted(windows, table, centre, scale)
-        best = fit if best is None or fit.miss < best.miss else best
-    return None if best is None else best.field(flow.points)
+    rows = sum(len(w.weights) for _, w in windows)
+    tables = {degree: exponents(flow.point_dim, degree) for degree in _DEGREES}
+    return {k: _fitted(windows, t, centre, scale) for k, t in tables.items() if rows >= _ROWS * len(t)}
 
 
 @dataclass(frozen=True, eq=False)

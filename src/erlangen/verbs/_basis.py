@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from erlangen.actions import AbstractAction, PolynomialAction, behind
+from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, behind
 from erlangen.algebra.field_order import order_fields
 from erlangen.algebra.readable import readable_basis
 from erlangen.fields.table import substitute
@@ -98,9 +98,9 @@ def _back(units: sparse.csr_array, row: NDArray) -> NDArray | None:
 
 
 def _listed(action: AbstractAction, base: PolynomialAction, rows: NDArray) -> list[NDArray]:
-    if base is not action:
+    if isinstance(action, UnknownOutput):  # pairs may move values only
         return list(rows)
-    listing = order_fields(base.exponents, base.restrict(rows.T).coefficients)
+    listing = order_fields(base.exponents, base.restrict(rows[:, : base.n_generators].T).coefficients)
     return list(listing.signs[:, None] * rows[listing.order])
 
 
