@@ -136,6 +136,16 @@ def test_a_page_is_written(call, hopf, tmp_path):
     assert "Equations of motion: hopf" in page.read_text(encoding="utf-8")
 
 
+def test_demo_finds_a_known_system(call, tmp_path):
+    code, out, err = call("demo", "--system", "growth", "--report", tmp_path / "growth.html", "--json")
+    answer = json.loads(out)
+    assert code == 0 and answer["about"]["system"] == "growth" and "Wrote" in err
+    assert close_to(Equations.from_dict(answer["equations"]), answer["about"]["truth"], 0.1)
+    assert "Equations of motion: growth" in (tmp_path / "growth.html").read_text(encoding="utf-8")
+    for words in (("--report", tmp_path / "x.html"), ("--system", "growth", "--body", "mars"), ("--system", "grwth")):
+        refused(call("demo", *words))
+
+
 # --- mistakes
 
 

@@ -96,9 +96,7 @@ def equations(
 
     check_formulas(feature or [])
     _check_form(form)
-    _check_targets(
-        session, {"--report": (report, ".html"), "--save": (save, ".json"), "--simulate": (simulate, ".csv")}
-    )
+    check_targets(session, {"--report": (report, ".html"), "--save": (save, ".json"), "--simulate": (simulate, ".csv")})
     session.progress.step(f"reading {file.name}")
     flow = read_trajectories(file, time, group, names(state), drop_nan, controls=names(control))
     tell(session, flow, file)
@@ -112,7 +110,7 @@ def equations(
         session.inform(f"Wrote {save}.")
     if report is not None:
         session.progress.step("drawing")
-        _draw(session, model, flow, report, file.stem)
+        draw(session, model, flow, report, file.stem)
     return of_equations(model, found)
 
 
@@ -215,7 +213,7 @@ def _check_form(form: str | None) -> None:
         raise InputError(explain(what, given=f"--form {form}", expected=expected, fix=fix))
 
 
-def _check_targets(session: Session, targets: dict[str, tuple[Path | None, str]]) -> None:
+def check_targets(session: Session, targets: dict[str, tuple[Path | None, str]]) -> None:
     """Refuse files to write before any work is done."""
     from erlangen._files import check_target
 
@@ -226,7 +224,7 @@ def _check_targets(session: Session, targets: dict[str, tuple[Path | None, str]]
             what, fix = f"{option} writes {ending} files.", f"{option} {path.with_suffix(ending).name}"
             raise InputError(explain(what, given=str(path), expected=f"a name that ends in {ending}", fix=fix))
         check_target(path, session.settings.force)
-    if targets["--report"][0] is not None:
+    if targets.get("--report", (None,))[0] is not None:
         from erlangen.report._page import plotly_js
 
         plotly_js()
@@ -255,7 +253,8 @@ def _follow(
     session.inform(f"Wrote {path}.")
 
 
-def _draw(session: Session, model: Any, flow: Trajectories, path: Path, title: str) -> None:
+def draw(session: Session, model: Any, flow: Trajectories, path: Path, title: str) -> None:
+    """Write the page."""
     from erlangen.report import dynamics_page
 
     dynamics_page(model, flow, path, title=f"Equations of motion: {title}", force=session.settings.force)
