@@ -65,7 +65,7 @@ def fit_energy(
     sizes = np.sqrt(np.mean(moved**2, axis=(0, 1)))
     used = np.flatnonzero(sizes > rounding(moved.shape) * sizes.max())
     table = np.concatenate([moved[:, :, used] / sizes[used], target[:, :, None]], axis=2)
-    parts = [(np.sum(folds == k) * d, _factor(table[folds == k].reshape(-1, len(used) + 1))) for k in np.unique(folds)]
+    parts = _parts([table[folds == k].reshape(-1, len(used) + 1) for k in np.unique(folds)])
     support, held_out = _select(parts, floor * size)
     scaled, errors = _estimate(parts, support)
     c, e = np.zeros(q), np.zeros(q)
@@ -76,8 +76,27 @@ def fit_energy(
     return EnergyFit(formulation, left / size, held_out / size, free / size)
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A part of the data that is held out: its rows, their factor, and that of the rest, of ``[features, target]``."""
+
+    count: int
+    own: NDArray
+    rest: NDArray
+
+
+def _parts(tables: list[NDArray]) -> list[_Part]:
+    factors = [_factor(table) for table in tables]
+    rest = [_factor(np.concatenate([f for j, f in enumerate(factors) if j != k])) for k in range(len(factors))]
+    return [_Part(len(t), f, r) for t, f, r in zip(tables, factors, rest, strict=True)]
+
+
 def _factor(rows: NDArray) -> NDArray:
     return triangular_factor([rows], rows.shape[1])
+
+
+def _whole(parts: list[_Part]) -> NDArray:
+    return _factor(np.concatenate([part.own for part in parts]))
 
 
 def _solve(r: NDArray, support: NDArray) -> NDArray:
@@ -85,24 +104,19 @@ def _solve(r: NDArray, support: NDArray) -> NDArray:
     return np.linalg.lstsq(r[:, support], r[:, -1], rcond=None)[0]
 
 
-def _losses(parts: list[tuple[int, NDArray]], support: NDArray) -> NDArray:
+def _losses(parts: list[_Part], support: NDArray) -> NDArray:
     """Mean square error of each part under the coefficients of the others."""
-    out = []
-    for k, (count, r) in enumerate(parts):
-        others = np.concatenate([other for j, (_, other) in enumerate(parts) if j != k])
-        c = _solve(others, support)
-        out.append(np.sum((r[:, -1] - r[:, support] @ c) ** 2) / count)
-    return np.array(out)
+    left = [part.own[:, -1] - part.own[:, support] @ _solve(part.rest, support) for part in parts]
+    return np.array([np.sum(r**2) / part.count for r, part in zip(left, parts, strict=True)])
 
 
-def _select(parts: list[tuple[int, NDArray]], floor: float) -> tuple[NDArray, float]:
+def _select(parts: list[_Part], floor: float) -> tuple[NDArray, float]:
     """Drop the least certain term again and again; the fewest within one standard error of the best are kept."""
-    whole = np.concatenate([r for _, r in parts])
+    whole = _whole(parts)
     support = np.arange(whole.shape[1] - 1)
     path = []
     while len(support):
-        losses = _losses(parts, support)
-        path.append((support, losses))
+        path.append((support, _losses(parts, support)))
         c = _solve(whole, support)
         spread = np.linalg.norm(np.linalg.pinv(whole[:, support]), axis=1)
         support = np.delete(support, np.argmin(np.abs(c) / np.where(spread > 0, spread, np.inf)))
@@ -117,15 +131,11 @@ def _select(parts: list[tuple[int, NDArray]], floor: float) -> tuple[NDArray, fl
     return kept, float(np.sqrt(losses.mean()))
 
 
-def _estimate(parts: list[tuple[int, NDArray]], support: NDArray) -> tuple[NDArray, NDArray]:
+def _estimate(parts: list[_Part], support: NDArray) -> tuple[NDArray, NDArray]:
     """Coefficients, and their errors by leaving out one part at a time: neighbours in time err alike."""
-    whole = np.concatenate([r for _, r in parts])
-    c = _solve(whole, support)
-    others = [
-        _solve(np.concatenate([r for j, (_, r) in enumerate(parts) if j != k]), support) for k in range(len(parts))
-    ]
-    spread = np.array(others) - np.mean(others, axis=0)
-    return c, np.sqrt((len(parts) - 1) / len(parts) * np.sum(spread**2, axis=0))
+    others = np.array([_solve(part.rest, support) for part in parts])
+    spread = np.sum((others - others.mean(axis=0)) ** 2, axis=0)
+    return _solve(_whole(parts), support), np.sqrt((len(parts) - 1) / len(parts) * spread)
 
 
 def _written(c: NDArray, errors: NDArray, moved: NDArray, target: NDArray, left: float, floor: float) -> Formulation:

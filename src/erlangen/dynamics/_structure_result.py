@@ -147,15 +147,15 @@ class FieldStructure:
         listed = [f for f in self.findings if f.verdict == "yes"]
         if self.hamiltonian.verdict == "yes":  # the other two follow from it
             listed = [f for f in listed if f.kind not in ("conformal", "volume")]
+        near = [f for f in self.findings if f.verdict == "near"]
+        nearly = f"nearly {_joined([_SAYS[f.kind] for f in near])}" if near else ""
         if listed:
-            return f"The field is {_joined([_SAYS[f.kind] for f in listed])}."
+            found = f"The field is {_joined([_SAYS[f.kind] for f in listed])}"
+            return f"{found}, and {nearly}." if nearly else f"{found}."
         open_ones = [f for f in self.findings if f.verdict == "not decided"]
         if open_ones:
             return f"Not decided: whether the field is {_joined([_SAYS[f.kind] for f in open_ones], 'or')}."
-        near = [f for f in self.findings if f.verdict == "near"]
-        if near:
-            return f"No structure found; the field is nearly {_joined([_SAYS[f.kind] for f in near])}."
-        return "No structure found."
+        return f"No structure found; the field is {nearly}." if nearly else "No structure found."
 
     def text_of(self, kind: str) -> str:
         """The form of one finding as text: ``dx^2 + dy^2``, or ``dp ^ dq`` for antisymmetric ones."""

@@ -216,6 +216,15 @@ def hamiltonian(
                 fix="another library, or states inside its domain",
             )
         )
+    if not gradients.any():
+        raise InputError(
+            explain(
+                "All functions of the library are constant on the data.",
+                given=", ".join(features.texts[:6]),
+                expected="functions that vary",
+                fix="er.fields.Polynomial(degree=4)",
+            )
+        )
     w, words = _form(form, space, source, data, gradients, samples)
     if w is None:
         nothing = float("nan")
