@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -21,9 +23,14 @@ SPIRAL = Equations.from_text({"x": "x/2-2*y-x*(x**2+y**2)", "y": "2*x+y/2-y*(x**
 LINEAR = {"x": "x/2-2*y", "y": "2*x+y/2"}
 
 
+@cache
+def clean(truth: Equations, start: tuple[float, ...], t: tuple[float, ...]) -> np.ndarray:
+    return truth.simulate(start, t).states
+
+
 def flow_of(truth: Equations, starts, t, noise: float = 0.0, rng: int = 0) -> Trajectories:
     random = np.random.default_rng(rng)
-    runs = [truth.simulate(start, t).states for start in starts]
+    runs = [clean(truth, tuple(start), tuple(t)) for start in starts]
     size = noise * np.concatenate(runs).std(axis=0)
     return Trajectories.from_arrays([x + size * random.normal(size=x.shape) for x in runs], t, names=truth.names)
 
@@ -48,7 +55,9 @@ def terms(equations: Equations) -> dict[tuple[str, str], float]:
 def rows_at_truth(flow: Trajectories, half: int):
     family = candidates(None, 2, flow.names)
     x, f = flow.points, Equations.from_text(WITHOUT_XZ).value
-    rows = weak_rows(flow, f(x), functions(family, x), differences_jacobian(LORENZ.value, x), noise_levels(flow), half)
+    rows = weak_rows(
+        flow, f(x), functions(family, x), differences_jacobian(LORENZ.value, x), 0.01 * x.std(axis=0), half
+    )
     assert rows is not None
     theta = np.zeros((3, len(family.texts)))
     theta[1, family.texts.index("x z")] = -1.0
@@ -57,8 +66,8 @@ def rows_at_truth(flow: Trajectories, half: int):
 
 @pytest.mark.parametrize("half", [8, 22])
 def test_residuals_of_the_truth_have_variance_one_whatever_the_window(half: int):
-    squares = [np.mean(rows_at_truth(lorenz(0.01, rng), half)[1] ** 2) for rng in range(6)]
-    assert abs(np.mean(squares) - 1) < 0.12
+    squares = [np.mean(rows_at_truth(lorenz(0.01, rng), half)[1] ** 2) for rng in range(3)]
+    assert abs(np.mean(squares) - 1) < 0.13
 
 
 def test_the_weak_form_holds_exactly_on_clean_samples_even_at_irregular_times():
@@ -135,7 +144,7 @@ def classical(f):
 
 @pytest.mark.parametrize("kind", ["solver", "pairs"])
 def test_steps_are_free_of_the_first_order_error_of_increments(kind: str):
-    flow = lorenz(t=np.arange(0, 6, 0.04))
+    flow = lorenz(t=np.arange(0, 3, 0.04))
     f = Equations.from_text(WITHOUT_XZ)
     fit = (
         ModelError(OneStep(classical(f.value))).fit(flow) if kind == "solver" else ModelError(f).fit(flow.increments())
@@ -163,12 +172,15 @@ def test_an_error_that_keeps_the_symmetry_is_said_to():
 
 def test_chances_are_uniform_where_nothing_is_broken():
     action = er.actions.rotation(2)
-    chances = [ModelError(LINEAR, degree=2, symmetry=action).fit(linear(rng)).test_.p_value for rng in range(24)]
-    assert 5 <= sum(p < 0.5 for p in chances) <= 19 and min(chances) > 1e-4
+    chances = [ModelError(LINEAR, degree=2, symmetry=action).fit(linear(rng)).test_.p_value for rng in range(16)]
+    assert 3 <= sum(p < 0.5 for p in chances) <= 13 and min(chances) > 1e-4
+
+
+GROWING = Equations.from_text({"x": "0.1*x-2*y", "y": "2*x+0.1*y"})
 
 
 def linear(rng: int) -> Trajectories:
-    return spiral(0.02, rng, Equations.from_text({"x": "0.1*x-2*y", "y": "2*x+0.1*y"}))
+    return spiral(0.02, rng, GROWING)
 
 
 def test_the_part_that_breaks_is_orthogonal_to_all_symmetric_fields():
