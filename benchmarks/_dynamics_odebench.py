@@ -9,6 +9,7 @@ Seeds: draw k of equation i is ``odebench_trajectories(i, noise, rng=[i, k])``.
 
 pysindy has the same data. *As it comes* it has quadratic functions; *tuned* is the best of a grid for each draw, chosen
 by the truth, over quadratic, cubic and our functions (`benchmarks._pysindy`).
+Of the systems that have a symmetry or a law (SYMMETRIC), it is named from the found equations (`benchmarks._laws`).
 The table of all systems is written to results/dynamics_odebench.txt.
 """
 
@@ -26,6 +27,7 @@ import erlangen as er
 from benchmarks import _pysindy as rival
 from benchmarks._bounds import multiplicative, undecidable
 from benchmarks._dynamics_four import erlangen_terms, formulas
+from benchmarks._laws import named
 from benchmarks._row import row
 from benchmarks._truth import CLOSE, Terms, combined, is_true, same_support, true_coefficients, true_terms
 from erlangen.fields import Trajectories
@@ -82,6 +84,7 @@ class Outcome:
     right: dict[str, list[bool]] = field(default_factory=dict)
     support: list[bool] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    law: str = ""
     last: str = ""
 
     def solved(self, method: str = "erlangen") -> bool:
@@ -91,12 +94,10 @@ class Outcome:
     def line(self) -> str:
         marks = "".join([" outside the library" if not self.inside else "", self._undecidable()])
         shares = "  ".join(f"{name} {sum(found)}/{len(found)}" for name, found in self.right.items())
-        known = er.systems.odebench(self.number)
-        laws = [*known.conserved, *(f"symmetry {g}" for g in known.symmetry)] if self.number in SYMMETRIC else []
-        names = "; known: " + "; ".join(laws) if laws else ""
+        law = f"; {self.law}" if self.law else ""
         return (
             f"{self.number:3d} noise {self.noise:.0%}  bound {self.bound:.2%}  {shares}  support "
-            f"{sum(self.support)}/{len(self.support)}  {np.median(self.seconds):.2f} s{marks}{names}{self.last}"
+            f"{sum(self.support)}/{len(self.support)}  {np.median(self.seconds):.2f} s{marks}{law}{self.last}"
         )
 
     def _undecidable(self) -> str:
@@ -132,6 +133,8 @@ def measure(number: int, noise: float, draws: int, rival_draws: int) -> Outcome:
         out.seconds.append(time.perf_counter() - begin)
         out.right["erlangen"].append(found is not None and is_true(found, truth))
         out.support.append(found is not None and same_support(found, truth))
+        if out.right["erlangen"][-1] and number in SYMMETRIC and found is not None:
+            out.law = named(found, flow)
         if not out.right["erlangen"][-1]:
             out.last = f"\n      found {shown(found, system.names)}"
         if draw < rival_draws and rival.AVAILABLE:
@@ -168,13 +171,13 @@ def summary(outcomes: list[Outcome], noise: float) -> list[dict[str, Any]]:
     decided = [o for o in outcomes if o.inside and not (noise and undecidable(o.bound, CLOSE))]
     found = sum(o.solved() for o in decided)
     support = sum(float(np.median(o.support)) > 0.5 for o in outcomes)
-    named = sum(o.solved() for o in outcomes if o.number in SYMMETRIC)
+    laws = sum(o.solved() and bool(o.law) for o in outcomes)
     seconds = float(np.median([t for o in outcomes for t in o.seconds]))
     return [
         row(f"{label}, {draws} draws{beside}", "right of 63", mine, other, f">= {asked}", mine >= asked),
         row(f"{label}: of those that the bound and the library allow", f"right of {len(decided)}", found, None, None),
         row(f"{label}: terms right, whatever the coefficients", "of 63", support, None, None),
-        row(f"{label}: known symmetry or law", f"right of {len(SYMMETRIC)}", named, None, None),
+        row(f"{label}: right, and a law or symmetry named", f"of {len(SYMMETRIC)}", laws, None, None),
         row(f"{label}", "fit [s], median", seconds, None, None),
     ]
 
