@@ -1,5 +1,7 @@
 """Symbolic regression of whole systems: algebra, the right residual of a symmetry, and systems with known equations."""
 
+import sys
+
 import numpy as np
 import pytest
 import sympy
@@ -234,6 +236,9 @@ def test_bad_input_teaches(monkeypatch):
         fit(X, restarts=0)
     with pytest.raises(UndecidedError, match="too few points"):
         fit(X[:10], points=X[:10])
-    monkeypatch.setitem(__import__("sys").modules, "pyoperon", None)
+    flow = er.fields.trajectories.Trajectories.from_arrays(X, np.arange(120.0), controls=X[:, :1])
+    with pytest.raises(InputError, match="no controls"):
+        symbolic.SymbolicRegression(**FAST).fit(flow)
+    monkeypatch.setitem(sys.modules, "pyoperon", None)
     with pytest.raises(MissingExtraError, match=r"erlangen\[symbolic\]"):
         fit(X)

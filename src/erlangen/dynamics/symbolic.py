@@ -203,6 +203,7 @@ class SymbolicRegression(BaseEstimator):
         self._check_numbers()
         engine()
         flow, timed = as_trajectories(x, t, x_dot, names, groups)
+        _no_controls(flow.controls)
         rng = np.random.default_rng(self.rng)
         data = slopes_of(flow, self.derivatives, None if timed else rng)
         _enough(data)
@@ -272,6 +273,18 @@ class SymbolicRegression(BaseEstimator):
 def _some(n: int, most: int, rng: np.random.Generator) -> NDArray:
     """Rows, in order: all, or as many as asked for."""
     return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+
+
+def _no_controls(controls: tuple[str, ...]) -> None:
+    if controls:
+        raise InputError(
+            explain(
+                "Symbolic regression has no controls.",
+                given=f"controls {', '.join(controls)}",
+                expected="states alone",
+                fix="er.dynamics.SINDy, which takes controls",
+            )
+        )
 
 
 def _enough(data: Slopes) -> None:
