@@ -16,7 +16,7 @@ from erlangen.dynamics._evidence import Ground, independent_count, split_product
 from erlangen.dynamics._input import enough_samples, phase_space, unit_blocks
 from erlangen.dynamics._law import Law
 from erlangen.dynamics._steady import formulas_beside, steady, written
-from erlangen.dynamics._system_input import SystemField
+from erlangen.dynamics._system_input import ROUNDING, SystemField
 from erlangen.dynamics.laws import ConservedQuantities
 from erlangen.fields import PolynomialField
 from erlangen.fields.bases import Monomials
@@ -28,8 +28,6 @@ from erlangen.linalg.rank import AbstractRankRule, Threshold, dimension_path
 
 _NEGLIGIBLE = 0.001
 """Defects below this part of the limit are not worth another term in a formula."""
-_EXACT = round(float(np.finfo(np.float64).eps) ** (1 / 3), 6)
-"""Defects of laws of equations that are given, not fitted: rounding, after the conditioning of a library."""
 _DENOMINATOR = 10_000
 """Largest denominator of a coefficient that counts as rational."""
 _EXACT_UP_TO = 400
@@ -54,7 +52,7 @@ def conserved_by_field(
     space = phase_space(read.names, positions, momenta)
     features = library.bind(read.names)
     blocks = unit_blocks(read.names, units, space)
-    rule = rule or (Threshold() if read.fitted else Threshold(_EXACT))
+    rule = rule or (Threshold() if read.fitted else Threshold(ROUNDING))
     limit = (rule if isinstance(rule, Threshold) else Threshold()).delta
     flow = _as_run(read)
     enough_samples(flow, features)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
@@ -18,6 +19,8 @@ from erlangen.fields.trajectories import Trajectories
 from erlangen.linalg.rank import Threshold
 from erlangen.systems import System
 
+ROUNDING = round(float(np.finfo(np.float64).eps) ** (1 / 3), 6)
+"""Defects of equations that are given, not fitted: rounding, after the conditioning of candidates or a library."""
 _POINTS = 2048
 """Points at which polynomial equations are looked at, where nobody says where."""
 

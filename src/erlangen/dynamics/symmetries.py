@@ -14,7 +14,7 @@ from erlangen.actions import AbstractAction, Driven, PolynomialAction, Prolonged
 from erlangen.derivative import Samples
 from erlangen.dynamics._brackets import named
 from erlangen.dynamics._prolonged import motion
-from erlangen.dynamics._system_input import SystemField, read_system
+from erlangen.dynamics._system_input import ROUNDING, SystemField, read_system
 from erlangen.fields.trajectories import Trajectories
 from erlangen.linalg.polynomials import exponents
 from erlangen.linalg.rank import AbstractRankRule, Threshold
@@ -35,7 +35,7 @@ def symmetries(
     order: int = 1,
     controls: Sequence[str] = (),
     names: Sequence[str] | None = None,
-    rule: AbstractRankRule = Threshold(),
+    rule: AbstractRankRule | None = None,
 ) -> Symmetry:
     """Find the continuous symmetries of equations of motion.
 
@@ -65,8 +65,9 @@ def symmetries(
         Names of the controls.
     names : sequence of str, optional
         Names of the states.
-    rule : AbstractRankRule
-        What counts as zero; by default a relative defect up to 0.05.
+    rule : AbstractRankRule, optional
+        What counts as zero; by default a relative defect up to 0.05, and of equations that are given as text or as
+        `Equations` without errors, which are taken at their word, only rounding.
 
     Returns
     -------
@@ -98,6 +99,7 @@ def symmetries(
     _check(rescaling, order, controls, system)
     kind = "invariant" if order == 2 else "vector"
     read = read_system(system, samples, controls, names, kind)
+    rule = rule or (Threshold(ROUNDING) if read.equations is not None and not read.fitted else Threshold())
     if order == 2:
         return _second_order(read, action, rule)
     offered, d = action, len(read.names)
