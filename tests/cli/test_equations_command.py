@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -187,6 +188,27 @@ def test_time_going_backwards_is_refused(call, hopf, tmp_path):
     frame.loc[50, "t"] = 0.0
     frame.to_csv(tmp_path / "back.csv", index=False)
     refused(call("equations", tmp_path / "back.csv", *RUNS), "'t'", "run 0")
+
+
+def circle(n: int, path) -> object:
+    t = np.linspace(0, 4, n)
+    pd.DataFrame({"t": t, "x": np.cos(t), "y": np.sin(t)}).to_csv(path, index=False)
+    return path
+
+
+def test_terms_that_the_data_do_not_tell_apart_are_named(call, tmp_path):
+    code, out, _ = call("equations", circle(41, tmp_path / "c.csv"), "--time", "t", "--degree", 2)
+    assert code == 0 and "x' = -y\ny' = x\n" in out
+    assert re.search(r"left out, since simpler functions .*: y\^2$", out, re.MULTILINE)  # it is 1 - x^2
+    words = ("--time", "t", "--degree", 2, "--feature", "x**2")
+    refused(call("equations", tmp_path / "c.csv", *words), "x**2", "leave one of them out")
+
+
+def test_too_few_samples_decide_nothing(call, tmp_path):
+    code, out, err = call("equations", circle(6, tmp_path / "few.csv"), "--time", "t", "--json")
+    assert code == 1 and json.loads(out)["kind"] == "undecided" and "longer runs" in err
+    code, _, err = call("equations", circle(30, tmp_path / "f.csv"), "--time", "t", "--degree", 5, *FAST, "--quiet")
+    assert code == 1 and "a lower degree" in err
 
 
 def test_a_blow_up_is_told_and_what_was_reached_is_written(call, tmp_path):
