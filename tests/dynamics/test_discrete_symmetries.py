@@ -92,6 +92,13 @@ def test_fields_that_are_not_polynomial_are_compared_at_points():
     assert (found.order, found.name, found.exact) == (6, "C(6)", False)
 
 
+def test_maps_that_leave_the_domain_are_no_symmetries():
+    found = discrete_symmetries({"x": "y*log(x*y)", "y": "x*log(x*y)"}, er.Samples.box(0.5, 2, dim=2, n=64))
+    assert found.name == "Z(2)^2" and "(x, y) -> (y, x)" in [g.text for g in found.generators]
+    alone = discrete_symmetries({"x": "log(x) + y", "y": "log(x)"}, er.Samples.box(0.5, 2, dim=2, n=64))
+    assert alone.order == 1
+
+
 def test_controls_are_permuted_among_themselves():
     found = discrete_symmetries({"x": "-x**3 + u", "y": "-y**3 + w"}, controls=["u", "w"])
     assert found.names == ("x", "y", "u", "w") and found.order == 8

@@ -9,6 +9,7 @@ from math import factorial
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._errors import InputError
 from erlangen.dynamics._signed import Signed
 from erlangen.dynamics._system_input import SystemField
 from erlangen.fields import AbstractField
@@ -45,14 +46,24 @@ class Points:
         time = np.array([-1.0 if g.reversing else 1.0 for g in elements])
         c, n, d = len(elements), len(self.x), self.states
         moved = self.x[:, images].transpose(1, 0, 2) * signs[:, None]
-        with np.errstate(all="ignore"):
-            there = self.field.value(moved.reshape(c * n, -1)).reshape(c, n, d)
+        there = self._values(moved.reshape(c * n, -1), n).reshape(c, n, d)
         expected = self.f[:, images[:, :d]].transpose(1, 0, 2) * (signs[:, None, :d] * time[:, None, None])
         inside = np.all((moved >= self.low) & (moved <= self.high), axis=2)
         there, expected = (np.where(inside[:, :, None], part, 0.0) for part in (there, expected))
         size = np.sum(there**2, axis=1) + np.sum(expected**2, axis=1)
         miss = np.sum((there - expected) ** 2, axis=1) / np.where(size > 0, size, 1.0)
         return np.where(4 * inside.sum(axis=1) >= n, np.sqrt(miss.mean(axis=1)), np.nan)
+
+    def _values(self, x: NDArray, block: int) -> NDArray:
+        """Values at moved points; NaN for each block of them that leaves the domain of the field."""
+        with np.errstate(all="ignore"):
+            try:
+                return self.field.value(x)
+            except InputError:
+                parts = [x[i : i + block] for i in range(0, len(x), block)]
+                if len(parts) == 1:
+                    return np.full((len(x), self.states), np.nan)
+                return np.concatenate([self._values(part, block) for part in parts])
 
 
 def by_points(read: SystemField, delta: float) -> tuple[list[Signed], list[Signed], Signed | None, str]:
