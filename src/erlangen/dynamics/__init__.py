@@ -35,6 +35,7 @@ from erlangen.dynamics.symmetries import symmetries as symmetries
 
 if _TYPE_CHECKING:
     from erlangen.dynamics._imperfect import OneStep as OneStep
+    from erlangen.dynamics._parts import BreakingTest as BreakingTest
     from erlangen.dynamics.diagnostics import Coverage as Coverage
     from erlangen.dynamics.diagnostics import LyapunovExponent as LyapunovExponent
     from erlangen.dynamics.diagnostics import Ordinal as Ordinal
@@ -61,6 +62,7 @@ _HOMES = {
     "SymbolicRegression": "erlangen.dynamics.symbolic",
     "ModelError": "erlangen.dynamics.model_error",
     "OneStep": "erlangen.dynamics._imperfect",
+    "BreakingTest": "erlangen.dynamics._parts",
     "GridModelError": "erlangen.dynamics.grid_error",
     "Coverage": "erlangen.dynamics.diagnostics",
     "LyapunovExponent": "erlangen.dynamics.diagnostics",
