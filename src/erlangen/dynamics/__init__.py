@@ -14,9 +14,9 @@ from erlangen.dynamics.equations import Equations as Equations
 from erlangen.dynamics.equations import Simulation as Simulation
 from erlangen.dynamics.grids import DifferentialTerms as DifferentialTerms
 from erlangen.dynamics.grids import GridEquation as GridEquation
-from erlangen.dynamics.lagrangian import NoetherCharge as NoetherCharge
 from erlangen.dynamics.hamiltonian import HamiltonianFit as HamiltonianFit
 from erlangen.dynamics.hamiltonian import hamiltonian as hamiltonian
+from erlangen.dynamics.lagrangian import NoetherCharge as NoetherCharge
 from erlangen.dynamics.laws import ConservedQuantities as ConservedQuantities
 from erlangen.dynamics.laws import Law as Law
 from erlangen.dynamics.noether import HamiltonianField as HamiltonianField
