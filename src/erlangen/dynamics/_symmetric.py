@@ -87,12 +87,12 @@ def promoted(field: AbstractLinearField, acting: Any, data: Slopes, names: tuple
     broken generators is read from the best field on the variety of that rank. Where that is near to generators with
     whole coefficients, these stand before it: data do not tell a rotation from one by a hair's breadth more.
     """
-    where = _about(field, data.points)
-    action = _generators(field, acting, where)
+    where = about(field, data.points)
+    action = generators_of(field, acting, where)
     centred = _centred(field, action, data)
     family = field if centred is None else centred.field
     seen, moved = (data, action) if centred is None else (centred.data, centred.action)
-    penalty = promote_(family, moved, _about(family, seen.points), inner="relative")
+    penalty = promote_(family, moved, about(family, seen.points), inner="relative")
     weights = penalty.largest_weight(seen.points, seen.slopes) * WEIGHTS
     path = penalty.path(seen.points, seen.slopes, weights) if weights[0] > 0 else []
     found = []
@@ -230,7 +230,7 @@ def _columns(space: AbstractSubspace) -> NDArray:
     return np.where(np.abs(basis) > least, basis, 0.0)
 
 
-def _about(field: AbstractLinearField, x: NDArray) -> Samples:
+def about(field: AbstractLinearField, x: NDArray) -> Samples:
     """Where fields are compared: the box about the data for polynomials, which are integrated, else the data."""
     if not isinstance(field, PolynomialField):
         return Samples.from_data(x)
@@ -240,7 +240,7 @@ def _about(field: AbstractLinearField, x: NDArray) -> Samples:
     return Samples.box(low - half, high + half, n=256)
 
 
-def _generators(field: AbstractLinearField, acting: Any, where: Samples) -> AbstractAction:
+def generators_of(field: AbstractLinearField, acting: Any, where: Samples) -> AbstractAction:
     """The generators of an action, a group or a symmetry that was found."""
     d = field.point_dim
     if isinstance(acting, AbstractAction) and (acting.point_dim != d or acting.value_dim not in (None, d)):

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 
 from erlangen._errors import UndecidedError, explain
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._report import SymmetryTest, symmetry_test
 from erlangen.dynamics._slopes import slopes_of
-from erlangen.dynamics._symmetric import Found, enforced, promoted
+from erlangen.dynamics._symmetric import Found, about, enforced, generators_of, promoted
 from erlangen.dynamics.shooting.discovery import Discovered, discover_terms
+from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.observed import Record
 from erlangen.dynamics.shooting.records import records
 from erlangen.dynamics.smoothing import Smoothed, smooth
 from erlangen.fields.trajectories import Trajectories
+from erlangen.verbs import promote as promote_
 
 DEPENDENT = 1e-10
 """Part of a function outside the simpler ones, on the data, below which it is one of them: rounding, many times."""
@@ -90,15 +93,20 @@ class Data:
         return np.concatenate([np.concatenate([r.smooth, r.inputs], axis=1) for r in self.records])
 
 
-def whole_form(found: Candidates, data: Data, symmetry: Any, acting: Any, form: str, sparsity: Any) -> Chosen:
+def whole_form(
+    found: Candidates, data: Data, symmetry: Any, acting: Any, form: str, sparsity: Any, weight: float
+) -> Chosen:
     """The sparse field whose solutions pass through the data.
 
-    ``symmetry`` is enforced; generators of ``acting`` are kept where the data do not speak against them.
+    ``symmetry`` is enforced, or its defect has a weight; generators of ``acting`` are kept where the data do not speak
+    against them.
     """
     independent, dropped = independent_columns(found, data)
     plain = Found(_identity(data.d, len(found.texts), independent), "")
     samples = None if found.polynomial else Samples.from_data(data.points)
-    if symmetry is not None:
+    if symmetry is not None and np.isfinite(weight):
+        chosen = _softly(found, data, symmetry, plain, form, sparsity, weight)
+    elif symmetry is not None:
         space = _of_states(enforced(found.field, symmetry, samples), data.d, len(found.texts))
         chosen = _chosen(found, data, space, form, sparsity)
         if chosen.discovered is not None:
@@ -135,8 +143,35 @@ def _name(atom: NDArray, found: Candidates, data: Data) -> str:
     return " and ".join(f"{found.texts[j] or '1'} in {data.flow.names[a]}'" for a, j in at)
 
 
+def _softly(
+    found: Candidates, data: Data, symmetry: Any, plain: Found, form: str, sparsity: Any, weight: float
+) -> Chosen:
+    """Fields whose Lie derivatives, relative to the velocities, have a weight in the cost.
+
+    For a field that is linear in its coefficients this is a quadratic form in them, so it costs a few rows.
+    """
+    free = _chosen(found, data, plain, form, sparsity)
+    samples = about(found.field, data.points)
+    lie = promote_(found.field, generators_of(found.field, symmetry, samples), samples, inner="relative")
+    dense = lie.map.matrix.toarray() if sparse.issparse(lie.map.matrix) else np.asarray(lie.map.matrix)
+    n = sum(record.states.size for record in data.records)
+    speed = float(np.sqrt(np.mean((found.basis.evaluate(data.points) @ free.theta.T) ** 2)))
+    rows = np.sqrt(weight * n) / (speed or 1.0) * dense[:, : plain.basis.shape[0]] @ plain.basis
+    triangle = np.asarray(np.linalg.qr(rows, mode="r"))
+    chosen = _chosen(found, data, plain, form, sparsity, free, triangle)
+    defect = float(np.linalg.norm(dense[:, : plain.basis.shape[0]] @ chosen.theta.ravel())) / (speed or 1.0)
+    text = f"the symmetry has weight {weight:g}: what breaks it is {defect:.2g} of the velocities"
+    return replace(chosen, space=replace(chosen.space, reason=text))
+
+
 def _chosen(
-    found: Candidates, data: Data, space: Found, form: str, sparsity: Any, like: Chosen | None = None
+    found: Candidates,
+    data: Data,
+    space: Found,
+    form: str,
+    sparsity: Any,
+    like: Chosen | None = None,
+    penalty: NDArray | None = None,
 ) -> Chosen:
     """Search one space; with the noise and the windows of another search where one is given."""
     shape = (data.d, len(found.texts))
@@ -145,7 +180,7 @@ def _chosen(
         return Chosen(zero, zero, space, "no field of the library but zero is symmetric", rest)
     atoms = np.ascontiguousarray(space.basis.T.reshape(-1, *shape))
     known = None if like is None else like.discovered
-    result = discover_terms(data.records, found.basis, atoms, found.orders, form, sparsity, known)
+    result = discover_terms(data.records, found.basis, atoms, found.orders, form, sparsity, known, penalty)
     theta = np.tensordot(result.z, atoms, 1)
     used = atoms[list(result.fit.support)].reshape(-1, theta.size)
     errors = np.sqrt(np.maximum(np.einsum("kt,kl,lt->t", used, result.covariance, used), 0.0)).reshape(shape)
@@ -215,12 +250,16 @@ def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
         Where there are fewer samples than functions.
     """
     x = data.points
-    found.check_finite(x)
-    values = found.basis.evaluate(x)
-    lengths = np.linalg.norm(values, axis=0)
+    with np.errstate(all="ignore"):
+        values = found.basis.evaluate(x) if found.polynomial else _unchecked(found, x)
+    finite = np.isfinite(values).all(axis=0)
+    if not finite[1:].any():
+        found.check_finite(x)
+    lengths = np.linalg.norm(np.where(finite, values, 0.0), axis=0)
     order = np.argsort(found.orders, kind="stable")
+    order = order[finite[order]]
     scaled = values[:, order] / np.where(lengths > 0, lengths, 1.0)[order]
-    _few(scaled, found, data)
+    _few(scaled, data)
     left: NDArray = np.array(np.linalg.qr(scaled, mode="r"))
     kept = []
     for j in range(len(order)):
@@ -230,12 +269,26 @@ def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
         unit = left[:, j] / np.linalg.norm(left[:, j])
         left[:, j + 1 :] -= np.outer(unit, unit @ left[:, j + 1 :])
     chosen = np.sort(order[kept])
-    lost = [found.texts[j] or "1" for j in range(len(order)) if j not in set(chosen.tolist())]
-    text = f"left out, since simpler functions make them up on these data: {', '.join(lost)}" if lost else ""
-    return chosen, text
+    return chosen, _left_out(found, finite, set(chosen.tolist()))
 
 
-def _few(scaled: NDArray, found: Candidates, data: Data) -> None:
+def _unchecked(found: Candidates, x: NDArray) -> NDArray:
+    """Values of all functions, finite or not."""
+    return Columns.of(found.basis, np.arange(found.basis.size)).evaluate(x)
+
+
+def _left_out(found: Candidates, finite: NDArray, kept: set[int]) -> str:
+    """Which functions are not used, and why; said by a warning too."""
+    odd = [found.texts[j] for j in np.flatnonzero(~finite)]
+    lost = [found.texts[j] or "1" for j in np.flatnonzero(finite) if j not in kept]
+    parts = [f"left out, since it is not finite on these data: {', '.join(odd)}"] if odd else []
+    parts += [f"left out, since simpler functions make it up on these data: {', '.join(lost)}"] if lost else []
+    if parts:
+        warnings.warn("; ".join(parts), stacklevel=4)
+    return "; ".join(parts)
+
+
+def _few(scaled: NDArray, data: Data) -> None:
     n, r = scaled.shape
     if n >= r:
         return

@@ -56,6 +56,9 @@ class SINDy(BaseEstimator):
     symmetry : AbstractAction, Symmetry, Group or "discover", default=None
         A symmetry to enforce exactly; ``"discover"`` promotes all affine maps. With controls it acts on states and
         controls together, states first.
+    symmetry_weight : float, default=inf
+        Of an approximate symmetry: fields whose Lie derivative is a share s of the velocities cost this many s^2 for
+        each number observed, in squared standard deviations. Infinite enforces the symmetry exactly.
     promote : AbstractAction, Symmetry or Group, default=None
         Generators each of which may turn out to be a symmetry or not.
     form : {"auto", "trajectory", "weak", "strong"}, default="auto"
@@ -127,6 +130,7 @@ class SINDy(BaseEstimator):
         *,
         degree: int = 3,
         symmetry: AbstractAction | Symmetry | Group | str | None = None,
+        symmetry_weight: float = np.inf,
         promote: AbstractAction | Symmetry | Group | None = None,
         form: str = "auto",
         sparsity: str | float | None = "auto",
@@ -136,6 +140,7 @@ class SINDy(BaseEstimator):
         self.library = library
         self.degree = degree
         self.symmetry = symmetry
+        self.symmetry_weight = symmetry_weight
         self.promote = promote
         self.form = form
         self.sparsity = sparsity
@@ -177,6 +182,7 @@ class SINDy(BaseEstimator):
         _not_both(self.symmetry, self.promote)
         _among("form", self.form, FORMS)
         _among("derivatives", self.derivatives, METHODS)
+        _positive(self.symmetry_weight)
         flow, timed = as_trajectories(x, t, x_dot, names, groups)
         found = candidates(self.library, self.degree, (*flow.names, *flow.controls))
         width = len(flow.names) + len(flow.controls)
@@ -187,7 +193,7 @@ class SINDy(BaseEstimator):
         else:
             data = Data.of(flow, self.derivatives)
             symmetry = None if hoped is not None else self.symmetry
-            chosen = whole_form(found, data, symmetry, hoped, form, self._price())
+            chosen = whole_form(found, data, symmetry, hoped, form, self._price(), float(self.symmetry_weight))
         self._keep(chosen, found, flow)
         return self
 
@@ -199,6 +205,9 @@ class SINDy(BaseEstimator):
             given = f"form={self.form!r} with " + ("known derivatives" if known else 'sparsity="cv"')
             what = "Derivatives and their held-out errors belong to the strong form."
             raise InputError(explain(what, given=given, expected='form="strong"', fix='form="auto"'))
+        if self.form == "strong" and np.isfinite(self.symmetry_weight):
+            what = "The weight of a symmetry belongs to the trajectory and weak forms."
+            raise InputError(explain(what, given='form="strong"', expected='"trajectory" or "weak"', fix='form="auto"'))
         if self.form == "strong" and flow.controls:
             what = "Equations with controls are found from trajectories."
             raise InputError(explain(what, given='form="strong"', expected='"trajectory" or "weak"', fix='form="auto"'))
@@ -303,6 +312,13 @@ def _not_both(symmetry: Any, promote: Any) -> None:
                 fix="SINDy(promote=er.actions.affine(2)), which keeps what the data do not speak against",
             )
         )
+
+
+def _positive(weight: Any) -> None:
+    if isinstance(weight, (int, float)) and not isinstance(weight, bool) and weight >= 0:
+        return
+    what, expected = "This is no weight of a symmetry.", "a number that is not negative, or infinity"
+    raise InputError(explain(what, given=f"symmetry_weight={weight!r}", expected=expected, fix="symmetry_weight=1.0"))
 
 
 def _among(what: str, given: Any, known: tuple[str, ...]) -> None:

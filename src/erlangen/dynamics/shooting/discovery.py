@@ -16,11 +16,17 @@ from erlangen.dynamics.shooting.noise import ACCURACY, sizes
 from erlangen.dynamics.shooting.observed import Record, Windows, windows
 from erlangen.dynamics.shooting.search import CARRIED, Search
 from erlangen.dynamics.shooting.subsets import best_subsets
-from erlangen.dynamics.shooting.weak import WeakRows, weak_rows
+from erlangen.dynamics.shooting.weak import Weak, weak_rows
 from erlangen.fields.bases import AbstractBasis
 
-SHORTEST = 8
+SHORTEST = 2
 """Steps of the shortest windows."""
+
+WEAK_WINDOW = 8
+"""Steps of the windows over which residuals are reported where the weak form decides."""
+
+TELLING = 5.0
+"""Changes over a window, in standard deviations, that make it worth a look."""
 
 LONGER = 4
 """Ratio of the lengths of windows."""
@@ -89,6 +95,7 @@ def discover_terms(
     form: str = "trajectory",
     sparsity: str | float | None = "bic",
     like: Discovered | None = None,
+    penalty: NDArray | None = None,
 ) -> Discovered:
     """Choose atoms and fit their coefficients.
 
@@ -108,18 +115,21 @@ def discover_terms(
         Terms that pay their price; those whose part of the weak form is above this share; or all.
     like : Discovered, optional
         Another family over the same data: its noise and its longest windows are used, so that scores compare.
+    penalty : ndarray (m, K), optional
+        Rows whose squares are added to the cost.
     """
+    penalty = np.zeros((0, len(atoms))) if penalty is None else penalty
     records = list(records if like is None else like.records)
     price = _prices(records, atoms, orders)
-    rows = weak_rows(records, Columns.of(basis, np.arange(basis.size)))
-    supports = candidates(rows, atoms, price) if sparsity == "bic" else [_thresholded(rows, atoms, sparsity)]
+    rows = Weak(weak_rows(records, Columns.of(basis, np.arange(basis.size))), atoms, penalty)
+    supports = candidates(rows, price) if sparsity == "bic" else [_thresholded(rows, sparsity)]
     if form == "weak":
-        return _weak_only(records, basis, atoms, price, rows, supports)
-    starts = {s: weak_fit(rows, atoms, s) for s in supports}
+        return _weak_only(records, basis, price, rows, supports)
+    starts = {s: rows.fit(s) for s in supports}
     found: list[Fit] = []
     problem, reached, substeps = None, 0, 2
-    for length in _lengths(max(len(r.time) for r in records) - 1, like):
-        trial = Shooting(basis, atoms, windows(records, length), substeps)
+    for length in _lengths(records, like):
+        trial = Shooting(basis, atoms, windows(records, length), substeps, penalty)
         search = _searched(trial, price, rows, starts, sparsity == "bic")
         ranked = search.best()
         if not ranked or (found and _mean(ranked[0], trial) > WORSE * max(_mean(found[0], problem), 1.0)):
@@ -130,19 +140,18 @@ def discover_terms(
             records = _with_noise(records, problem, found[0])
         substeps = _substeps(problem, found[0])
     if problem is None:
-        return _weak_only(records, basis, atoms, price, rows, supports)
-    last = Shooting(basis, atoms, windows(records, reached), substeps)
+        return _weak_only(records, basis, price, rows, supports)
+    last = Shooting(basis, atoms, windows(records, reached), substeps, penalty)
     return _finished(records, last, price, rows, starts, sparsity == "bic", reached)
 
 
 def _searched(
-    problem: Shooting, price: NDArray, rows: tuple[WeakRows, ...], starts: dict[tuple[int, ...], NDArray], walks: bool
+    problem: Shooting, price: NDArray, rows: Weak, starts: dict[tuple[int, ...], NDArray], walks: bool
 ) -> Search:
     """Supports fitted from their coefficients so far, or from the weak form; and a walk from the best."""
     search = Search(problem, price)
     for support, z in starts.items():
-        weak = weak_fit(rows, problem.atoms, support)
-        search.try_from(support, [(z, problem.win.start), (weak, problem.win.start)])
+        search.try_from(support, [(z, problem.win.start), (rows.fit(support), problem.win.start)])
     if walks:
         search.walk()
     return search
@@ -152,7 +161,7 @@ def _finished(
     records: list[Record],
     problem: Shooting,
     price: NDArray,
-    rows: tuple[WeakRows, ...],
+    rows: Weak,
     starts: dict[tuple[int, ...], NDArray],
     walks: bool,
     length: int,
@@ -174,23 +183,21 @@ def _finished(
 def _weak_only(
     records: list[Record],
     basis: AbstractBasis,
-    atoms: NDArray,
     price: NDArray,
-    rows: tuple[WeakRows, ...],
+    rows: Weak,
     supports: list[tuple[int, ...]],
 ) -> Discovered:
     """The best support by the weak form itself, with the scatter of its own equations."""
-    everything = np.arange(len(atoms))
-    design, y = _stacked(rows, atoms, range(len(rows)), everything)
-    fits = [weak_fit(rows, atoms, support) for support in supports]
+    design, y = rows.everything
+    fits = [rows.fit(support) for support in supports]
     costs = [float(np.sum((design[:, list(s)] @ z - y) ** 2)) for s, z in zip(supports, fits)]
     free = max(len(y) - max(len(s) for s in supports), 1)
     variance = max(min(costs) / free, (np.finfo(np.float64).eps * norm(y)) ** 2, TINY)
     scores = [cost / variance + price[list(s)].sum() for s, cost in zip(supports, costs)]
     i = int(np.argmin(scores))
-    problem = Shooting(basis, atoms, windows(records, SHORTEST), 1)
+    problem = Shooting(basis, rows.atoms, windows(records, WEAK_WINDOW), 1, rows.penalty)
     fit = Fit(supports[i], fits[i], problem.win.start, costs[i] / variance)
-    z = np.zeros(len(atoms))
+    z = np.zeros(len(rows.atoms))
     z[list(supports[i])] = fits[i]
     chosen = design[:, list(supports[i])]
     covariance = np.linalg.pinv(chosen.T @ chosen) * variance
@@ -198,16 +205,15 @@ def _weak_only(
     return Discovered(z, covariance, fit, problem, scores[i], rivals, 0, tuple(records))
 
 
-def _thresholded(rows: tuple[WeakRows, ...], atoms: NDArray, share: Any) -> tuple[int, ...]:
+def _thresholded(rows: Weak, share: Any) -> tuple[int, ...]:
     """Atoms whose part of the weak form is above a share of it, again and again; all without a share."""
-    kept = np.arange(len(atoms))
+    kept = np.arange(len(rows.atoms))
     if share is None:
         return tuple(kept.tolist())
-    design, y = _stacked(rows, atoms, range(len(rows)), kept)
+    design, y = rows.everything
     lengths, size = np.linalg.norm(design, axis=0), float(np.linalg.norm(y))
     while True:
-        z = weak_fit(rows, atoms, tuple(kept.tolist()))
-        large = np.abs(z) * lengths[kept] >= share * size
+        large = np.abs(rows.fit(tuple(kept.tolist()))) * lengths[kept] >= share * size
         if large.all():
             return tuple(kept.tolist())
         kept = kept[large]
@@ -220,23 +226,29 @@ def _prices(records: Sequence[Record], atoms: NDArray, orders: NDArray) -> NDArr
     return np.log(n) + 2 * np.log([np.count_nonzero(own <= o) for o in own])
 
 
-def _lengths(longest: int, like: Discovered | None) -> list[int]:
+def _lengths(records: Sequence[Record], like: Discovered | None) -> list[int]:
     """Steps of windows, from short ones to whole records; like those of another search, its last."""
     if like is not None:
         return [like.length]
-    found = []
-    length = SHORTEST
+    longest, found, length = max(len(r.time) for r in records) - 1, [], SHORTEST
     while length * 1.5 < longest:
-        found.append(length)
+        if _change(records, length) > TELLING:
+            found.append(length)
         length *= LONGER
     return [*found, longest]
 
 
-def candidates(rows: tuple[WeakRows, ...], atoms: NDArray, price: NDArray) -> list[tuple[int, ...]]:
+def _change(records: Sequence[Record], length: int) -> float:
+    """Root mean square change of the smooth curves over so many steps, in standard deviations."""
+    parts = [(r.smooth[length:] - r.smooth[:-length]) / r.sizes[length:] for r in records if len(r.time) > length]
+    return float(np.sqrt(np.mean(np.concatenate(parts) ** 2)))
+
+
+def candidates(rows: Weak, price: NDArray) -> list[tuple[int, ...]]:
     """Supports from few to many terms that the weak form suggests, block by block of coordinates that share atoms."""
     blocks = []
-    for coordinates, members in _blocks(atoms):
-        design, y = _stacked(rows, atoms, coordinates, members)
+    for coordinates, members in rows.blocks():
+        design, y = rows.equations(coordinates, members)
         found = best_subsets(design, y, TERMS * len(coordinates))
         most = max(len(s) for s in found)
         variance = max(min(found.values()) / max(len(y) - most, 1), (np.finfo(np.float64).eps * norm(y)) ** 2, TINY)
@@ -250,38 +262,6 @@ def candidates(rows: tuple[WeakRows, ...], atoms: NDArray, price: NDArray) -> li
         if tuple(sorted(support)) not in out:
             out.append(tuple(sorted(support)))
     return out
-
-
-def weak_fit(rows: tuple[WeakRows, ...], atoms: NDArray, support: tuple[int, ...]) -> NDArray:
-    """Coefficients ``(k,)`` of chosen atoms in the weak form."""
-    chosen = np.array(support, dtype=np.int64)
-    design, y = _stacked(rows, atoms, range(len(rows)), chosen)
-    lengths = np.linalg.norm(design, axis=0)
-    lengths = np.where(lengths > 0, lengths, 1.0)
-    return np.linalg.lstsq(design / lengths, y, rcond=None)[0] / lengths
-
-
-def _blocks(atoms: NDArray) -> list[tuple[list[int], NDArray]]:
-    """Sets of coordinates that no atom joins to others, with their atoms."""
-    touched = np.any(atoms != 0, axis=2)
-    label = np.arange(touched.shape[1])
-    for row in touched:
-        joined = label[row]
-        label[np.isin(label, joined)] = joined.min(initial=len(label))
-    blocks = []
-    for name in np.unique(label):
-        coordinates = np.flatnonzero(label == name)
-        members = np.flatnonzero(touched[:, coordinates].any(axis=1))
-        if members.size:
-            blocks.append((coordinates.tolist(), members))
-    return blocks
-
-
-def _stacked(
-    rows: tuple[WeakRows, ...], atoms: NDArray, coordinates: Sequence[int], members: NDArray
-) -> tuple[NDArray, NDArray]:
-    design = np.concatenate([rows[a].design @ atoms[members, a].T for a in coordinates])
-    return design, np.concatenate([rows[a].y for a in coordinates])
 
 
 def _mean(fit: Fit, problem: Shooting | None) -> float:

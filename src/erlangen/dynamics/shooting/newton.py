@@ -76,12 +76,15 @@ class Shooting:
         What was observed.
     substeps : int
         Steps of integration between samples.
+    penalty : ndarray (m, K)
+        Rows whose squares, of all coefficients, are added to the cost; m may be zero.
     """
 
     basis: AbstractBasis
     atoms: NDArray
     win: Windows
     substeps: int
+    penalty: NDArray
 
     def model(self, support: tuple[int, ...]) -> Model:
         """The chosen atoms."""
@@ -89,19 +92,20 @@ class Shooting:
 
     def fit(self, support: tuple[int, ...], z: NDArray, start: NDArray, steps: int = 12) -> Fit:
         """Levenberg-Marquardt from coefficients and initial states, until a step gains less than noise could tell."""
-        model, damping = self.model(support), DAMPING
-        solution, cost = self._solved(model, z, start)
+        model, damping, rows = self.model(support), DAMPING, self.penalty[:, list(support)]
+        solution, cost = self._solved(model, z, start, rows)
         if not np.isfinite(cost):
             return Fit(support, z, start, np.inf)
         for _ in range(steps):
             triangle, back = self._condensed(model, np.tensordot(z, model.atoms, 1), solution, None)
             if not np.isfinite(triangle).all():
                 break
+            triangle = np.concatenate([triangle, np.column_stack([rows, -rows @ z])])
             lengths = _lengths(triangle[:, :-1])
             for _ in range(TRIES):
                 dz = _damped(triangle[:, :-1] / lengths, triangle[:, -1], damping) / lengths
                 moved = z + dz, start + _starts(back, dz)
-                trial, value = self._solved(model, *moved)
+                trial, value = self._solved(model, *moved, rows)
                 if value <= cost * (1 + len(self.win.time) * np.finfo(np.float64).eps):
                     break
                 damping = max(damping, DAMPING) * HARDER
@@ -116,13 +120,14 @@ class Shooting:
     def linear(self, fit: Fit) -> Linear | None:
         """To first order in all K atoms about a fit; None where derivatives left all bounds."""
         chosen, everything = self.model(fit.support), Model.of(self.basis, self.atoms)
-        solution, _ = self._solved(chosen, fit.z, fit.start)
         matrix = np.tensordot(fit.z, chosen.atoms, 1)
+        solution = solve(chosen.columns, matrix, self.win, fit.start, self.substeps)
         triangle, _ = self._condensed(everything, matrix, solution, chosen.columns)
         if not np.isfinite(triangle).all():
             return None
         design = triangle[:, :-1]
-        return Linear(design, triangle[:, -1] + design[:, list(fit.support)] @ fit.z)
+        target = triangle[:, -1] + design[:, list(fit.support)] @ fit.z
+        return Linear(np.concatenate([design, self.penalty]), np.concatenate([target, np.zeros(len(self.penalty))]))
 
     def residuals(self, fit: Fit) -> tuple[NDArray, NDArray]:
         """Observed minus solved states ``(W, L, d)``, and the solved states."""
@@ -131,14 +136,14 @@ class Shooting:
         seen = self._seen(model, np.tensordot(fit.z, model.atoms, 1), solution.states)
         return np.where(self.win.weights > 0, self.win.states - seen, 0.0), solution.states
 
-    def _solved(self, model: Model, z: NDArray, start: NDArray) -> tuple[Solution, float]:
+    def _solved(self, model: Model, z: NDArray, start: NDArray, rows: NDArray) -> tuple[Solution, float]:
         matrix = np.tensordot(z, model.atoms, 1)
         solution = solve(model.columns, matrix, self.win, start, self.substeps)
         if not solution.finite:
             return solution, np.inf
         with np.errstate(all="ignore"):
             rest = (self.win.states - self._seen(model, matrix, solution.states)) * self.win.weights
-            cost = float(np.sum(rest**2))
+            cost = float(np.sum(rest**2) + np.sum((rows @ z) ** 2))
         return solution, cost if np.isfinite(cost) else np.inf
 
     def _seen(self, model: Model, matrix: NDArray, states: NDArray) -> NDArray:

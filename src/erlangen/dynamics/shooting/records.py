@@ -19,6 +19,9 @@ ENOUGH = 256
 UNSEEN = 0.1
 """Error of the average of a bin, in its standard deviations, that nobody sees."""
 
+BEYOND = 4.0
+"""Standard deviations from the smooth curve that noise does not explain."""
+
 MOST = 40_000
 """Samples in all; of more, where averaging would lose something, every other one or so is left out."""
 
@@ -33,8 +36,11 @@ def records(flow: Trajectories, smoothed: Smoothed) -> list[Record]:
     found = []
     for k, (run, smooth) in enumerate(zip(flow.runs, smoothed.runs)):
         size = np.sqrt(smoothed.noise**2 + (smoothed.relative * smooth.states) ** 2)
+        size = np.maximum(size, floor)
+        # Where a curve is too smooth for the data, the data are the better starting point.
+        start = np.where(np.abs(run.states - smooth.states) > BEYOND * size, run.states, smooth.states)
         whole = Record(
-            run.time, run.states, np.maximum(size, floor), smooth.states, smooth.derivatives,
+            run.time, run.states, size, start, smooth.derivatives,
             np.zeros(len(run.time)), smooth.controls, k,
         )  # fmt: skip
         pieces = [_part(whole, piece) for piece in segments(run.time) if piece.stop - piece.start >= FEWEST]

@@ -23,6 +23,12 @@ CLOSE = 6.0
 TRIED = 6
 """Neighbours tried in a round."""
 
+STEPS = 12
+"""Steps of Gauss-Newton from a guess."""
+
+NEARBY = 6
+"""Steps from a neighbour that is known, to first order, to be better."""
+
 PAIRS = 10
 """Terms up to which two are dropped at once."""
 
@@ -54,11 +60,11 @@ class Search:
         """All that were followed to the end, the best first."""
         return sorted((fit for fit in self.fits.values() if np.isfinite(fit.cost)), key=self.score)
 
-    def try_from(self, support: tuple[int, ...], starts: list[tuple[NDArray, NDArray]]) -> Fit:
+    def try_from(self, support: tuple[int, ...], starts: list[tuple[NDArray, NDArray]], steps: int = STEPS) -> Fit:
         """The best fit from several starting points; the later ones only where the first fail."""
         best = self.fits.get(support, Fit(support, np.zeros(len(support)), self.problem.win.start, np.inf))
         for z, start in starts:
-            fit = self.problem.fit(support, z, start)
+            fit = self.problem.fit(support, z, start, steps)
             best = fit if fit.cost < best.cost else best
             if best.cost < FITS * self.problem.win.n_observed:
                 break
@@ -92,7 +98,7 @@ class Search:
             if known is not None and (self.attempts[support] > 1 or self.score(known) < promised + abs(promised)):
                 continue
             z = np.linalg.lstsq(view.a[:, list(support)], view.b, rcond=None)[0] / lengths[list(support)]
-            trial = self.try_from(support, [(z, fit.start)])
+            trial = self.try_from(support, [(z, fit.start)], NEARBY)
             if self.score(trial) < self.score(fit):
                 return True
         return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,60 @@ class WeakRows:
     design: NDArray
     y: NDArray
     records: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Weak:
+    """Weak equations for the coefficients of atoms.
+
+    Attributes
+    ----------
+    rows : tuple of WeakRows
+        For each of the d coordinates.
+    atoms : ndarray (K, d, r)
+        Fields to combine.
+    penalty : ndarray (m, K)
+        Further rows, whose right-hand sides are zero.
+    """
+
+    rows: tuple[WeakRows, ...]
+    atoms: NDArray
+    penalty: NDArray
+
+    @cached_property
+    def everything(self) -> tuple[NDArray, NDArray]:
+        """Equations of all coordinates for all atoms."""
+        return self.equations(range(len(self.rows)), np.arange(len(self.atoms)))
+
+    def equations(self, coordinates: Iterable[int], members: NDArray) -> tuple[NDArray, NDArray]:
+        """Equations of some coordinates for some atoms."""
+        design = [self.rows[a].design @ self.atoms[members, a].T for a in coordinates]
+        y = [self.rows[a].y for a in coordinates]
+        return np.concatenate([*design, self.penalty[:, members]]), np.concatenate([*y, np.zeros(len(self.penalty))])
+
+    def fit(self, support: tuple[int, ...]) -> NDArray:
+        """Coefficients ``(k,)`` of chosen atoms by least squares."""
+        design, y = self.everything
+        chosen = design[:, list(support)]
+        lengths = np.linalg.norm(chosen, axis=0)
+        lengths = np.where(lengths > 0, lengths, 1.0)
+        return np.linalg.lstsq(chosen / lengths, y, rcond=None)[0] / lengths
+
+    def blocks(self) -> list[tuple[list[int], NDArray]]:
+        """Sets of coordinates that no atom and no penalty joins to others, with their atoms."""
+        touched = np.any(self.atoms != 0, axis=2)
+        joins = [*touched, *(touched[row != 0].any(axis=0) for row in self.penalty)]
+        label = np.arange(touched.shape[1])
+        for row in joins:
+            joined = label[row]
+            label[np.isin(label, joined)] = joined.min(initial=len(label))
+        found = []
+        for name in np.unique(label):
+            coordinates = np.flatnonzero(label == name)
+            members = np.flatnonzero(touched[:, coordinates].any(axis=1))
+            if members.size:
+                found.append((coordinates.tolist(), members))
+        return found
 
 
 def weak_rows(records: Sequence[Record], columns: Columns) -> tuple[WeakRows, ...]:
