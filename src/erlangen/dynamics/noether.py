@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen._render import _latex_name, _signed_sum, field_latex, field_text, number, number_latex
 from erlangen.derivative import Samples
+from erlangen.dynamics._generating import hamiltonian_charges
 from erlangen.dynamics._law import Law
-from erlangen.dynamics.lagrangian import NoetherCharge, hamiltonian_charges, lagrangian_charges
+from erlangen.dynamics.lagrangian import NoetherCharge, lagrangian_charges
 from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.fields.bases import Monomials
 from erlangen.fields.libraries import AbstractLibrary
