@@ -271,7 +271,7 @@ def _fitted_error(equations: Equations, samples: Samples) -> float:
     scales = np.where(samples.std > 0, samples.std, 1.0)
     errors = np.where(np.isfinite(equations.errors), equations.errors, np.abs(equations.coefficients))  # type: ignore[arg-type]
     total = 0.0
-    for r in range(len(equations.terms)):
+    for r in np.flatnonzero(errors.any(axis=0)):
         one = np.zeros_like(equations.coefficients)
         one[:, r] = errors[:, r]
         moved = replace(equations, coefficients=one, errors=None).jacobian(few.points) * scales / scales[:, None]
