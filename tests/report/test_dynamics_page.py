@@ -16,7 +16,7 @@ import pytest
 import erlangen as er
 from erlangen.dynamics import Equations
 from erlangen.report import _figures, dynamics_html, dynamics_page
-from erlangen.report._evidence import left_over
+from erlangen.report._evidence import left_over, solved
 from erlangen.report._mathml import mathml
 from erlangen.report._page import to_script
 
@@ -127,6 +127,21 @@ def test_the_verdict_is_on_the_page(page, flow):
     assert "Only noise is left" in page
     undamped = Equations.from_text({"x": "v", "v": "-x"})
     assert "Not only noise is left: " in dynamics_html(undamped, flow, "wrong")
+
+
+def test_residuals_of_fitted_solutions_are_those_of_their_run():
+    rng, names = np.random.default_rng(4), SPRING.names
+    clocks = [np.linspace(0, 8, 81), np.linspace(0, 5, 41), np.linspace(0, 6, 61)]
+    noises = [NOISE * rng.normal(size=(len(t), 2)) for t in clocks]
+    noisy = [SPRING.simulate([1.0, k], t).states + noise for k, (t, noise) in enumerate(zip(clocks, noises))]
+    flow = er.fields.Trajectories.from_arrays(noisy, clocks, names)
+    model = er.dynamics.SINDy(degree=1).fit(flow)
+    found = solved(model, flow)
+    assert found is not None
+    for rest, noise in zip(found, noises):
+        assert np.corrcoef(rest.ravel(), noise.ravel())[0, 1] > 0.9
+    assert "Samples less the solutions that were fitted" in dynamics_html(model, flow, "solved")
+    assert solved(SPRING, flow) is None
 
 
 def test_autocorrelation_is_numpys():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
 from erlangen.dynamics import Equations, Simulation, Smoothed, SmoothedRun
-from erlangen.fields.trajectories import Run
+from erlangen.fields.trajectories import Run, Trajectories
 
 MOST_RUNS = 4
 """Runs that are drawn: as many as one still tells apart by colour."""
@@ -35,7 +36,7 @@ class Shown:
     rollout : Simulation
         The solution of the equations from the first smooth state on.
     residuals : ndarray (m, d)
-        What the equations leave of the data; see `left_over`.
+        What the equations leave of the data; see `solved` and `left_over`.
     """
 
     label: str
@@ -65,7 +66,15 @@ def chosen(smoothed: Smoothed, most: int = MOST_RUNS) -> list[int]:
     return sorted({long[round(at)] for at in np.linspace(0, len(long) - 1, min(most, len(long)))})
 
 
-def shown(equations: Equations, run: Run, smooth: SmoothedRun) -> Shown:
+def solved(model: Any, flow: Trajectories) -> list[NDArray] | None:
+    """What fitted solutions leave of each run, in units of the data; None where whole runs were not fitted."""
+    rest, noise = getattr(model, "residuals_", None), getattr(model, "noise_", None)
+    if rest is None or noise is None or np.shape(rest) != flow.points.shape or not np.isfinite(rest).all():
+        return None
+    return [(rest * noise)[flow.run_index == k] for k in range(flow.n_runs)]
+
+
+def shown(equations: Equations, run: Run, smooth: SmoothedRun, rest: NDArray | None = None) -> Shown:
     """Put together what a page says of one run.
 
     Parameters
@@ -76,6 +85,8 @@ def shown(equations: Equations, run: Run, smooth: SmoothedRun) -> Shown:
         The samples.
     smooth : SmoothedRun
         The same run smoothed.
+    rest : ndarray (n, d), optional
+        What the fitted solution leaves of the samples; by default it is what the equations leave, see `left_over`.
     """
     keep = smooth.keep
     times, states = smooth.times[keep], smooth.states[keep]
@@ -86,7 +97,7 @@ def shown(equations: Equations, run: Run, smooth: SmoothedRun) -> Shown:
     return Shown(
         str(run.label), run.time, run.states, times, states, smooth.state_errors[keep],
         smooth.derivatives[keep], smooth.derivative_errors[keep], rates, rollout,
-        left_over(times, run.states[keep], rates),
+        left_over(times, run.states[keep], rates) if rest is None else rest[keep],
     )  # fmt: skip
 
 

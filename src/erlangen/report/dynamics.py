@@ -18,7 +18,7 @@ from erlangen.dynamics import Equations, Ordinal, Smoothed, ordinal, smooth
 from erlangen.dynamics._equation_terms import printed
 from erlangen.fields.trajectories import Trajectories
 from erlangen.report import _figures as figures
-from erlangen.report._evidence import Shown, chosen, shown, units_of
+from erlangen.report._evidence import Shown, chosen, shown, solved, units_of
 from erlangen.report._mathml import mathml
 from erlangen.report._page import card, chips, page, plot, plotly_js, table
 
@@ -77,9 +77,10 @@ def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
     smoothed = smooth(flow)
     drawn = chosen(smoothed)
     judged = drawn + [k for k in chosen(smoothed, MOST_JUDGED) if k not in drawn]
-    runs = [shown(equations, flow.runs[k], smoothed.runs[k]) for k in judged]
+    rest = solved(model, flow)
+    runs = [shown(equations, flow.runs[k], smoothed.runs[k], None if rest is None else rest[k]) for k in judged]
     front, names = runs[: len(drawn)], equations.names
-    units = units_of(smoothed.noise, runs)
+    units = units_of(smoothed.noise if rest is None else model.noise_, runs)
     residuals = [run.residuals for run in runs]
     drawings = {
         "data": figures.data_figure(front, names, "time"),
@@ -103,15 +104,24 @@ def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
             if len(names) > 1
             else []
         ),
-        card("What the equations leave", _verdicts(names, runs, units) + plot("residuals"), _LEFT, wide=True),
+        card(
+            "What the equations leave",
+            _verdicts(names, runs, units) + plot("residuals"),
+            (_ALONG if rest is None else _SOLVED) + _NOISE,
+            wide=True,
+        ),
     ]
     return page(title, cards, drawings, _head(flow, equations, front))
 
 
-_LEFT = (
+_SOLVED = "Samples less the solutions that were fitted to them, in units of the noise. "
+_ALONG = (
     "Samples less the integral of the equations along the smooth, in units of the noise, a straight line of each run "
-    "taken out. Where nothing is missing this is noise: a cloud without a shape, a normal histogram, and no "
-    "correlation beyond the dotted lines, which one value in twenty passes by chance."
+    "taken out; where the smooth rounds off sharp turns, this shows too. "
+)
+_NOISE = (
+    "Where nothing is missing this is noise: a cloud without a shape, a normal histogram, and no correlation beyond "
+    "the dotted lines, which one value in twenty passes by chance."
 )
 
 
