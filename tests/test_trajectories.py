@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from erlangen._columns import DataWarning
 from erlangen._errors import InputError
 from erlangen.fields._differences import differentiate, segments
 from erlangen.fields.trajectories import Run, Trajectories
@@ -167,9 +169,60 @@ def test_constant_columns_and_parameters_are_reported():
     assert TWO.constant_columns() == TWO.parameters() == ()
 
 
+def frame():
+    table = {"run": ["a"] * 60 + ["b"] * 90, "t": np.r_[T1, T2], "mass": [1.0] * 60 + [2.0] * 90}
+    x = np.r_[circle(T1), circle(T2)]
+    return pd.DataFrame(table | {"x": x[:, 0], "y": x[:, 1], "push": np.sin(np.r_[T1, T2])})
+
+
+ROLES = {"time": "t", "group": "run", "controls": "push", "parameters": "mass"}
+
+
+def test_frames_come_back_as_they_were():
+    flow = Trajectories.from_frame(frame(), **ROLES)
+    assert flow.names == ("x", "y") and flow.controls == ("push", "mass") and flow.groups == ("a", "b")
+    np.testing.assert_array_equal(flow.points, TWO.points)
+    np.testing.assert_array_equal(flow.inputs, frame()[["push", "mass"]])
+    back = flow.to_frame("t")
+    pd.testing.assert_frame_equal(back, frame()[["run", "t", "x", "y", "push", "mass"]])
+    assert "controls push, mass" in repr(flow) and flow.select("b").controls == flow.controls
+    assert Trajectories.from_frame(frame()[["t", "x", "y"]][:60], "t").groups == (0,)
+
+
+def test_controls_of_arrays():
+    push = [np.sin(T1)[:, None], np.sin(T2)[:, None]]
+    flow = Trajectories.from_arrays([circle(T1), circle(T2)], [T1, T2], controls=push, control_names=["push"])
+    np.testing.assert_array_equal(flow.inputs, np.concatenate(push))
+    np.testing.assert_array_equal(flow.runs[1].controls, push[1])
+    fixed = Trajectories.from_arrays([circle(T1)] * 2, T1, controls=[[1.0, 5.0], [2.0, 5.0]])
+    assert fixed.controls == ("u1", "u2") and fixed.inputs.shape == (120, 2)
+    np.testing.assert_array_equal(fixed.inputs[[0, 59, 60]], [[1, 5], [1, 5], [2, 5]])
+    table = Trajectories.from_arrays(circle(T1), T1, groups=["a"] * 60, controls=T1[:, None])
+    np.testing.assert_array_equal(table.inputs[:, 0], T1)
+    assert TWO.inputs.shape == (150, 0) and TWO.controls == () and TWO.runs[0].controls.shape == (60, 0)
+
+
+def test_missing_samples_are_left_out_and_counted():
+    x, u = circle(T1), np.ones((60, 1))
+    x[3, 0] = x[7, 1] = u[20, 0] = np.nan
+    with pytest.warns(DataWarning, match="3 samples"):
+        flow = Trajectories.from_arrays(x, T1, controls=u)
+    assert flow.n_missing == 3 and len(flow.times) == 57 and "3 missing" in repr(flow)
+    np.testing.assert_array_equal(flow.times, np.delete(T1, [3, 7, 20]))
+    np.testing.assert_array_equal(flow.points, np.delete(circle(T1), [3, 7, 20], axis=0))
+    table = frame()
+    table.loc[[2, 70, 71], "y"] = np.nan
+    with pytest.warns(DataWarning, match="Dropped 3 of 150 rows"):
+        flow = Trajectories.from_frame(table, **ROLES)
+    assert [run.n_missing for run in flow.runs] == [1, 2] and flow.n_missing == 3
+
+
 BAD = {
     "inf": (lambda: Trajectories.from_arrays([[0.0], [np.inf], [1.0]], [0, 1, 2]), "1 of 3 rows, first at 1"),
-    "all missing": (lambda: Run("a", [0, 1, 2], [[0.0], [np.nan], [np.nan]]), "(?s)too small.*2 missing"),
+    "all missing": (
+        lambda: Run("a", np.arange(3.0), np.array([[0.0], [np.nan], [np.nan]])),
+        "(?s)too small.*2 missing",
+    ),
     "inf time": (lambda: Trajectories.from_arrays([[0.0], [1.0]], [0, np.inf]), "times of run 0"),
     "repeated": (lambda: Trajectories.from_arrays(circle(T1), np.r_[T1[:-1], T1[-2]]), "repeat"),
     "unsorted": (lambda: Trajectories.from_arrays(circle(T1), T1[::-1]), "decrease"),
@@ -194,6 +247,25 @@ BAD = {
     "unknown run": (lambda: TWO.select("evn"), "did you mean 'even'"),
     "order": (lambda: TWO.derivative_estimates(0), "order"),
     "no lower order": (lambda: TWO.derivative_errors(1), "two orders"),
+    "controls": (lambda: Trajectories.from_arrays(circle(T1), T1, controls=T1[:-1, None]), "(?s)controls.*59.*60"),
+    "some controls": (
+        lambda: Trajectories.from_arrays([circle(T1)] * 2, T1, controls=[[1.0], [1, 2]]),
+        "1, 2 controls",
+    ),
+    "control names": (
+        lambda: Trajectories.from_arrays(circle(T1), T1, controls=[1.0], control_names="ab"),
+        "1 controls",
+    ),
+    "a state's name": (
+        lambda: Trajectories.from_arrays(circle(T1), T1, ["x", "y"], controls=[1.0], control_names=["x"]),
+        "Names do not fit",
+    ),
+    "moving parameter": (lambda: Trajectories.from_frame(frame(), "t", "run", parameters="push"), "within run 'a'"),
+    "backwards": (lambda: Trajectories.from_frame(frame(), "t", state="x"), "(?s)decrease.*row 61.*group"),
+    "no column": (lambda: Trajectories.from_frame(frame(), "t", "run", controls="pus"), "did you mean 'push'"),
+    "two roles": (lambda: Trajectories.from_frame(frame(), "t", "run", controls="t"), "two roles"),
+    "infinite": (lambda: Trajectories.from_frame(frame().replace(1.0, np.inf), "t", "run"), "Infinite"),
+    "column twice": (lambda: TWO.to_frame("x"), "one name"),
     "bad run": (lambda: Run("a", T1, circle(T1)[:1]), "run 'a'"),
 }
 

@@ -172,6 +172,14 @@ def test_bad_trajectories(tmp_path, case):
     refused(said, read_trajectories, tmp_path / "a.csv", **(ROLES | roles))
 
 
+def test_controls_and_parameters_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text("run,t,x,u,k\na,0,1,3,9\na,1,2,4,9\nb,0,5,6,8\nb,2,7,5,8\n")
+    flow = read_trajectories(tmp_path / "a.csv", "t", "run", controls="u", parameters="k")
+    assert flow.names == ("x",) and flow.controls == ("u", "k")
+    np.testing.assert_array_equal(flow.inputs, [[3, 9], [4, 9], [6, 8], [5, 8]])
+    refused("within run 'a'", read_trajectories, tmp_path / "a.csv", "t", "run", parameters="u, k")
+
+
 def test_dropping_nan_says_how_many_and_keeps_the_rest(tmp_path):
     (tmp_path / "a.csv").write_text(HEAD + GOOD + "a,3,nan,2\na,4,5,7\n")
     with pytest.warns(DataWarning, match="Dropped 1 of 5 rows, in row 4"):
