@@ -18,7 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 import erlangen as er
 from benchmarks._dynamics_four import erlangen_terms
+from benchmarks._parallel import each
 from benchmarks._row import row
 from benchmarks._truth import Terms, same_support, true_terms, worst
 from erlangen.fields import Trajectories
@@ -63,24 +64,31 @@ def rows(full: bool) -> list[dict[str, Any]]:
         print("dysts is not installed: no rows")
         return []
     names = er.systems.dysts_names(polynomial=True)
-    outcomes = [
-        measure(j, name, noise, draw)
-        for noise, draws in ((0.0, 1), (NOISE, 3 if full else 1))
-        for j, name in enumerate(names)
-        for draw in range(draws)
-    ]
+    draws = {0.0: 1, NOISE: 3 if full else 1}
+    outcomes = []
+    for several in each(partial(outcomes_of, draws=draws), list(enumerate(names))):
+        outcomes += several
+        print("\n".join(one.line() for one in several), flush=True)
     (RESULTS / "dynamics_dysts.txt").write_text("\n".join(o.line() for o in outcomes) + "\n", encoding="utf-8")
     out = [r for noise in ASKED for r in summary(names, [o for o in outcomes if o.noise == noise], noise)]
     return [*out, integrals(names)]
 
 
+def has_integral(name: str) -> bool:
+    """Whether the equations of a flow conserve a polynomial."""
+    return bool(er.dynamics.conserved(er.systems.dysts(name).equations(), Polynomial(INTEGRALS)).laws)
+
+
 def integrals(names: Sequence[str]) -> dict[str, Any]:
     """First integrals among polynomials up to degree 3, from the equations: there is one, of Henon and Heiles."""
-    found = [
-        name for name in names if er.dynamics.conserved(er.systems.dysts(name).equations(), Polynomial(INTEGRALS)).laws
-    ]
+    found = [name for name, has in zip(names, each(has_integral, names), strict=True) if has]
     case = f"dysts, first integrals of degree {INTEGRALS}: {', '.join(found) or 'none'}"
     return row(case, f"flows of {len(names)}", len(found), None, "HenonHeiles alone", found == ["HenonHeiles"])
+
+
+def outcomes_of(flow: tuple[int, str], draws: dict[float, int]) -> list[Outcome]:
+    """One flow at all levels of noise: its trajectory is followed once."""
+    return [measure(*flow, noise, draw) for noise, count in draws.items() for draw in range(count)]
 
 
 def measure(j: int, name: str, noise: float, draw: int = 0) -> Outcome:
@@ -92,9 +100,7 @@ def measure(j: int, name: str, noise: float, draw: int = 0) -> Outcome:
     seconds = time.perf_counter() - begin
     right = found is not None and same_support(found, truth)
     error = worst(found, truth) if found is not None else np.inf
-    out = Outcome(name, noise, right, error, seconds, difference(found, truth, system.names))
-    print(out.line(), flush=True)
-    return out
+    return Outcome(name, noise, right, error, seconds, difference(found, truth, system.names))
 
 
 def library(system: System) -> Polynomial:

@@ -13,8 +13,10 @@ pysindy has the same data and functions; *tuned* is the best of a grid, chosen b
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import numpy as np
 
 import erlangen as er
 from benchmarks import _pysindy as rival
+from benchmarks._parallel import each
 from benchmarks._row import row
 from benchmarks._truth import Terms, combined, joint_rmse, same_support, true_terms
 from erlangen.dynamics._equation_terms import formula_text
@@ -64,6 +67,7 @@ CASES = (
     Case("lotka_volterra", Polynomial(2) + Expressions("exp(x)", "exp(y)"), {}, 0.012),
     Case("selkov", Polynomial(3), {}, 0.0015),
 )
+RIVALS = ("pysindy", "pysindy, tuned")
 BY_NAME = {case.name: case for case in CASES}
 
 
@@ -88,13 +92,12 @@ class Task:
     def size(self, runs: int) -> int:
         return max(1, round(self.share * runs))
 
-    def data(self) -> Iterator[tuple[int, int, Trajectories]]:
-        """Draw, subsample, and its runs."""
-        for draw in range(self.draws):
-            flow = self.case.system.recipe(rng=draw, noise=self.noise)
-            for j in range(self.subsamples):
-                chosen = np.random.default_rng([draw, j]).choice(flow.n_runs, self.size(flow.n_runs), replace=False)
-                yield draw, j, flow.select([flow.groups[i] for i in sorted(chosen)])
+    def data(self, draw: int) -> Iterator[Trajectories]:
+        """The subsamples of a draw."""
+        flow = self.case.system.recipe(rng=draw, noise=self.noise)
+        for j in range(self.subsamples):
+            chosen = np.random.default_rng([draw, j]).choice(flow.n_runs, self.size(flow.n_runs), replace=False)
+            yield flow.select([flow.groups[i] for i in sorted(chosen)])
 
 
 @dataclass
@@ -110,6 +113,11 @@ class Tally:
         self.right.append(found is not None and same_support(found, truth))
         self.errors.append(joint_rmse(blank if found is None else found, truth))
         self.seconds.append(seconds)
+
+    def extend(self, other: Tally) -> None:
+        self.right += other.right
+        self.errors += other.errors
+        self.seconds += other.seconds
 
     @property
     def success(self) -> float:
@@ -139,16 +147,30 @@ def rows(full: bool) -> list[dict[str, Any]]:
 def published(task: Task) -> list[dict[str, Any]]:
     """All methods at the published noise and size."""
     methods = {"no symmetry": None, **{f"{k} given": make for k, make in task.case.given.items()}}
-    mine = {name: Tally() for name in [*methods, "symmetry discovered"]}
-    theirs = {"pysindy": Tally(), "pysindy, tuned": Tally()}
-    truth, texts = true_terms(task.case.system), _texts(task.case)
-    for draw, j, flow in task.data():
+    found = tallies(task, methods | {"symmetry discovered": "discover"}, rivals=True)
+    theirs = {name: found.pop(name) for name in RIVALS}
+    return [r for name, tally in found.items() for r in summary(task, name, tally, theirs)]
+
+
+def tallies(task: Task, methods: dict[str, Any], rivals: bool = False) -> dict[str, Tally]:
+    """Outcomes of methods: None, "discover", or a function that makes an action."""
+    out = {name: Tally() for name in [*methods, *RIVALS]}
+    for one in each(partial(outcomes_of, task=task, methods=methods, rivals=rivals), range(task.draws)):
+        for name, tally in one.items():
+            out[name].extend(tally)
+    return out
+
+
+def outcomes_of(draw: int, task: Task, methods: dict[str, Any], rivals: bool) -> dict[str, Tally]:
+    """One draw of the noise; pysindy has the first subsample of the first three."""
+    out = {name: Tally() for name in [*methods, *RIVALS]}
+    truth = true_terms(task.case.system)
+    for j, flow in enumerate(task.data(draw)):
         for name, make in methods.items():
-            fit(mine[name], task.case, flow, None if make is None else make(), truth)
-        fit(mine["symmetry discovered"], task.case, flow, "discover", truth)
-        if j == 0 and draw < 3 and rival.AVAILABLE:
-            fit_rival(theirs, flow, texts, truth)
-    return [r for name, tally in mine.items() for r in summary(task, name, tally, theirs)]
+            fit(out[name], task.case, flow, make() if callable(make) else make, truth)
+        if rivals and j == 0 and draw < 3 and rival.AVAILABLE:
+            fit_rival(out, flow, _texts(task.case), truth)
+    return out
 
 
 def summary(task: Task, name: str, tally: Tally, theirs: dict[str, Tally]) -> list[dict[str, Any]]:
@@ -170,13 +192,9 @@ def summary(task: Task, name: str, tally: Tally, theirs: dict[str, Tally]) -> li
 def less_data(task: Task, least: float, why: str) -> list[dict[str, Any]]:
     """With and without a symmetry, where data are few or noisy."""
     methods: dict[str, Any] = {"no symmetry": None, **dict(list(task.case.given.items())[:1])}
-    out, truth = [], true_terms(task.case.system)
-    tallies = {name: Tally() for name in [*methods, "symmetry discovered"]}
-    for _, _, flow in task.data():
-        for name, make in methods.items():
-            fit(tallies[name], task.case, flow, None if make is None else make(), truth)
-        fit(tallies["symmetry discovered"], task.case, flow, "discover", truth)
-    for name, tally in tallies.items():
+    out, found = [], tallies(task, methods | {"symmetry discovered": "discover"})
+    for name in (*methods, "symmetry discovered"):
+        tally = found[name]
         case = f"{task.label} ({why}): {name}"
         met = tally.success >= least
         out.append(row(case, f"joint success of {len(tally.right)}", tally.success, None, f">= {least:g}", met))
@@ -192,22 +210,22 @@ def fit(tally: Tally, case: Case, flow: Trajectories, symmetry: Any, truth: tupl
 def erlangen_terms(library: AbstractLibrary, flow: Trajectories, symmetry: Any = None) -> tuple[Terms, ...] | None:
     """Normal forms of the equations that SINDy finds; None where it says that it cannot."""
     model = er.dynamics.SINDy(library, symmetry=symmetry)
-    try:
-        model.fit(flow)
-    except er.ErlangenError:
-        return None
-    found = model.equations_ if hasattr(model, "equations_") else None
-    if found is None:
-        return combined(model.coefficients_, model.feature_names_, flow.names)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # functions that others make up are left out, which is said each time
+        try:
+            model.fit(flow)
+        except er.ErlangenError:
+            return None
+    found = model.equations_
     return combined(found.coefficients, found.terms, found.names)
 
 
-def fit_rival(tallies: dict[str, Tally], flow: Trajectories, texts: list[str], truth: tuple[Terms, ...]) -> None:
+def fit_rival(out: dict[str, Tally], flow: Trajectories, texts: list[str], truth: tuple[Terms, ...]) -> None:
     plain = rival.as_it_comes(flow, texts)
-    tallies["pysindy"].add(None if plain is None else combined(plain, texts, flow.names), truth)
+    out["pysindy"].add(None if plain is None else combined(plain, texts, flow.names), truth)
     found = [combined(c, texts, flow.names) for c in rival.tuned(flow, texts, weak=True)]
     best = min(found, key=lambda one: (not same_support(one, truth), joint_rmse(one, truth)), default=None)
-    tallies["pysindy, tuned"].add(best, truth)
+    out["pysindy, tuned"].add(best, truth)
 
 
 def _texts(case: Case) -> list[str]:
@@ -230,6 +248,7 @@ def curves(draws: int = 10) -> None:
     """Success over runs and over noise, with and without symmetry, as a picture and a table."""
     table: dict[str, dict[str, list[tuple[float, float, float]]]] = {}
     for case in CASES:
+        methods: dict[str, Any] = {"no symmetry": None, "discovered": "discover", **case.given}
         for what, levels in (("share of runs", CURVE_SHARES[case.name]), ("noise", CURVE_NOISES[case.name])):
             curve: dict[str, list[tuple[float, float, float]]] = {}
             for level in levels:
@@ -237,21 +256,12 @@ def curves(draws: int = 10) -> None:
                     Task(case, share=level, draws=draws) if what != "noise" else
                     Task(case, share=0.1, noise=level, draws=draws)
                 )  # fmt: skip
-                for name, tally in _curve_point(task).items():
-                    curve.setdefault(name, []).append((level, tally.success, tally.rmse))
+                for name, tally in tallies(task, methods).items():
+                    if tally.right:
+                        curve.setdefault(name, []).append((level, tally.success, tally.rmse))
             table[f"{case.name}, {what}"] = curve
             print(f"curve of {case.name} over {what} done", flush=True)
     _write(table)
-
-
-def _curve_point(task: Task) -> dict[str, Tally]:
-    methods: dict[str, Any] = {"no symmetry": lambda: None, "discovered": lambda: "discover", **task.case.given}
-    tallies = {name: Tally() for name in methods}
-    truth = true_terms(task.case.system)
-    for _, _, flow in task.data():
-        for name, make in methods.items():
-            fit(tallies[name], task.case, flow, make(), truth)
-    return tallies
 
 
 def _write(table: dict[str, dict[str, list[tuple[float, float, float]]]]) -> None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from benchmarks import _pysindy as rival
 from benchmarks._bounds import multiplicative, undecidable
 from benchmarks._dynamics_four import erlangen_terms, formulas
 from benchmarks._laws import named
+from benchmarks._parallel import each
 from benchmarks._row import row
 from benchmarks._truth import CLOSE, Terms, combined, is_true, same_support, true_coefficients, true_terms
 from erlangen.fields import Trajectories
@@ -113,9 +115,9 @@ def rows(full: bool) -> list[dict[str, Any]]:
 def level(noise: float, draws: int, full: bool, numbers: Sequence[int] = NUMBERS) -> list[Outcome]:
     """All systems at one level of noise."""
     out = []
-    for number in numbers:
-        out.append(measure(number, noise, draws, draws if full else 1))
-        print(out[-1].line(), flush=True)
+    for one in each(partial(measure, noise=noise, draws=draws, rival_draws=draws if full else 1), numbers):
+        out.append(one)
+        print(one.line(), flush=True)
     return out
 
 
