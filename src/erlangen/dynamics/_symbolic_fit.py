@@ -137,8 +137,9 @@ def _solve(target: Target, chosen: Sequence[Term]) -> tuple[NDArray, NDArray] | 
     rows = target.design(chosen)
     if not np.isfinite(rows).all():
         return None
-    sizes = np.linalg.norm(rows, axis=0)
-    if not sizes.all():
+    with np.errstate(over="ignore"):
+        sizes = np.linalg.norm(rows, axis=0)
+    if not sizes.all() or not np.isfinite(sizes).all():
         return None
     y = target.y * target.weights
     z = np.linalg.lstsq(rows / sizes, y, rcond=len(y) * FLOOR)[0]

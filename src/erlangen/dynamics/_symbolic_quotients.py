@@ -64,8 +64,8 @@ def _terms_over(tops: list[Term], below: Sum) -> list[Term]:
 def _denominators(target: Target, names: tuple[str, ...], exponential: bool) -> list[list[Sum]]:
     """Sums to divide by, each with several first constants."""
     out = []
-    for term in [*([((name, k),) for name in names for k in range(1, HIGHEST + 1)])]:
-        out.append(_with_constants(target, ((1, term),)))
+    for name in names:
+        out += [_with_constants(target, ((1, ((name, k),)),)) for k in range(1, HIGHEST + 1)]
     if len(names) > 1:
         out.append(_with_constants(target, tuple((1, ((name, 2),)) for name in names)))
     for name in names if exponential else ():
