@@ -222,6 +222,21 @@ def test_noise_that_drowns_the_field_leaves_it_open():
     assert not symmetries(flow).decided
 
 
+def test_fits_miss_the_velocities_a_little():
+    nearly = Equations(("x", "v"), (), ("x", "v"), np.array([[0, 1.001], [-1.0, 0]]), np.array([[0, 0.01], [0.01, 0]]))
+    assert symmetries(nearly, samples=er.Samples.gaussian(dim=2, n=48), order=2).dim == 2
+    sure = Equations(("x", "v"), (), ("x", "v"), np.array([[0, 1.001], [-1.0, 0]]))
+    with pytest.raises(InputError, match="positions move at the velocities"):
+        symmetries(sure, order=2)
+
+
+def test_files_hold_plain_symmetries_only(tmp_path):
+    found = symmetries({"x": "v", "v": "-x**3"}, samples=er.Samples.gaussian(dim=2, n=64), rescaling="constant")
+    assert found.to_sympy() and found.to_dict()["dim"] == 1
+    with pytest.raises(InputError, match="no file format"):
+        found.save(tmp_path / "scaling.json")
+
+
 # --- bad input
 
 

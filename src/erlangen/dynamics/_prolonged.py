@@ -68,11 +68,11 @@ class Motion(AbstractField):
         return x if self.timed else x[:, 1:]
 
 
-def motion(field: AbstractField, samples: Samples) -> tuple[Motion, Samples]:
+def motion(field: AbstractField, samples: Samples, slack: float = 0.0) -> tuple[Motion, Samples]:
     """Read a field as a second-order equation, by its dimensions, and complete samples with times.
 
     Over m positions and m velocities, with or without time before them, values are the m accelerations, or the m
-    velocities and the m accelerations.
+    velocities and the m accelerations; a fit may miss the velocities by ``slack`` of their size.
 
     Raises
     ------
@@ -93,12 +93,13 @@ def motion(field: AbstractField, samples: Samples) -> tuple[Motion, Samples]:
         )
     few = samples.subset(256).points
     speeds = few[:, -m:]
-    wrong = np.abs(field.value(few)[:, :m] - speeds).max() if c == 2 * m else 0.0
-    if wrong > max(np.sqrt(np.finfo(float).eps), 3 * field.accuracy) * np.abs(speeds).max():  # three times its error
+    wrong = float(np.linalg.norm(field.value(few)[:, :m] - speeds)) if c == 2 * m else 0.0
+    size = float(np.linalg.norm(speeds))
+    if wrong > max(np.sqrt(np.finfo(float).eps), 3 * field.accuracy, slack) * size:  # three times its error
         raise InputError(
             explain(
                 "The first half of the equations does not say that positions move at the velocities.",
-                given=f"values that differ from the velocities by up to {wrong:.2g}",
+                given=f"values that differ from the velocities by {wrong / size:.2g} of their size",
                 expected="positions first, then their velocities in the same order: x' = v, v' = a(x, v)",
                 fix="order=1, or another order of the coordinates",
             )

@@ -113,7 +113,7 @@ def symmetries(
 
 
 def _second_order(read: SystemField, action: AbstractAction | None, rule: AbstractRankRule) -> Symmetry:
-    equation, samples = motion(read.field, read.samples)
+    equation, samples = motion(read.field, read.samples, Threshold().delta if read.fitted else 0.0)
     base = action or polynomial(1 + equation.positions, 2)
     if base.point_dim != 1 + equation.positions:
         raise InputError(
