@@ -7,8 +7,11 @@ import pytest
 from numpy.random import default_rng
 
 import erlangen as er
+from benchmarks import dynamics
 from benchmarks._bounds import Sensitivities, multiplicative
-from benchmarks._dynamics_odebench import LIBRARY
+from benchmarks._dynamics_four import BY_NAME, Task
+from benchmarks._dynamics_odebench import LIBRARY, Outcome
+from benchmarks._laws import named
 from benchmarks._truth import (
     canonical,
     combined,
@@ -112,3 +115,29 @@ def test_a_coefficient_that_data_do_not_see_has_no_bound():
     assert multiplicative(still, np.linspace(0, 1, 10), 0.05) == np.inf
     twins = System("twins", ("x", "y"), ("-x - y", "-x - y"), initial=np.array([[1.0, 1.0]]))  # x and y never differ
     assert multiplicative(twins, np.linspace(0, 1, 10), 0.05) == np.inf
+
+
+@pytest.mark.parametrize(("number", "said"), [(28, "conserved"), (29, "[xi, F] = (1) F"), (32, ""), (63, "x3")])
+def test_laws_are_named_from_equations(number, said):
+    system = er.systems.odebench(number)
+    name = named(true_terms(system), er.systems.odebench_trajectories(number))
+    assert said in name and bool(name) == bool(said)
+
+
+def test_fits_are_weighed_by_the_share_of_draws_and_the_median():
+    one = Outcome(1, 0.05, True, 0.01, {"erlangen": [True, False, True]})
+    assert one.solved() and not one.solved("tuned")
+    assert not Outcome(1, 0.05, True, 0.01, {"erlangen": [True, False]}).solved()
+
+
+def test_subsamples_are_random_halves_that_a_seed_repeats():
+    growth = Task(BY_NAME["growth"], subsamples=2)
+    one, two = growth.data(3)
+    assert one.n_runs == two.n_runs == 50 and one.groups != two.groups
+    assert np.array_equal(next(growth.data(3)).points, one.points)
+    assert Task(BY_NAME["selkov"], share=0.0).label == "selkov, 20% noise, 1 run of 10,000"
+
+
+def test_groups_are_chosen_by_name():
+    with pytest.raises(SystemExit, match="no group is called fuor; groups: four, odebench"):
+        dynamics.run(False, ("fuor",))
