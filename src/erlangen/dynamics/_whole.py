@@ -113,7 +113,7 @@ def whole_form(
             free = _chosen(
                 found, data, Found(_identity(data.d, len(found.texts), independent), ""), form, sparsity, chosen
             )
-            chosen = replace(chosen, test=symmetry_test(chosen, free, found.basis.evaluate(data.points)))
+            chosen = replace(chosen, test=symmetry_test(chosen, free, np.nan_to_num(_unchecked(found, data.points))))
     else:
         chosen = _chosen(found, data, plain, form, sparsity)
         if acting is not None and chosen.discovered is not None:
@@ -155,7 +155,7 @@ def _softly(
     lie = promote_(found.field, generators_of(found.field, symmetry, samples), samples, inner="relative")
     dense = lie.map.matrix.toarray() if sparse.issparse(lie.map.matrix) else np.asarray(lie.map.matrix)
     n = sum(record.states.size for record in data.records)
-    speed = float(np.sqrt(np.mean((found.basis.evaluate(data.points) @ free.theta.T) ** 2)))
+    speed = float(np.sqrt(np.mean((np.nan_to_num(_unchecked(found, data.points)) @ free.theta.T) ** 2)))
     rows = np.sqrt(weight * n) / (speed or 1.0) * dense[:, : plain.basis.shape[0]] @ plain.basis
     triangle = np.asarray(np.linalg.qr(rows, mode="r"))
     chosen = _chosen(found, data, plain, form, sparsity, free, triangle)
@@ -250,8 +250,7 @@ def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
         Where there are fewer samples than functions.
     """
     x = data.points
-    with np.errstate(all="ignore"):
-        values = found.basis.evaluate(x) if found.polynomial else _unchecked(found, x)
+    values = _unchecked(found, x)
     finite = np.isfinite(values).all(axis=0)
     if not finite[1:].any():
         found.check_finite(x)
@@ -274,7 +273,8 @@ def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
 
 def _unchecked(found: Candidates, x: NDArray) -> NDArray:
     """Values of all functions, finite or not."""
-    return Columns.of(found.basis, np.arange(found.basis.size)).evaluate(x)
+    with np.errstate(all="ignore"):
+        return Columns.of(found.basis, np.arange(found.basis.size)).evaluate(x)
 
 
 def _left_out(found: Candidates, finite: NDArray, kept: set[int]) -> str:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from erlangen._errors import InputError, explain, nearest
 from erlangen.actions import AbstractAction, affine
 from erlangen.algebra import Group
+from erlangen.dynamics._ensemble import Ensemble, ensemble
 from erlangen.dynamics._fit_input import as_states, as_trajectories
 from erlangen.dynamics._library import candidates
 from erlangen.dynamics._report import SymmetryTest
@@ -100,6 +101,8 @@ class SINDy(BaseEstimator):
         What solutions leave of the samples, in standard deviations; of fitted derivatives, what is left of those.
     noise_ : ndarray (d,) or None
         Root mean square of the noise of each coordinate.
+    search_ : object or None
+        The last step of the search, from which `ensemble` draws.
     reason_ : str
         How runs were smoothed, which generators were kept, and how many terms.
 
@@ -231,7 +234,7 @@ class SINDy(BaseEstimator):
         self.broken_rank_, self.symmetry_ = chosen.space.broken_rank, chosen.space.symmetry
         self.symmetry_test_: SymmetryTest | None = chosen.test
         self.rivals_, self.residuals_, self.noise_ = chosen.rivals, chosen.residuals, chosen.noise
-        self.reason_ = chosen.reason
+        self.search_, self.reason_ = chosen.discovered, chosen.reason
 
     def _fit_strong(self, found: Any, flow: Trajectories, rng: Any, promote: Any) -> Chosen:
         """Derivatives regressed on functions."""
@@ -287,6 +290,26 @@ class SINDy(BaseEstimator):
             raise InputError(explain(what, given=f"level={level!r}", expected="between 0 and 1", fix="level=0.95"))
         half = stats.norm.ppf((1 + level) / 2) * self.errors_
         return self.coefficients_ - half, self.coefficients_ + half
+
+    def ensemble(self, draws: int = 100, rng: int | np.random.Generator = 0) -> Ensemble:
+        """Choose terms again on windows of the data that are drawn with replacement.
+
+        Each draw is solved to first order about the fit, inside the symmetry where one was enforced; it takes
+        milliseconds. Windows are at most a twentieth of the data and start from unknown states, so draws scatter more
+        than `errors_`, which are those of whole runs.
+
+        Raises
+        ------
+        InputError
+            Where derivatives were fitted.
+        UndecidedError
+            Where the data are too short to be cut into 20 windows.
+        """
+        check_is_fitted(self)
+        if self.search_ is None:
+            what = "Only trajectories are drawn from."
+            raise InputError(explain(what, given="a fit of derivatives", expected="times", fix='form="trajectory"'))
+        return ensemble(self.search_, self.names_, self.feature_names_, draws, rng)
 
     def score(self, x: Any, t: Any = None, *, x_dot: Any = None) -> float:
         """Share of the variance of derivatives that the equations explain; of smoothed ones where none are given."""

@@ -75,6 +75,8 @@ class Discovered:
         Steps of the longest windows that could be followed.
     records : tuple of Record
         The data, with the noise that was found.
+    prices : ndarray (K,)
+        What each atom must lower the cost by.
     """
 
     z: NDArray
@@ -85,6 +87,7 @@ class Discovered:
     rivals: tuple[tuple[tuple[int, ...], float], ...]
     length: int
     records: tuple[Record, ...]
+    prices: NDArray
 
 
 def discover_terms(
@@ -177,7 +180,7 @@ def _finished(
     design = np.full((k, k), np.nan) if linear is None else linear.design[:, list(best.support)]
     covariance = np.linalg.pinv(design.T @ design) if np.isfinite(design).all() else np.full((k, k), np.inf)
     rivals = tuple((fit.support, search.score(fit)) for fit in ranked[1:CARRIED])
-    return Discovered(z, covariance, best, problem, search.score(best), rivals, length, tuple(records))
+    return Discovered(z, covariance, best, problem, search.score(best), rivals, length, tuple(records), price)
 
 
 def _weak_only(
@@ -202,7 +205,7 @@ def _weak_only(
     chosen = design[:, list(supports[i])]
     covariance = np.linalg.pinv(chosen.T @ chosen) * variance
     rivals = tuple((s, score) for j, (s, score) in enumerate(zip(supports, scores)) if j != i)[:CARRIED]
-    return Discovered(z, covariance, fit, problem, scores[i], rivals, 0, tuple(records))
+    return Discovered(z, covariance, fit, problem, scores[i], rivals, 0, tuple(records), price)
 
 
 def _thresholded(rows: Weak, share: Any) -> tuple[int, ...]:

@@ -84,7 +84,7 @@ class Search:
         """Whether a neighbour is better."""
         lengths = np.linalg.norm(linear.design, axis=0)
         lengths = np.where(lengths > 0, lengths, 1.0)
-        view = _View(
+        view = View(
             linear.design / lengths, linear.target, self.prices, max(1.0, fit.cost / self.problem.win.n_observed)
         )
         here = view.score(fit.support)
@@ -105,7 +105,7 @@ class Search:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class View:
     """The linear problem, over columns of length one."""
 
     a: NDArray

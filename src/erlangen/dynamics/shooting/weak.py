@@ -75,7 +75,9 @@ class Weak:
 
     def equations(self, coordinates: Iterable[int], members: NDArray) -> tuple[NDArray, NDArray]:
         """Equations of some coordinates for some atoms."""
-        design = [self.rows[a].design @ self.atoms[members, a].T for a in coordinates]
+        # A function that is in no atom may be not finite here or there.
+        used = np.any(self.atoms != 0, axis=(0, 1))
+        design = [self.rows[a].design[:, used] @ self.atoms[members, a][:, used].T for a in coordinates]
         y = [self.rows[a].y for a in coordinates]
         return np.concatenate([*design, self.penalty[:, members]]), np.concatenate([*y, np.zeros(len(self.penalty))])
 

@@ -1,0 +1,196 @@
+"""Equations from whole trajectories: noise, symmetry right and wrong, controls, uneven runs, and what is refused."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import erlangen as er
+from erlangen._errors import InputError, UndecidedError
+from erlangen.dynamics import Equations, SINDy
+from erlangen.fields import Expressions, Polynomial, Trajectories
+
+SPIRAL = Equations.from_text({"x": "-0.1*x - y", "y": "x - 0.1*y"})
+LORENZ = Equations.from_text({"x": "10*y - 10*x", "y": "28*x - y - x*z", "z": "x*y - 8/3*z"})
+PENDULUM = Equations.from_text({"x": "v", "v": "-sin(x) - 0.2*v"})
+PUSHED = Equations.from_text({"x": "v", "v": "-x + 0.5*u"}, controls=["u"])
+
+
+def runs(equations, starts, t, noise, rng, relative=False, controls=None):
+    """Trajectories with noise of a share of the standard deviation, or of the values."""
+    clean = [equations.simulate(start, t, controls).states for start in starts]
+    size = np.concatenate(clean).std(axis=0)
+    draws = np.random.default_rng(rng)
+    dirty = [x + noise * draws.normal(size=x.shape) * (np.abs(x) if relative else size) for x in clean]
+    given = None if controls is None else [controls] * len(starts)
+    return Trajectories.from_arrays(dirty, t, equations.names, controls=given, control_names=equations.controls or None)
+
+
+def terms(equations):
+    rows = zip(equations.names, equations.coefficients, strict=True)
+    return {(n, t): c for n, row in rows for t, c in zip(equations.terms, row, strict=True) if c != 0}
+
+
+def errors(model, truth):
+    """Relative errors, where the terms are the same ones."""
+    found, true = terms(model.equations_), terms(truth)
+    assert set(found) == set(true), str(model.equations_)
+    return max(abs(found[key] / true[key] - 1) for key in true)
+
+
+T = np.linspace(0, 12, 181)
+STARTS = [(1.5, 0.0), (0.0, -1.0), (-0.6, 0.8), (1.0, 1.0)]
+
+
+@pytest.fixture(scope="module")
+def spiral():
+    return runs(SPIRAL, STARTS, T, 0.1, 0)
+
+
+def test_chaos_with_noise():
+    flow = runs(LORENZ, [(-8.0, 7.0, 27.0)], np.linspace(0, 8, 801), 0.02, 1)
+    model = SINDy(degree=2).fit(flow)
+    assert errors(model, LORENZ) < 0.02
+    truth = np.array([[terms(LORENZ).get((n, t), 0.0) for t in model.equations_.terms] for n in "xyz"])
+    low, high = model.intervals(0.9999)
+    assert np.all((low <= truth) & (truth <= high))
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_the_noise_is_found(relative):
+    flow = runs(PENDULUM, [(2.0, 0.0), (-1.0, 1.5)], T, 0.05, 2, relative)
+    model = SINDy(Polynomial(2) + Expressions("sin(x)", "cos(x)", "sin(v)")).fit(flow)
+    assert errors(model, PENDULUM) < 0.05
+    left = model.residuals_
+    assert abs(np.sqrt(np.mean(left**2)) - 1) < 0.1 and np.abs(left).max() < 6
+
+
+def test_clean_data_give_exact_equations():
+    flow = runs(Equations.from_text({"x": "y", "y": "-x + y - x**2*y"}), [(2.0, 0.0), (0.1, 0.2)], T, 0.0, 0)
+    model = SINDy().fit(flow)
+    assert errors(model, Equations.from_text({"x": "y", "y": "-x + y - x**2*y"})) < 1e-4
+
+
+def test_a_symmetry_that_is_right_helps_and_is_not_rejected(spiral):
+    free, tied = SINDy(degree=2).fit(spiral), SINDy(degree=2, symmetry=er.actions.rotation(2)).fit(spiral)
+    assert errors(free, SPIRAL) < 0.1 and errors(tied, SPIRAL) < 0.05
+    assert tied.errors_.max() < free.errors_.max()
+    a = {key: value for key, value in terms(tied.equations_).items()}
+    assert a["x", "x"] == pytest.approx(a["y", "y"], rel=1e-12) and a["x", "y"] == pytest.approx(
+        -a["y", "x"], rel=1e-12
+    )
+    assert not tied.symmetry_test_.rejected and tied.symmetry_test_.gain < 0
+
+
+def test_a_symmetry_that_is_wrong_is_rejected_by_how_much():
+    flow = runs(Equations.from_text({"x": "-0.1*x - y", "y": "2*x - 0.1*y"}), STARTS, T, 0.05, 3)
+    test = SINDy(degree=1, symmetry=er.actions.rotation(2)).fit(flow).symmetry_test_
+    assert test.rejected and test.gain > 100 and 0.1 < test.breaking < 1 and "speak against" in str(test)
+
+
+def test_an_approximate_symmetry_is_weighed():
+    truth = Equations.from_text({"x": "-0.1*x - 1.02*y", "y": "0.98*x - 0.1*y"})
+    flow = runs(truth, STARTS, T, 0.05, 4)
+    broken = []
+    for weight in (0.0, 10.0, 1e6):
+        model = SINDy(degree=1, symmetry=er.actions.rotation(2), symmetry_weight=weight).fit(flow)
+        a = terms(model.equations_)
+        broken.append(abs(a["x", "y"] + a["y", "x"]) / 2)
+    assert broken[0] > broken[1] > broken[2] and broken[2] < 1e-3 and broken[0] == pytest.approx(0.02, abs=0.01)
+
+
+def test_a_symmetry_is_discovered_from_the_same_data(spiral):
+    model = SINDy(degree=2, symmetry="discover").fit(spiral)
+    assert errors(model, SPIRAL) < 0.05 and model.dim_ < 12
+    assert "survivors" in model.reason_ and model.broken_rank_ < 6
+
+
+@pytest.mark.parametrize("form", ["trajectory", "weak"])
+def test_controls(form):
+    u = np.sin(0.7 * T)[:, None]
+    flow = runs(PUSHED, [(1.0, 0.0), (0.0, -1.0), (-1.0, 0.5)], T, 0.01, 5, controls=u)
+    model = SINDy(degree=2, form=form).fit(flow)
+    found, true = terms(model.equations_), terms(PUSHED)
+    assert set(true) <= set(found) and (form == "weak" or set(found) == set(true))
+    assert all(abs(found[key] - true[key]) < 0.03 for key in true)
+    if form == "trajectory":
+        assert np.allclose(
+            model.predict(flow.points, flow.runs[0].controls[[0]].repeat(len(flow.points), 0))[:, 0],
+            flow.points[:, 1],
+            atol=0.1,
+        )
+        assert model.simulate([1.0, 0.0], T, u).shape == (181, 2)
+
+
+def test_runs_of_different_length_and_sampling():
+    rng = np.random.default_rng(6)
+    clocks = [np.sort(rng.uniform(0, end, n)) for end, n in ((12, 150), (5, 90), (9, 200))]
+    states = [SPIRAL.simulate(start, t).states for start, t in zip(STARTS, clocks)]
+    noisy = [x + 0.03 * rng.normal(size=x.shape) for x in states]
+    assert errors(SINDy(degree=2).fit(noisy, clocks, names=["x", "y"]), SPIRAL) < 0.1
+
+
+@pytest.mark.parametrize("sparsity", [0.05, None])
+def test_other_ways_to_drop_terms(spiral, sparsity):
+    model = SINDy(degree=2, sparsity=sparsity).fit(spiral)
+    found = terms(model.equations_)
+    assert len(found) == (4 if sparsity else 12)
+    assert all(abs(found[key] - value) < 0.05 for key, value in terms(SPIRAL).items())
+
+
+def test_draws_keep_the_symmetry(spiral):
+    model = SINDy(degree=2, symmetry=er.actions.rotation(2)).fit(spiral)
+    found = model.ensemble(30, rng=0)
+    c = found.coefficients
+    x, y = (model.feature_names_.index(n) for n in "xy")
+    assert np.allclose(c[:, 0, x], c[:, 1, y], rtol=1e-12) and np.allclose(c[:, 0, y], -c[:, 1, x], rtol=1e-12)
+    assert found.inclusion[0, x] == 1.0 and found.inclusion.max() == 1.0 and "100%" in str(found)
+    spread = c[:, 0, x].std()
+    assert 0.5 < spread / model.errors_[0, x] < 8
+
+
+def test_rivals_are_named(spiral):
+    model = SINDy(degree=2).fit(spiral)
+    assert all(worse >= 0 and ("with" in words) for words, worse in model.rivals_)
+
+
+def test_functions_that_data_cannot_tell_apart_are_named(spiral):
+    library = Polynomial(2) + Expressions("2*x**2 - y", "log(x)")
+    with pytest.warns(UserWarning, match=r"simpler functions make it up on these data: \(2\*x\^2 - y\)"):
+        model = SINDy(library).fit(spiral)
+    assert errors(model, SPIRAL) < 0.1 and "not finite on these data: log(x)" in model.reason_
+
+
+def test_too_few_samples_for_the_degree():
+    flow = runs(SPIRAL, STARTS[:1], np.linspace(0, 2, 15), 0.0, 0)
+    with pytest.raises(UndecidedError, match="15 samples of 2 states, for 66 functions.*condition number"):
+        SINDy(degree=10).fit(flow)
+
+
+REFUSED = {
+    "a form that is none": (dict(form="integral"), "form='integral'"),
+    "a negative weight": (dict(symmetry=er.actions.rotation(2), symmetry_weight=-1.0), "no weight"),
+    "held-out derivatives of solutions": (dict(form="trajectory", sparsity="cv"), "strong form"),
+    "a weight for derivatives": (dict(form="strong", symmetry=er.actions.rotation(2), symmetry_weight=1.0), "belongs"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_settings_that_do_not_fit_are_refused(case, spiral):
+    settings, says = REFUSED[case]
+    with pytest.raises(InputError, match=says):
+        SINDy(degree=1, **settings).fit(spiral)
+    with pytest.raises(InputError, match="level"):
+        SINDy(degree=1).fit(spiral).intervals(2.0)
+
+
+def test_units_do_not_matter(spiral):
+    scaled = Trajectories.from_arrays(
+        [r.states * [1e4, 1e-3] for r in spiral.runs], [r.time * 1e3 for r in spiral.runs], ["x", "y"]
+    )
+    mine, other = terms(SINDy(degree=2).fit(spiral).equations_), terms(SINDy(degree=2).fit(scaled).equations_)
+    assert set(mine) == set(other)
+    assert other["x", "y"] == pytest.approx(mine["x", "y"] * 1e4 / 1e-3 / 1e3, rel=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SINDy(degree=2).fit(scaled)
