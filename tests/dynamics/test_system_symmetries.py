@@ -92,7 +92,7 @@ def test_brackets_of_prolongations_are_prolongations_of_brackets():
     ],
 )
 def test_point_symmetries_of_one_coordinate(equations, dim, name):
-    found = symmetries(equations, samples=er.Samples.gaussian(dim=2, n=64), order=2)
+    found = symmetries(equations, samples=er.Samples.gaussian(dim=2, n=32), order=2)
     assert (found.dim, found.name) == (dim, name)
 
 
@@ -104,7 +104,7 @@ def test_harmonic_oscillator_has_eight_among_functions_of_time():
         return np.stack([np.stack(p, 1) for p in [(f, 0 * t) for f in times] + [(0 * t, f) for f in places]], axis=1)
 
     action = CallableAction(velocities, 2, tuple(f"g{k}" for k in range(12)))
-    found = symmetries({"x": "v", "v": "-x"}, action, er.Samples.gaussian(dim=2, n=48), order=2)
+    found = symmetries({"x": "v", "v": "-x"}, action, er.Samples.gaussian(dim=2, n=24), order=2)
     assert (found.dim, found.name) == (8, "sl(3,R)")
 
 
