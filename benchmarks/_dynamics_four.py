@@ -208,13 +208,16 @@ def fit(tally: Tally, case: Case, flow: Trajectories, symmetry: Any, truth: tupl
 
 
 def erlangen_terms(library: AbstractLibrary, flow: Trajectories, symmetry: Any = None) -> tuple[Terms, ...] | None:
-    """Normal forms of the equations that SINDy finds; None where it says that it cannot."""
+    """Normal forms of the equations that SINDy finds; None where it says that it cannot, or breaks down."""
     model = er.dynamics.SINDy(library, symmetry=symmetry)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # functions that others make up are left out, which is said each time
         try:
             model.fit(flow)
         except er.ErlangenError:
+            return None
+        except np.linalg.LinAlgError as error:  # a fault of ours, which counts and does not end the measurement
+            print(f"crash in a fit of {', '.join(flow.names)}: {error}", flush=True)
             return None
     found = model.equations_
     return combined(found.coefficients, found.terms, found.names)
