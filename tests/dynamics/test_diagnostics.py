@@ -43,6 +43,8 @@ def test_entropy_and_complexity_by_brute_force(order, delay):
     x = np.cumsum(np.random.default_rng(0).normal(size=700))
     found = ordinal(x, order, delay)
     assert (found.entropy[0], found.complexity[0]) == pytest.approx(brute_force(x, order, delay), rel=1e-12)
+    coarse = ordinal(np.round(x), order, delay)  # ties
+    assert coarse.entropy[0] == pytest.approx(brute_force(np.round(x), order, delay)[0], rel=1e-12)
 
 
 def test_patterns_of_known_series():
@@ -133,6 +135,8 @@ def test_exponent_of_lorenz():
 def test_exponents_of_linear_fields_and_blow_up():
     saddle = Equations.from_text({"x": "-x", "y": "-0.5*y + x"})
     assert float(lyapunov_exponent(saddle, [1.0, 1.0], steps=500)) == pytest.approx(-0.5, abs=2e-2)
+    spiral = Equations.from_text({"x": "0.1*x - y", "y": "x + 0.1*y"})
+    assert float(lyapunov_exponent(spiral, [1.0, 0.0], steps=100)) == pytest.approx(0.1, abs=1e-4)
     with np.errstate(all="ignore"), pytest.raises(UndecidedError, match="without bound"):
         lyapunov_exponent(Equations.from_text({"x": "x**2"}), [1.0], step=0.1)
 

@@ -175,9 +175,11 @@ def test_constant_fields_say_nothing():
 
 def test_a_definite_form_is_found_among_indefinite_ones_or_proved_absent():
     rng = np.random.default_rng(0)
-    forms = [np.diag(rng.normal(size=4)) for _ in range(2)]
-    definite = 3 * np.diag(rng.uniform(1, 2, size=4)) - forms[0] + 2 * forms[1]
-    chosen = choose_metric(np.array([*forms, definite]), np.ones((4, 4)), 0.0)
+    others = [np.diag(rng.normal(size=8)) for _ in range(4)]
+    hidden = np.diag(rng.uniform(1, 2, size=8)) + 30 * sum(
+        others
+    )  # no single form, sum or chance combination is definite
+    chosen = choose_metric(np.array([*others, hidden]), np.ones((8, 8)), 0.0)
     assert np.linalg.eigvalsh(chosen)[0] > 0
     hyperbolic = np.array([[[1.0, 0.0], [0.0, -1.0]], [[0.0, 1.0], [1.0, 0.0]]])
     assert np.prod(np.linalg.eigvalsh(choose_metric(hyperbolic, np.eye(2), 0.0))) < 0
