@@ -31,8 +31,12 @@ def run(full: bool) -> list[dict[str, Any]]:
     inner = flow.select(INNER)
     rows = [_exponent_row(name, flow.select([name]), name in INNER) for name in (*INNER, *GIANTS)]
     rows += _joint_rows(flow, inner)
-    model, seconds = _law(inner)
-    rows += _law_rows(model, seconds)
+    # Velocities have eleven digits, so that derivatives are known. Solutions, which the default form fits, tell the
+    # pulls of other planets from rounding, and have terms for them.
+    model, seconds = _law(inner, "strong")
+    rows += _law_rows("planets: sparse law of derivatives", model, seconds, True)
+    if full:
+        rows += _law_rows("planets: sparse law of solutions", *_law(inner, "auto"), False)
     rows += _symmetry_rows(model, flow)
     return rows
 
@@ -102,34 +106,27 @@ def _mass_row(flow: Trajectories, name: str) -> dict[str, Any]:
     )
 
 
-def _law(inner: Trajectories) -> tuple[SINDy, float]:
+def _law(inner: Trajectories, form: str) -> tuple[SINDy, float]:
     """Select among powers of the distance, positions and velocities: nothing says that the law is a cube."""
     library = Expressions(*[f"{c}/({RADIUS})**{k}" for k in POWERS for c in "xyz"], *STATES)
     start = time.perf_counter()
-    model = SINDy(library).fit(inner)
+    model = SINDy(library, form=form).fit(inner)
     return model, time.perf_counter() - start
 
 
-def _law_rows(model: SINDy, seconds: float) -> list[dict[str, Any]]:
+def _law_rows(case: str, model: SINDy, seconds: float, judged: bool) -> list[dict[str, Any]]:
     texts = [text.replace("^", "**") for text in model.feature_names_]
     cube = [_place(texts, f"{c}/sqrt(x**2 + y**2 + z**2)**3") for c in "xyz"]
     speed = [_place(texts, v) for v in STATES[3:]]
     expected = np.zeros(model.coefficients_.shape, dtype=bool)
     expected[np.arange(6), speed + cube] = True
-    right = bool(np.array_equal(model.coefficients_ != 0, expected))
-    mu = -model.coefficients_[np.arange(3, 6), cube]
-    worst = float(np.abs(mu - 1).max())
+    wrong = int(np.sum((model.coefficients_ != 0) != expected))
+    worst = float(np.abs(-model.coefficients_[np.arange(3, 6), cube] - 1).max())
+    asked = ("0", "<= .001") if judged else ("reported", "reported")
     return [
-        row(
-            "planets: sparse law",
-            f"terms that are wrong, of {expected.size}",
-            float(np.sum((model.coefficients_ != 0) != expected)),
-            None,
-            "0",
-            right,
-        ),
-        row("planets: sparse law", "mu off 1, worst axis", worst, None, "<= .001", worst <= 1e-3),
-        row("planets: sparse law", "time [s]", seconds, None, None),
+        row(case, f"terms that are wrong, of {expected.size}", wrong, None, asked[0], wrong == 0 if judged else None),
+        row(case, "mu off 1, worst axis", worst, None, asked[1], worst <= 1e-3 if judged else None),
+        row(case, "time [s]", seconds, None, None),
     ]
 
 
