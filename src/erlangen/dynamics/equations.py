@@ -86,7 +86,9 @@ class Equations:
         if len(set(self.terms)) != len(self.terms):
             twice = sorted({text for text in self.terms if self.terms.count(text) > 1})
             what = "A term is given twice."
-            raise InputError(explain(what, given=", ".join(twice), expected="each term once", fix="leave one of them out"))
+            raise InputError(
+                explain(what, given=", ".join(twice), expected="each term once", fix="leave one of them out")
+            )
         shape = (len(names), len(self.terms))
         object.__setattr__(self, "coefficients", _matrix("coefficients", self.coefficients, shape))
         if self.errors is not None:
