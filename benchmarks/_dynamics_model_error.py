@@ -13,8 +13,8 @@ fails, where equations are no more than coefficients.
 **Repair**: 15 systems, each with a term dropped, a term of degree up to two added (of 30 % of the equation's size), and
 all coefficients off by 20 % either way; five runs of 400 samples with 2 % noise.
 Offered are monomials up to the degree of the truth, at least 2, and its functions: one that is on no list is not found.
-Compared with STLSQ from scratch on
-the same derivatives as `SINDy` takes, with the share of the largest term that is best over all systems.
+Compared with STLSQ from scratch on the same library and on derivatives by `er.dynamics.smooth`, with the share of the
+largest term that is best over all systems.
 """
 
 from __future__ import annotations
