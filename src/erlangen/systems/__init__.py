@@ -31,11 +31,16 @@ _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_WHERE)
 
 
+_MODULES = ("lorentz", "two_body")
+
+
 def __getattr__(name: str) -> _Any:
+    if name in _MODULES:
+        return _import_module(f"erlangen.systems.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'erlangen.systems' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(_import_module(f"erlangen.systems.{_WHERE[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "lorentz", "two_body"]
+    return [*__all__, *_MODULES]
