@@ -18,6 +18,7 @@ from erlangen import InputError, UndecidedError
 from erlangen.dynamics import smooth
 from erlangen.dynamics._noise import variances
 from erlangen.dynamics._penalised import Level, Pieces, fitted
+from erlangen.dynamics._posterior import Chosen, Standard, _estimate
 from erlangen.dynamics._slopes import slopes_of
 from erlangen.dynamics._splines import Factor, Knots
 from erlangen.fields import Trajectories
@@ -311,6 +312,17 @@ def test_smoothed_runs_keep_controls_and_feed_the_fit():
     np.testing.assert_allclose(1 / slopes.weights, np.concatenate([r.derivative_errors[r.keep] for r in found.runs]))
     given = Trajectories.from_arrays(y, t, derivatives=y)
     assert (slopes_of(given, "auto", None).weights == 1.0).all()
+
+
+@pytest.mark.parametrize("m", [2, 3, 4])
+def test_errors_inside_are_those_of_an_endless_run(m):
+    v = np.where(T < 10, 0.1, 1.9)  # the second half has more noise, so it is averaged over more
+    data = Standard.of([T], np.sin(T) + 0.1 * np.random.default_rng(RNG).normal(size=len(T)))
+    assert data is not None
+    fit = fitted(data.pieces, m, "likelihood", 1 / v[:, None], width=0.3)[0]
+    found = _estimate(Chosen(data, fit, v, v), "likelihood")
+    assert abs(found.inside[1500] / found.derivative_errors[1500] - 1) < 0.05  # cubics on knots half a width apart
+    assert found.inside[500] == np.median(found.derivative_errors)  # where there is less, what is typical is allowed
 
 
 def test_trimming_is_by_the_multiple_asked_for():
