@@ -25,7 +25,11 @@ from erlangen.fields.trajectories import Trajectories
 from erlangen.verbs import promote as promote_
 
 DEPENDENT = 1e-10
-"""Part of a function outside the simpler ones, on the data, below which it is one of them: rounding, many times."""
+"""Part of a function outside the simpler ones below which it is one of them: rounding, many times."""
+
+
+PROBES = 4
+"""Points for each function at which functions are compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,31 +246,35 @@ def _of_states(space: Found, d: int, r: int) -> Found:
 
 
 def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
-    """Functions that the data tell apart, simpler ones first, and which were left out.
+    """Functions that can be told apart, simpler ones first, and which were left out.
 
     Raises
     ------
     UndecidedError
         Where there are fewer samples than functions.
     """
-    x = data.points
-    values = _unchecked(found, x)
+    values = _unchecked(found, data.points)
     finite = np.isfinite(values).all(axis=0)
     if not finite[1:].any():
-        found.check_finite(x)
-    lengths = np.linalg.norm(np.where(finite, values, 0.0), axis=0)
+        found.check_finite(data.points)
+    if len(values) < finite.sum():
+        raise _too_few(values[:, finite], data)
+    # Dependent as functions, and not only on curves through these data: compared between the data and the origin.
+    low, high = np.minimum(data.points.min(axis=0), 0.0), np.maximum(data.points.max(axis=0), 0.0)
+    drawn = np.random.default_rng(0).uniform(low, high, (PROBES * values.shape[1], len(low)))
     order = np.argsort(found.orders, kind="stable")
     order = order[finite[order]]
-    scaled = values[:, order] / np.where(lengths > 0, lengths, 1.0)[order]
-    _few(scaled, data)
-    left: NDArray = np.array(np.linalg.qr(scaled, mode="r"))
+    probes = _unchecked(found, drawn)[:, order]
+    probes = probes[np.isfinite(probes).all(axis=1)]
+    lengths = np.linalg.norm(probes, axis=0)
+    left: NDArray = np.array(np.linalg.qr(probes / np.where(lengths > 0, lengths, 1.0), mode="r"))
     kept = []
     for j in range(len(order)):
-        if np.linalg.norm(left[:, j]) <= DEPENDENT:
-            continue
-        kept.append(j)
-        unit = left[:, j] / np.linalg.norm(left[:, j])
-        left[:, j + 1 :] -= np.outer(unit, unit @ left[:, j + 1 :])
+        size = np.linalg.norm(left[:, j])
+        if size > DEPENDENT or len(probes) < len(order):
+            kept.append(j)
+            unit = left[:, j] / (size or 1.0)
+            left[:, j + 1 :] -= np.outer(unit, unit @ left[:, j + 1 :])
     chosen = np.sort(order[kept])
     return chosen, _left_out(found, finite, set(chosen.tolist()))
 
@@ -288,14 +296,13 @@ def _left_out(found: Candidates, finite: NDArray, kept: set[int]) -> str:
     return "; ".join(parts)
 
 
-def _few(scaled: NDArray, data: Data) -> None:
-    n, r = scaled.shape
-    if n >= r:
-        return
-    raise UndecidedError(
+def _too_few(values: NDArray, data: Data) -> UndecidedError:
+    n, r = values.shape
+    condition = np.linalg.cond(values / np.maximum(np.linalg.norm(values, axis=0), np.finfo(np.float64).tiny))
+    return UndecidedError(
         explain(
             "There are too few samples for so many functions.",
-            given=f"{n} samples of {data.d} states, for {r} functions (condition number {np.linalg.cond(scaled):.3g})",
+            given=f"{n} samples of {data.d} states, for {r} functions (condition number {condition:.3g})",
             expected=f"at least {r} samples, and some more to tell noise from terms",
             fix="more samples or runs, a lower degree, or a symmetry= that ties coefficients",
         )

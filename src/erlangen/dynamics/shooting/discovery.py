@@ -14,7 +14,7 @@ from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.newton import Fit, Shooting
 from erlangen.dynamics.shooting.noise import ACCURACY, sizes
 from erlangen.dynamics.shooting.observed import Record, Windows, windows
-from erlangen.dynamics.shooting.search import CARRIED, Search
+from erlangen.dynamics.shooting.search import CARRIED, CLOSE, Search
 from erlangen.dynamics.shooting.subsets import best_subsets
 from erlangen.dynamics.shooting.weak import Weak, weak_rows
 from erlangen.fields.bases import AbstractBasis
@@ -48,6 +48,21 @@ NEGLIGIBLE = 0.1
 
 TINY = float(np.finfo(np.float64).tiny)
 """Least variance."""
+
+SAYING = 20
+"""Steps of windows of which most samples are not spent on their initial states."""
+
+HOPELESS = 20.0
+"""Ratio of mean squares from which on windows of few steps cannot be followed either."""
+
+CERTAIN = 10.0
+"""Standard errors from zero of a coefficient that nobody doubts."""
+
+LONG = 700
+"""Steps of integration one after the other, for more accuracy where terms are beyond doubt: seconds."""
+
+LONGEST = 2500
+"""And where they are not."""
 
 WORSE = 1.5
 """Ratio of mean squares from which on longer windows say that they cannot be followed, not that terms are missing."""
@@ -130,49 +145,92 @@ def discover_terms(
         return _weak_only(records, basis, price, rows, supports)
     starts = {s: rows.fit(s) for s in supports}
     found: list[Fit] = []
-    problem, reached, substeps = None, 0, 2
+    problem, reached, substeps, open_ = None, 0, _first_substeps(records), sparsity == "bic"
     for length in _lengths(records, like):
+        if found and length * substeps > (LONGEST if open_ else LONG):
+            break
         trial = Shooting(basis, atoms, windows(records, length), substeps, penalty)
-        search = _searched(trial, price, rows, starts, sparsity == "bic")
+        search = _searched(trial, price, rows, starts, open_, supports)
         ranked = search.best()
-        if not ranked or (found and _mean(ranked[0], trial) > WORSE * max(_mean(found[0], problem), 1.0)):
+        if not ranked or (found and _lost(_mean(ranked[0], trial), _mean(found[0], problem), length)):
             break
         found, problem, reached = ranked, trial, length
-        starts = {fit.support: fit.z for fit in ranked[:CARRIED] if search.score(fit) < search.score(ranked[0]) + FAR}
+        open_ = open_ and not (length >= SAYING and _settled(search, ranked))
+        starts = {
+            fit.support: fit.z
+            for fit in ranked[: CARRIED if open_ or sparsity != "bic" else 1]
+            if search.score(fit) < search.score(ranked[0]) + FAR
+        }
         if like is None:
-            records = _with_noise(records, problem, found[0])
+            records = _updated(records, problem, found[0])
         substeps = _substeps(problem, found[0])
     if problem is None:
         return _weak_only(records, basis, price, rows, supports)
     last = Shooting(basis, atoms, windows(records, reached), substeps, penalty)
-    return _finished(records, last, price, rows, starts, sparsity == "bic", reached)
+    search = _searched(last, price, rows, starts, open_, ())
+    if not search.best():  # noise that was found anew has made the last step impossible
+        return _finished(records, Search(problem, price), found, reached)
+    return _finished(records, search, search.best(), reached)
+
+
+def _lost(mean: float, before: float, length: int) -> bool:
+    """Whether longer windows could not be followed; from short ones, noise and missing terms are hardly known yet."""
+    return mean > (WORSE if length > SAYING else HOPELESS) * max(before, 1.0)
+
+
+def _settled(search: Search, ranked: list[Fit]) -> bool:
+    """Whether all terms are beyond doubt, and all others."""
+    best = ranked[0]
+    if _mean(best, search.problem) > WORSE or not best.support:
+        return False
+    if len(ranked) > 1 and search.score(ranked[1]) < search.score(best) + CLOSE:
+        return False
+    linear = search.problem.linear(best)
+    if linear is None:
+        return False
+    design = linear.design[:, list(best.support)]
+    lengths = norm(design, axis=0)
+    if not lengths.all():
+        return False
+    variances = np.diag(np.linalg.pinv((design / lengths).T @ (design / lengths)))
+    return bool(np.all(np.abs(best.z) * lengths > CERTAIN * np.sqrt(variances)))
+
+
+def _first_substeps(records: Sequence[Record]) -> int:
+    """Steps of integration that changes from sample to sample call for, before there is a model to tell."""
+    span = np.max([np.ptp(r.smooth, axis=0) for r in records], axis=0)
+    steps = np.concatenate([np.abs(np.diff(r.smooth, axis=0)) for r in records]) / np.where(span > 0, span, 1.0)
+    largest = float(np.quantile(steps.max(axis=1), 0.98))
+    return next((s for s, most in ((2, 0.05), (4, 0.15)) if largest < most), 8)
 
 
 def _searched(
-    problem: Shooting, price: NDArray, rows: Weak, starts: dict[tuple[int, ...], NDArray], walks: bool
-) -> Search:
-    """Supports fitted from their coefficients so far, or from the weak form; and a walk from the best."""
-    search = Search(problem, price)
-    for support, z in starts.items():
-        search.try_from(support, [(z, problem.win.start), (rows.fit(support), problem.win.start)])
-    if walks:
-        search.walk()
-    return search
-
-
-def _finished(
-    records: list[Record],
     problem: Shooting,
     price: NDArray,
     rows: Weak,
     starts: dict[tuple[int, ...], NDArray],
     walks: bool,
-    length: int,
-) -> Discovered:
-    """Once more with the noise that is known by now."""
-    search = _searched(problem, price, rows, starts, walks)
-    ranked = search.best()
-    best = ranked[0]
+    others: Sequence[tuple[int, ...]],
+) -> Search:
+    """Supports fitted from their coefficients so far, or from the weak form; and a walk from the best.
+
+    Where none of them fits, others are tried before the walk.
+    """
+    search = Search(problem, price)
+    for support, z in starts.items():
+        search.try_from(support, [(z, problem.win.start), (rows.fit(support), problem.win.start)])
+    if walks and min(_mean(fit, problem) for fit in search.fits.values()) > WORSE:
+        for support in others:
+            if support not in search.fits:
+                search.try_from(support, [(rows.fit(support), problem.win.start)])
+    if walks:
+        search.walk()
+    return search
+
+
+def _finished(records: list[Record], search: Search, ranked: list[Fit], length: int) -> Discovered:
+    """The best fit with its covariance."""
+    problem, price, best = search.problem, search.prices, ranked[0]
     z = np.zeros(len(problem.atoms))
     z[list(best.support)] = best.z
     linear = problem.linear(best)
@@ -289,14 +347,14 @@ def floors(states: Sequence[NDArray]) -> NDArray:
     return ACCURACY * np.where(level > 0, level, 1.0)
 
 
-def _with_noise(records: Sequence[Record], problem: Shooting, fit: Fit) -> list[Record]:
-    """Records with standard deviations from what the fit leaves."""
+def _updated(records: Sequence[Record], problem: Shooting, fit: Fit) -> list[Record]:
+    """Records with standard deviations from what the fit leaves, and its solutions in place of the smooth curves."""
     rest, states = problem.residuals(fit)
     used = len(fit.z) + fit.start.size
     lost = min(used / max(problem.win.n_observed, 1), 0.9)
     merged, levels = _unwindowed(records, problem.win, rest), _unwindowed(records, problem.win, states)
     found = sizes(merged, levels, lost, floors([r.states for r in records]))
-    return [replace(record, sizes=size) for record, size in zip(records, found)]
+    return [replace(record, sizes=size, smooth=x) for record, size, x in zip(records, found, levels)]
 
 
 def _unwindowed(records: Sequence[Record], win: Windows, values: NDArray) -> list[NDArray]:
