@@ -29,7 +29,7 @@ BASES = {
 
 def _record(t, x, sizes, slopes, inputs=None, run=0):
     u = np.zeros((len(t), 0)) if inputs is None else inputs
-    return Record(t, x, np.full_like(x, sizes), x, slopes, np.zeros(len(t)), u, run)
+    return Record(t, x, np.full_like(x, sizes), x, slopes, np.zeros(len(t)), u, run, np.arange(len(t)))
 
 
 def _van_der_pol(t, start):

@@ -62,6 +62,7 @@ def test_the_noise_is_found(relative):
     model = SINDy(Polynomial(2) + Expressions("sin(x)", "cos(x)", "sin(v)")).fit(flow)
     assert errors(model, PENDULUM) < 0.05
     left = model.residuals_
+    assert len(np.unique(model.residual_index_, axis=0)) == len(left) == len(flow.points)
     assert abs(np.sqrt(np.mean(left**2)) - 1) < 0.1 and np.abs(left).max() < 6
 
 

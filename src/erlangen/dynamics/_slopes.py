@@ -33,6 +33,8 @@ class Slopes:
         Where the derivatives are from.
     weights : ndarray (n, d)
         Inverse standard errors of the derivatives; ones where they were given.
+    index : ndarray (n, 2)
+        Run and sample of each.
     """
 
     points: NDArray
@@ -40,6 +42,7 @@ class Slopes:
     folds: tuple[tuple[NDArray, NDArray], ...]
     reason: str
     weights: NDArray
+    index: NDArray
 
 
 def slopes_of(flow: Trajectories, method: str, rng: int | np.random.Generator | None) -> Slopes:
@@ -58,12 +61,21 @@ def slopes_of(flow: Trajectories, method: str, rng: int | np.random.Generator | 
         )
     if flow.derivatives is not None:
         weights = np.ones_like(flow.points)
-        return Slopes(flow.points, flow.derivatives, _folds(flow.run_index, rng), "derivatives as given", weights)
+        return Slopes(
+            flow.points, flow.derivatives, _folds(flow.run_index, rng), "derivatives as given", weights, _index(flow)
+        )
     smoothed = smooth(flow, "gp" if method == "smooth" else method)
     kept = smoothed.flow
     assert kept.derivatives is not None
     reason = f"derivatives of {smoothed.reason}"
-    return Slopes(kept.points, kept.derivatives, _folds(kept.run_index, rng), reason, smoothed.weights)
+    index = _index(flow)[np.concatenate([run.keep for run in smoothed.runs])]
+    return Slopes(kept.points, kept.derivatives, _folds(kept.run_index, rng), reason, smoothed.weights, index)
+
+
+def _index(flow: Trajectories) -> NDArray:
+    """Run and sample ``(n, 2)`` of all points."""
+    parts = [np.stack([np.full(len(r.time), k), np.arange(len(r.time))], axis=1) for k, r in enumerate(flow.runs)]
+    return np.concatenate(parts)
 
 
 def _folds(run: NDArray, rng: int | np.random.Generator | None) -> tuple[tuple[NDArray, NDArray], ...]:

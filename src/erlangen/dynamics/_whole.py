@@ -16,7 +16,7 @@ from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._report import SymmetryTest, symmetry_test
 from erlangen.dynamics._slopes import slopes_of
 from erlangen.dynamics._symmetric import Found, about, enforced, generators_of, promoted
-from erlangen.dynamics.shooting.discovery import Discovered, discover_terms
+from erlangen.dynamics.shooting.discovery import Discovered, discover_terms, in_order, numbers_of
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.observed import Record
 from erlangen.dynamics.shooting.records import records
@@ -46,6 +46,8 @@ class Chosen:
         Why these terms.
     residuals : ndarray (m, d)
         What is left of the samples, in standard deviations.
+    index : ndarray (m, 2)
+        Run and sample of each.
     noise : ndarray (d,) or None
         Root mean square of the noise.
     rivals : tuple of (str, float)
@@ -61,6 +63,7 @@ class Chosen:
     space: Found
     reason: str
     residuals: NDArray
+    index: NDArray
     noise: NDArray | None = None
     rivals: tuple[tuple[str, float], ...] = ()
     test: SymmetryTest | None = None
@@ -181,20 +184,18 @@ def _chosen(
     shape = (data.d, len(found.texts))
     if space.basis.shape[1] == 0:
         zero, rest = np.zeros(shape), np.concatenate([r.states / r.sizes for r in data.records])
-        return Chosen(zero, zero, space, "no field of the library but zero is symmetric", rest)
+        none = "no field of the library but zero is symmetric"
+        return Chosen(zero, zero, space, none, rest, numbers_of(data.records))
     atoms = np.ascontiguousarray(space.basis.T.reshape(-1, *shape))
     known = None if like is None else like.discovered
     result = discover_terms(data.records, found.basis, atoms, found.orders, form, sparsity, known, penalty)
     theta = np.tensordot(result.z, atoms, 1)
     used = atoms[list(result.fit.support)].reshape(-1, theta.size)
     errors = np.sqrt(np.maximum(np.einsum("kt,kl,lt->t", used, result.covariance, used), 0.0)).reshape(shape)
-    rest, _ = result.problem.residuals(result.fit)
-    seen = result.problem.win.weights.min(axis=2) > 0
+    residuals, index = in_order(result)
     noise = np.sqrt(np.mean(np.concatenate([record.sizes for record in result.records]) ** 2, axis=0))
-    return Chosen(
-        theta, np.where(theta != 0, errors, 0.0), space, _words(result, len(atoms), form),
-        (rest * result.problem.win.weights)[seen], noise, discovered=result,
-    )  # fmt: skip
+    said = _words(result, len(atoms), form)
+    return Chosen(theta, np.where(theta != 0, errors, 0.0), space, said, residuals, index, noise, discovered=result)
 
 
 def _words(result: Discovered, count: int, form: str) -> str:
@@ -254,7 +255,7 @@ def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
         Where there are fewer samples than functions.
     """
     values = _unchecked(found, data.points)
-    finite = np.isfinite(values).all(axis=0)
+    finite: NDArray = np.asarray(np.isfinite(values).all(axis=0))
     if not finite[1:].any():
         found.check_finite(data.points)
     if len(values) < finite.sum():

@@ -99,6 +99,9 @@ class SINDy(BaseEstimator):
         Other equations that were considered, and how much worse their scores are.
     residuals_ : ndarray (m, d)
         What solutions leave of the samples, in standard deviations; of fitted derivatives, what is left of those.
+    residual_index_ : ndarray (m, 2)
+        The run and the sample that each of them is of, both counted from zero; where samples were averaged over bins,
+        the one in the middle.
     noise_ : ndarray (d,) or None
         Root mean square of the noise of each coordinate.
     search_ : object or None
@@ -234,6 +237,7 @@ class SINDy(BaseEstimator):
         self.broken_rank_, self.symmetry_ = chosen.space.broken_rank, chosen.space.symmetry
         self.symmetry_test_: SymmetryTest | None = chosen.test
         self.rivals_, self.residuals_, self.noise_ = chosen.rivals, chosen.residuals, chosen.noise
+        self.residual_index_ = chosen.index
         self.search_, self.reason_ = chosen.discovered, chosen.reason
 
     def _fit_strong(self, found: Any, flow: Trajectories, rng: Any, promote: Any) -> Chosen:
@@ -247,7 +251,7 @@ class SINDy(BaseEstimator):
         rest = data.slopes - found.field.with_theta(theta.ravel()).value(data.points)
         sizes = np.sqrt(np.mean(rest**2, axis=0))
         residuals = rest / np.where(sizes > 0, sizes, 1.0)
-        return Chosen(theta, fit.errors(space.basis).reshape(theta.shape), space, said, residuals)
+        return Chosen(theta, fit.errors(space.basis).reshape(theta.shape), space, said, residuals, data.index)
 
     def predict(self, x: ArrayLike, controls: ArrayLike | None = None) -> NDArray:
         """Time derivatives ``(n, d)`` at states ``x (n, d)``, under controls ``(n, u)`` where there are any."""

@@ -330,14 +330,15 @@ def _mean(fit: Fit, problem: Shooting | None) -> float:
 
 
 def _substeps(problem: Shooting, fit: Fit) -> int:
-    """Fewest steps of integration between samples whose error the data do not see."""
-    _, exact = replace(problem, substeps=2 * SUBSTEPS[-1]).residuals(fit)
-    for substeps in SUBSTEPS:
-        _, states = replace(problem, substeps=substeps).residuals(fit)
+    """Fewest steps of integration between samples whose error the data do not see: half as many differ by no more."""
+    _, coarse = replace(problem, substeps=1).residuals(fit)
+    for substeps in SUBSTEPS[:-1]:
+        _, fine = replace(problem, substeps=2 * substeps).residuals(fit)
         with np.errstate(all="ignore"):
-            error = np.abs(states - exact) * problem.win.weights
+            error = np.abs(fine - coarse) * problem.win.weights
         if np.nanmax(error, initial=0.0) < NEGLIGIBLE:
             return substeps
+        coarse = fine
     return SUBSTEPS[-1]
 
 
@@ -357,11 +358,23 @@ def _updated(records: Sequence[Record], problem: Shooting, fit: Fit) -> list[Rec
     return [replace(record, sizes=size, smooth=x) for record, size, x in zip(records, found, levels)]
 
 
+def in_order(found: Discovered) -> tuple[NDArray, NDArray]:
+    """What is left of each sample ``(m, d)``, in standard deviations; and its run and number ``(m, 2)``."""
+    rest, _ = found.problem.residuals(found.fit)
+    merged = _unwindowed(found.records, found.problem.win, rest)
+    scaled = [values / record.sizes for values, record in zip(merged, found.records)]
+    return np.concatenate(scaled), numbers_of(found.records)
+
+
+def numbers_of(records: Sequence[Record]) -> NDArray:
+    """Run and number ``(m, 2)`` of all samples; of bins, those in their middle."""
+    return np.concatenate([np.stack([np.full(len(r.rows), r.run), r.rows], axis=1) for r in records])
+
+
 def _unwindowed(records: Sequence[Record], win: Windows, values: NDArray) -> list[NDArray]:
-    """Values ``(W, L, d)`` back in the order of the records; of a sample that two windows share, the later."""
+    """Values ``(W, L, d)`` in the order of the records; of a sample that two windows share, the later one's."""
     out = [np.empty_like(record.states) for record in records]
-    for k, record in enumerate(records):
-        for w in np.flatnonzero(win.records == k):
-            at = np.searchsorted(record.time, win.time[w])
-            out[k][at[::-1]] = values[w][::-1]
+    for w, k in enumerate(win.records):
+        there = win.samples[w] >= 0
+        out[k][win.samples[w, there]] = values[w, there]
     return out

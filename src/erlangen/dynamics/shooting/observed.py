@@ -29,6 +29,8 @@ class Record:
         Controls; u may be zero.
     run : int
         The run that this is part of.
+    rows : ndarray (n,)
+        The sample of the run that each is, or that is in the middle of its bin.
     """
 
     time: NDArray
@@ -39,6 +41,7 @@ class Record:
     spread: NDArray
     inputs: NDArray
     run: int
+    rows: NDArray
 
     def at(self, t: NDArray) -> NDArray:
         """Smoothed states ``(m, d)`` at times inside: cubic between samples, from states and slopes."""
@@ -74,6 +77,8 @@ class Windows:
         First guess of the states at the first times.
     records : ndarray (W,)
         The record that each window is part of.
+    samples : ndarray (W, L)
+        Where each sample stands in its record; -1 for what only fills a window.
     """
 
     time: NDArray
@@ -83,6 +88,7 @@ class Windows:
     inputs: NDArray
     start: NDArray
     records: NDArray
+    samples: NDArray
 
     @property
     def n_observed(self) -> int:
@@ -109,10 +115,12 @@ def windows(records: Sequence[Record], length: int) -> Windows:
     time, spread = np.zeros((count, most)), np.zeros((count, most))
     states, weighted, inputs = np.zeros((count, most, d)), np.zeros((count, most, d)), np.zeros((count, most, u))
     start, origin = np.zeros((count, d)), np.zeros(count, dtype=np.int64)
+    samples = np.full((count, most), -1)
     for i, (k, record, part, weights) in enumerate(pieces):
         n = len(weights)
         time[i, :n], time[i, n:] = record.time[part], record.time[part][-1]
         states[i, :n], weighted[i, :n], spread[i, :n] = record.states[part], weights, record.spread[part]
         inputs[i, :n], inputs[i, n:] = record.inputs[part], record.inputs[part][-1]
         start[i], origin[i] = record.smooth[part.start], k
-    return Windows(time, states, weighted, spread, inputs, start, origin)
+        samples[i, :n] = np.arange(part.start, part.stop)
+    return Windows(time, states, weighted, spread, inputs, start, origin, samples)

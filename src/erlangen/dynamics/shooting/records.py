@@ -41,7 +41,7 @@ def records(flow: Trajectories, smoothed: Smoothed) -> list[Record]:
         start = np.where(np.abs(run.states - smooth.states) > BEYOND * size, run.states, smooth.states)
         whole = Record(
             run.time, run.states, size, start, smooth.derivatives,
-            np.zeros(len(run.time)), smooth.controls, k,
+            np.zeros(len(run.time)), smooth.controls, k, np.arange(len(run.time)),
         )  # fmt: skip
         pieces = [_part(whole, piece) for piece in segments(run.time) if piece.stop - piece.start >= FEWEST]
         found += [_binned(piece) for piece in pieces]
@@ -50,7 +50,7 @@ def records(flow: Trajectories, smoothed: Smoothed) -> list[Record]:
 
 
 def _part(record: Record, rows: slice) -> Record:
-    names = ("time", "states", "sizes", "smooth", "slopes", "spread", "inputs")
+    names = ("time", "states", "sizes", "smooth", "slopes", "spread", "inputs", "rows")
     return replace(record, **{name: getattr(record, name)[rows] for name in names})
 
 
@@ -82,6 +82,7 @@ def _averaged(record: Record, samples: int) -> Record:
         spread,
         _means(record.inputs, samples),
         record.run,
+        record.rows[samples // 2 :: samples][: len(time)],
     )
 
 
