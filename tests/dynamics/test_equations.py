@@ -105,6 +105,34 @@ def test_terms_of_libraries_are_read():
     np.testing.assert_allclose(equations.value(x)[:, 0], bound.basis.evaluate(x).sum(axis=1), rtol=1e-12)
 
 
+def test_numbers_inside_terms_are_rounded_in_print_alone(tmp_path):
+    terms = ("1/(x**5 + 123.00000014858628)", "1/(x + 2)", "x/(x + 1)", "exp(-0.333333333*x)", "x**3")
+    found = Equations(("x",), (), terms, [[49.2, -1.0, 3.0, 0.5, -1.5e-7]])
+    assert str(found) == "x' = 49.2/(x^5 + 123) - 1/(x + 2) + 3 x/(x + 1) + 0.5 exp(-0.3333 x) - 1.5e-07 x^3"
+    assert found.text(9).startswith("x' = 49.2/(x^5 + 123) - ") and "exp(-0.333333333 x)" in found.text(9)
+    latex = found.to_latex()
+    assert r"\frac{49.2}{x^{5} + 123} - \frac{1}{x + 2} + 3\,\frac{x}{x + 1}" in latex and "0.3333 x" in latex
+    assert found.terms == terms and Equations.load(_saved(found, tmp_path / "kept.json")).terms == terms
+    again = Equations.from_text({"x": found.text(17).partition("= ")[2]})  # what is printed is read
+    x = np.linspace(0.1, 2, 5)[:, None]
+    np.testing.assert_allclose(again.value(x), found.value(x), rtol=1e-14)
+
+
+def _saved(equations, path):
+    equations.save(path)
+    return path
+
+
+@pytest.mark.parametrize("terms", [("x", "y**2"), ("sin(x)", "x"), ("1",), ()])
+def test_without_any_term_everything_is_zero(terms):
+    nothing = Equations(("x", "y"), (), terms, np.zeros((2, len(terms))))
+    x = np.ones((3, 2))
+    assert not nothing.value(x).any() and not nothing.jacobian(x).any() and not nothing.to_numpy()(x).any()
+    assert nothing.value(x).shape == (3, 2) and nothing.jacobian(x).shape == (3, 2, 2)
+    assert not nothing.as_field().value(x).any() and str(nothing) == "x' = 0\ny' = 0"
+    assert nothing.simulate([1.0, 2.0], [0.0, 1.0]).states.tolist() == [[1.0, 2.0]] * 2
+
+
 def test_files_keep_every_bit(tmp_path):
     rng = np.random.default_rng(3)
     errors = np.abs(rng.normal(size=(2, 3)))

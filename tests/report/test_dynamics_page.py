@@ -174,6 +174,12 @@ def test_mathml_is_well_formed(term, words):
     assert "<mn>2</mn><mo>&#xD7;</mo><msup><mn>10</mn><mn>-7</mn></msup>" in text
 
 
+def test_mathml_rounds_numbers_and_folds_fractions():
+    text = mathml(Equations(("x",), (), ("1/(x + 123.00000014858628)", "sin(0.1000001*x)"), [[-49.2, 1.0]]))
+    assert "<mo>&#x2212;</mo><mfrac><mrow><mn>49.2</mn></mrow><mrow><mi>x</mi><mo>+</mo><mn>123</mn></mrow>" in text
+    assert "<mn>0.1</mn>" in text
+
+
 # --- files
 
 

@@ -72,7 +72,7 @@ class Terms:
         at = [j for j, row in enumerate(self.powers) if row is not None]
         rows = [row for row in self.powers if row is not None]
         width = len(self.formulas[0].variables) if self.formulas else 0
-        return np.array(at, dtype=np.int64), np.array(rows, dtype=np.int64).reshape(-1, width)
+        return np.array(at, dtype=np.int64), np.array(rows, dtype=np.int64).reshape(len(rows), width)
 
     @cached_property
     def slopes(self) -> dict[int, tuple[Formula, ...]]:
@@ -137,14 +137,17 @@ def _powers(node: Node) -> dict[str, int] | None:
     return {name: first.get(name, 0) + second.get(name, 0) for name in (*first, *second)}
 
 
-def printed(formula: Formula) -> str:
+def printed(formula: Formula, digits: int = 4) -> str:
     """Print a term: powers with ^, products by a space where nothing is divided; empty for the constant.
 
     Examples
     --------
     >>> printed(Formula("x**2*y")), printed(Formula("x*sin(2*y)")), printed(Formula("x/y*z")), printed(Formula("1"))
     ('x^2 y', 'x sin(2 y)', 'x/y*z', '')
+    >>> printed(Formula("1/(x**2 + 0.123456)"), digits=3)
+    '1/(x^2 + 0.123)'
     """
+    formula = rounded(formula, digits)
     powers = powers_of(formula)
     if powers is not None:
         return polynomial_text([powers], [1], formula.variables) if any(powers) else ""
@@ -154,12 +157,27 @@ def printed(formula: Formula) -> str:
     return f"({text.replace('**', '^')})" if _loose(formula) else text.replace("**", "^")
 
 
-def printed_latex(formula: Formula) -> str:
+def printed_latex(formula: Formula, digits: int = 4) -> str:
     """Print a term for LaTeX; empty for the constant."""
+    formula = rounded(formula, digits)
     powers = powers_of(formula)
     if powers is not None:
         return polynomial_latex([powers], [1], formula.variables) if any(powers) else ""
     return rf"\left({formula.to_latex()}\right)" if _loose(formula) else formula.to_latex()
+
+
+def rounded(formula: Formula, digits: int) -> Formula:
+    """The term with numbers of so many digits, for print alone; whole numbers stay, exponents among them."""
+    tree = _rounded_tree(formula.tree, digits)
+    return formula if tree == formula.tree else Formula(formula.text, formula.variables, tree)
+
+
+def _rounded_tree(node: Node, digits: int) -> Node:
+    if isinstance(node, Number) and not node.value.is_integer():
+        return Number(float(f"{node.value:.{digits}g}"))
+    if isinstance(node, Apply):
+        return Apply(node.operation, tuple(_rounded_tree(part, digits) for part in node.arguments))
+    return node
 
 
 def _loose(formula: Formula) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,10 @@ __all__ = ["Equations", "Simulation"]
 
 FORMAT = "erlangen equations 1"
 """What a saved file says it is; a reader refuses versions that it does not know."""
+
+# A coefficient of one over something is printed as the numerator; no other printed piece has a 1 there.
+_OVER = re.compile(r"(?<=\d) 1(?=/)")
+_OVER_LATEX = re.compile(r"([\d.]+)\\,\\frac\{1\}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,9 +252,9 @@ class Equations:
 
     def text(self, digits: int = 4) -> str:
         """The equations, one line for each coordinate."""
-        shown = [printed(f) for f in self._terms.formulas]
+        shown = [printed(f, digits) for f in self._terms.formulas]
         rows = [
-            _signed_sum(zip(row.tolist(), shown, strict=True), lambda c: number(c, digits), " ")
+            _OVER.sub("", _signed_sum(zip(row.tolist(), shown, strict=True), lambda c: number(c, digits), " "))
             for row in self.coefficients
         ]
         return "\n".join(f"{name}' = {row}" for name, row in zip(self.names, rows, strict=True))
@@ -267,12 +272,12 @@ class Equations:
         \dot{x} &= -0.5\,x^{2}
         \end{aligned}
         """
-        shown = [printed_latex(f) for f in self._terms.formulas]
-        lines = [
-            rf"\dot{{{_latex_name(name)}}} &= "
-            + _signed_sum(zip(row.tolist(), shown, strict=True), lambda c: number_latex(c, digits), r"\,")
-            for name, row in zip(self.names, self.coefficients, strict=True)
-        ]
+        shown = [printed_latex(f, digits) for f in self._terms.formulas]
+        lines = []
+        for name, row in zip(self.names, self.coefficients, strict=True):
+            pairs = zip(row.tolist(), shown, strict=True)
+            right = _signed_sum(pairs, lambda c: number_latex(c, digits), r"\,")
+            lines.append(rf"\dot{{{_latex_name(name)}}} &= " + _OVER_LATEX.sub(r"\\frac{\1}", right))
         return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
     def to_sympy(self) -> tuple[Any, ...]:

@@ -9,13 +9,14 @@ from erlangen._formula import _ATOM, _POWER, _PRODUCT, _SUM, Formula
 from erlangen._formula_tree import Apply, Constant, Node, Number, Variable
 from erlangen._render import number
 from erlangen.dynamics import Equations
+from erlangen.dynamics._equation_terms import rounded
 
 _TIMES = "<mo>&#x2062;</mo>"  # a product that is not written
 
 
 def mathml(equations: Equations, digits: int = 4) -> str:
     """Return the equations as one block of MathML, aligned at the equality signs."""
-    formulas = [Formula(text, equations.variables) for text in equations.terms]
+    formulas = [rounded(Formula(text, equations.variables), digits) for text in equations.terms]
     rows = []
     for name, row in zip(equations.names, equations.coefficients.tolist(), strict=True):
         right = _total([(c, f) for c, f in zip(row, formulas, strict=True) if c], digits)
@@ -33,8 +34,10 @@ def _total(terms: list[tuple[float, Formula]], digits: int) -> str:
     out = ""
     for c, formula in terms:
         sign = "<mo>&#x2212;</mo>" if c < 0 else "<mo>+</mo>" if out else ""
-        size, body = _number(abs(c), digits), _held(_node(formula.tree), _SUM + 1)
-        alone = formula.tree == Number(1.0)
+        size, tree, alone = _number(abs(c), digits), formula.tree, formula.tree == Number(1.0)
+        if isinstance(tree, Apply) and tree.operation == "/" and tree.arguments[0] == Number(1.0):
+            size, tree = "<mn>1</mn>", Apply("/", (Number(float(number(abs(c), digits))), tree.arguments[1]))
+        body = _held(_node(tree), _SUM + 1)
         out += sign + (size if alone else body if size == "<mn>1</mn>" else size + _TIMES + body)
     return f"<mrow>{out}</mrow>"
 
@@ -67,7 +70,7 @@ def _bracketed(text: str) -> str:
 
 def _node(node: Node) -> tuple[str, int]:
     if isinstance(node, Number):
-        text = _number(abs(node.value), 17)
+        text = _number(abs(node.value), 15)  # as many as every decimal survives
         return (text, _ATOM) if node.value >= 0 else (f"<mo>&#x2212;</mo>{text}", _SUM)
     if isinstance(node, Constant):
         return ("<mi>&#x3C0;</mi>" if node.name == "pi" else "<mi>e</mi>"), _ATOM
