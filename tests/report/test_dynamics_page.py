@@ -86,9 +86,9 @@ def test_a_page_needs_no_network_and_escapes_names(page):
 
 
 def test_many_runs_and_long_ones_are_thinned():
-    t = np.linspace(0, 9, 901)
-    states = [np.exp(-0.05 * t)[:, None] * np.stack([np.cos(t + k), -np.sin(t + k)], axis=1) for k in range(9)]
-    page = dynamics_html(SPRING, er.fields.Trajectories.from_arrays(states, t, names=SPRING.names), "many")
+    clocks = [np.linspace(0, 9, 901), *(np.linspace(0, 4, 61) for _ in range(8))]
+    states = [np.stack([np.cos(t + k), -np.sin(t + k)], axis=1) for k, t in enumerate(clocks)]
+    page = dynamics_html(SPRING, er.fields.Trajectories.from_arrays(states, clocks, names=SPRING.names), "many")
     drawn = figures(page)["data"]["data"]
     assert {trace["meta"]["run"] for trace in drawn} == {0, 1, 2, 3}
     assert {trace["name"] for trace in drawn} == {"0", "3", "5", "8"}
@@ -139,9 +139,31 @@ def test_residuals_of_fitted_solutions_are_those_of_their_run():
     found = solved(model, flow)
     assert found is not None
     for rest, noise in zip(found, noises):
-        assert np.corrcoef(rest.ravel(), noise.ravel())[0, 1] > 0.9
+        assert np.corrcoef(rest.values.ravel(), noise[rest.rows].ravel())[0, 1] > 0.9
     assert "Samples less the solutions that were fitted" in dynamics_html(model, flow, "solved")
     assert solved(SPRING, flow) is None
+
+
+def test_residuals_find_their_samples(flow):
+    model = SimpleNamespace(noise_=np.array([2.0, 3.0]), residuals_=np.arange(10.0).reshape(5, 2))
+    model.residual_index_ = np.array([[1, 7], [0, 4], [1, 9], [1, 7], [0, 2]])  # one twice, bins, no order
+    first, second, third = solved(model, flow)
+    assert first.rows.tolist() == [2, 4] and first.values.tolist() == [[16.0, 27.0], [4.0, 9.0]]
+    assert second.rows.tolist() == [7, 9] and second.values.tolist() == [[0.0, 3.0], [8.0, 15.0]]
+    assert third.rows.size == 0 and third.values.shape == (0, 2)
+    model.residual_index_[0] = 5, 7
+    assert solved(model, flow) is None  # fitted to other data
+    wrong = SimpleNamespace(equations_=SPRING, noise_=np.ones(2), residuals_=flow.points / 9, residual_index_=None)
+    wrong.residual_index_ = np.argwhere(np.ones((3, 301)))
+    drawn = traces(figures(dynamics_html(wrong, flow, "far"))["residuals"], "data", 1)[0]
+    np.testing.assert_allclose(drawn["x"], flow.runs[1].time, atol=1e-4)
+    np.testing.assert_allclose(drawn["y"], flow.runs[1].states[:, 0] / 9, atol=1e-4)
+
+
+def test_on_chaos_only_noise_is_left():
+    flow = er.systems.get("lorenz").trajectories(0, n_runs=1, t=np.linspace(0, 5, 500), noise=1e-3)
+    model = er.dynamics.SINDy(degree=2).fit(flow)
+    assert model.equations_.n_terms == 7 and ">Only noise is left" in dynamics_html(model, flow, "Lorenz")
 
 
 def test_autocorrelation_is_numpys():

@@ -35,8 +35,8 @@ class Shown:
         What the equations say there.
     rollout : Simulation
         The solution of the equations from the first smooth state on.
-    residuals : ndarray (m, d)
-        What the equations leave of the data; see `solved` and `left_over`.
+    rest_times, residuals : ndarray (k,), (k, d)
+        What the equations leave of the data, and when; see `solved` and `left_over`.
     """
 
     label: str
@@ -49,6 +49,7 @@ class Shown:
     slope_errors: NDArray
     rates: NDArray
     rollout: Simulation
+    rest_times: NDArray
     residuals: NDArray
 
     @property
@@ -66,15 +67,40 @@ def chosen(smoothed: Smoothed, most: int = MOST_RUNS) -> list[int]:
     return sorted({long[round(at)] for at in np.linspace(0, len(long) - 1, min(most, len(long)))})
 
 
-def solved(model: Any, flow: Trajectories) -> list[NDArray] | None:
-    """What fitted solutions leave of each run, in units of the data; None where whole runs were not fitted."""
+@dataclass(frozen=True, eq=False)
+class Rest:
+    """What fitted solutions leave of a run, in units of the data.
+
+    Attributes
+    ----------
+    rows : ndarray (m,)
+        The samples, in order; where samples were averaged over bins, those in the middle.
+    values : ndarray (m, d)
+        What is left of them.
+    """
+
+    rows: NDArray
+    values: NDArray
+
+
+def solved(model: Any, flow: Trajectories) -> list[Rest] | None:
+    """What fitted solutions leave of each run; None where no solutions were fitted, or to other data."""
     rest, noise = getattr(model, "residuals_", None), getattr(model, "noise_", None)
-    if rest is None or noise is None or np.shape(rest) != flow.points.shape or not np.isfinite(rest).all():
+    index = getattr(model, "residual_index_", None)
+    if rest is None or noise is None or index is None or not np.isfinite(rest).all():
         return None
-    return [(rest * noise)[flow.run_index == k] for k in range(flow.n_runs)]
+    lengths = np.array([len(run.time) for run in flow.runs])
+    if index[:, 0].max() >= len(lengths) or (index[:, 1] >= lengths[index[:, 0]]).any():
+        return None
+    out = []
+    for k in range(flow.n_runs):
+        at = np.flatnonzero(index[:, 0] == k)
+        rows, first = np.unique(index[at, 1], return_index=True)  # of a sample that is there twice, one
+        out.append(Rest(rows, (rest * noise)[at[first]]))
+    return out
 
 
-def shown(equations: Equations, run: Run, smooth: SmoothedRun, rest: NDArray | None = None) -> Shown:
+def shown(equations: Equations, run: Run, smooth: SmoothedRun, rest: Rest | None = None) -> Shown:
     """Put together what a page says of one run.
 
     Parameters
@@ -85,8 +111,8 @@ def shown(equations: Equations, run: Run, smooth: SmoothedRun, rest: NDArray | N
         The samples.
     smooth : SmoothedRun
         The same run smoothed.
-    rest : ndarray (n, d), optional
-        What the fitted solution leaves of the samples; by default it is what the equations leave, see `left_over`.
+    rest : Rest, optional
+        What fitted solutions leave of the samples; by default it is what the equations leave, see `left_over`.
     """
     keep = smooth.keep
     times, states = smooth.times[keep], smooth.states[keep]
@@ -94,10 +120,11 @@ def shown(equations: Equations, run: Run, smooth: SmoothedRun, rest: NDArray | N
     inputs = controls[keep] if equations.controls and controls is not None else None
     rates = equations.value(states, inputs)
     rollout = equations.simulate(states[0], times, controls=inputs)
+    left = left_over(times, run.states[keep], rates) if rest is None else rest.values
     return Shown(
         str(run.label), run.time, run.states, times, states, smooth.state_errors[keep],
         smooth.derivatives[keep], smooth.derivative_errors[keep], rates, rollout,
-        left_over(times, run.states[keep], rates) if rest is None else rest[keep],
+        times if rest is None else run.time[rest.rows], left,
     )  # fmt: skip
 
 

@@ -113,8 +113,8 @@ def residual_figure(
                 layout[_axis("x", n)]["title"] = {"text": titles[c]}
         layout[_axis("y", 3 * a + 1)]["title"] = {"text": names[a]}
         for k, run in enumerate(runs):
-            at = thinned(len(run.times))
-            traces.append(_trace("data", k, run.label, run.times[at], run.residuals[at, a] / units[a], 3 * a + 1))
+            at = thinned(len(run.rest_times))
+            traces.append(_trace("data", k, run.label, run.rest_times[at], run.residuals[at, a] / units[a], 3 * a + 1))
         traces += _histogram(np.concatenate(pooled), 3 * a + 2)
         lags, correlation, width = autocorrelation(pooled)
         bars = _trace("bars", -1, "correlation", lags, correlation, 3 * a + 3)

@@ -203,14 +203,18 @@ def _verdicts(names: Sequence[str], runs: Sequence[Shown], units: NDArray, along
 
 
 def _patterns(names: Sequence[str], runs: Sequence[Shown]) -> Ordinal | None:
-    """Order patterns of the residuals; None where there are too few, or some are not finite."""
-    sound = [run for run in runs if np.isfinite(run.residuals).all()]
+    """Order patterns of the residuals; None where there are too few, or some are not finite.
+
+    Noise leaves the residuals of neighbouring samples independent: a solution follows many samples with a few
+    numbers, and so does a straight line. So patterns start at neighbours.
+    """
+    sound = [run for run in runs if len(run.residuals) and np.isfinite(run.residuals).all()]
     if not sound:
         return None
-    left = Trajectories.from_arrays([run.residuals for run in sound], [run.times for run in sound], names)
+    left = Trajectories.from_arrays([run.residuals for run in sound], [run.rest_times for run in sound], names)
     for order in (5, 4, 3):
         try:
-            return ordinal(left, order)
+            return ordinal(left, order, delay=1)
         except InputError:  # fewer patterns than permutations
             continue
     return None
