@@ -106,6 +106,29 @@ def test_a_symmetry_is_discovered_from_the_same_data(spiral):
     assert "survivors" in model.reason_ and model.broken_rank_ < 6
 
 
+@pytest.mark.parametrize("form", ["trajectory", "weak", "strong"])
+def test_a_symplectic_form_makes_fields_hamiltonian(form):
+    truth = Equations.from_text({"u": "w - 0.2*u**2", "w": "-u + 0.4*u*w"})  # H = (w^2 + u^2)/2 - 0.2 u^2 w
+    flow = runs(truth, [(0.5, 0.0), (0.0, 0.8), (-0.7, 0.2)], T, 0.02, 7)
+    space = er.dynamics.PhaseSpace(("u", "w"), ("u",), ("w",))
+    model = SINDy(degree=2, symmetry=space, form=form).fit(flow)
+    slopes = model.equations_.jacobian(np.random.default_rng(0).normal(size=(20, 2)))
+    assert np.abs(np.trace(slopes, axis1=1, axis2=2)).max() < 1e-12
+    if form == "trajectory":
+        assert errors(model, truth) < 0.03 and not model.symmetry_test_.rejected
+        # Without being told: volume is among what is looked for.
+        assert "preserve volume" in SINDy(degree=2, symmetry="discover").fit(flow).reason_
+    damped = runs(SPIRAL, STARTS, T, 0.02, 8)
+    assert (
+        form == "strong"
+        or SINDy(degree=1, symmetry=er.dynamics.PhaseSpace(("x", "y"), ("x",), ("y",)), form=form)
+        .fit(damped)
+        .symmetry_test_.rejected
+    )
+    with pytest.raises(InputError, match="phase space does not fit"):
+        SINDy(degree=1, symmetry=er.dynamics.PhaseSpace(("a", "b", "c"), ("a",), ("b",)), form=form).fit(flow)
+
+
 @pytest.mark.parametrize("form", ["trajectory", "weak"])
 def test_controls(form):
     u = np.sin(0.7 * T)[:, None]

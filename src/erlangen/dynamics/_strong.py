@@ -13,7 +13,9 @@ from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._slopes import Slopes
 from erlangen.dynamics._sparse import SparseFit, least_squares, sparse_fit, standard_error, stretches
+from erlangen.dynamics._structured import hamiltonian_fields
 from erlangen.dynamics._symmetric import Found, enforced, free, promoted
+from erlangen.dynamics.poisson import PhaseSpace
 
 APART = 3.0
 """Ratio of errors of coordinates up to which they count as equal, where a symmetry ties coordinates to each other."""
@@ -25,11 +27,15 @@ def strong_form(
     """The fields to choose from, and the sparse one among them."""
     if symmetry is not None:
         samples = None if found.polynomial else Samples.from_data(data.points)
-        space = enforced(found.field, symmetry, samples)
+        if isinstance(symmetry, PhaseSpace):
+            space = hamiltonian_fields(found, np.eye(found.field.n_params), data.points, symmetry)
+        else:
+            space = enforced(found.field, symmetry, samples)
         weights = None if space.basis.shape[1] == 0 else _alike(_weights(found, data, space))
         return space, _sparse(found, data, space, sparsity, weights)
     space = free(found.field)
     if promote is None:
+        found.check_apart(data.points)
         return space, _sparse(found, data, space, sparsity)
     spaces = promoted(found.field, promote, data, names)
     try:

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from erlangen._errors import UndecidedError, explain
+from erlangen.actions import affine
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._report import SymmetryTest, symmetry_test
 from erlangen.dynamics._slopes import slopes_of
+from erlangen.dynamics._structured import hamiltonian_fields, volume_preserving
 from erlangen.dynamics._symmetric import Found, about, enforced, generators_of, promoted
+from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.dynamics.shooting.discovery import Discovered, discover_terms, in_order, numbers_of
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.observed import Record
@@ -23,6 +26,9 @@ from erlangen.dynamics.shooting.records import records
 from erlangen.dynamics.smoothing import Smoothed, smooth
 from erlangen.fields.trajectories import Trajectories
 from erlangen.verbs import promote as promote_
+
+DISCOVER = "discover"
+"""Asks for whatever symmetry the data have."""
 
 DEPENDENT = 1e-10
 """Part of a function outside the simpler ones below which it is one of them: rounding, many times."""
@@ -113,18 +119,18 @@ def whole_form(
     samples = None if found.polynomial else Samples.from_data(data.points)
     if symmetry is not None and np.isfinite(weight):
         chosen = _softly(found, data, symmetry, plain, form, sparsity, weight)
+    elif isinstance(symmetry, PhaseSpace):
+        chosen = _chosen(found, data, hamiltonian_fields(found, plain.basis, data.points, symmetry), form, sparsity)
+        chosen = _tested(found, data, plain, form, sparsity, chosen)
     elif symmetry is not None:
         space = _of_states(enforced(found.field, symmetry, samples), data.d, len(found.texts))
         chosen = _chosen(found, data, space, form, sparsity)
-        if chosen.discovered is not None:
-            free = _chosen(
-                found, data, Found(_identity(data.d, len(found.texts), independent), ""), form, sparsity, chosen
-            )
-            chosen = replace(chosen, test=symmetry_test(chosen, free, np.nan_to_num(_unchecked(found, data.points))))
+        chosen = _tested(found, data, plain, form, sparsity, chosen)
     else:
         chosen = _chosen(found, data, plain, form, sparsity)
         if acting is not None and chosen.discovered is not None:
-            chosen = _most_likely(found, data, acting, chosen, form, sparsity)
+            spaces = _spaces(found, data, acting, plain)
+            chosen = _most_likely(found, data, spaces, chosen, form, sparsity)
     said = "; ".join(part for part in (dropped, chosen.space.reason, chosen.reason) if part)
     return replace(chosen, reason=said, rivals=_rivals(found, chosen, data))
 
@@ -209,14 +215,33 @@ def _words(result: Discovered, count: int, form: str) -> str:
     )
 
 
-def _most_likely(found: Candidates, data: Data, acting: Any, chosen: Chosen, form: str, sparsity: Any) -> Chosen:
-    """Of the fields that keep some generators, those with the best score; else all."""
+def _tested(found: Candidates, data: Data, plain: Found, form: str, sparsity: Any, chosen: Chosen) -> Chosen:
+    """With how much the data speak against what was enforced."""
+    if chosen.discovered is None:
+        return chosen
+    free = _chosen(found, data, plain, form, sparsity, chosen)
+    return replace(chosen, test=symmetry_test(chosen, free, np.nan_to_num(_unchecked(found, data.points))))
+
+
+def _spaces(found: Candidates, data: Data, acting: Any, plain: Found) -> list[Found]:
+    """Fields that keep some of the generators; all affine ones, and volume, where it is to be discovered."""
     slopes = slopes_of(data.flow, "auto", None)
+    if acting != DISCOVER:
+        return promoted(found.field, acting, slopes, data.flow.names)
+    spaces = promoted(found.field, affine(found.field.point_dim), slopes, data.flow.names)
+    return [*spaces, volume_preserving(found, plain.basis, data.points)]
+
+
+def _most_likely(
+    found: Candidates, data: Data, spaces: list[Found], chosen: Chosen, form: str, sparsity: Any
+) -> Chosen:
+    """Of the fields that keep something, those with the best score; else all."""
     base = _chosen(found, data, chosen.space, form, sparsity, chosen)
     total, tried = None, []
-    for space in promoted(found.field, acting, slopes, data.flow.names):
-        total = space.broken_rank if space.symmetry is None else total
-        if space.symmetry is None or space.basis.shape[1] == 0:
+    for space in spaces:
+        nothing = space.symmetry is None and space.broken_rank is not None
+        total = space.broken_rank if nothing else total
+        if nothing or space.basis.shape[1] == 0:
             continue
         trial = _chosen(found, data, space, form, sparsity, chosen)
         if trial.discovered is not None:
@@ -225,11 +250,12 @@ def _most_likely(found: Candidates, data: Data, acting: Any, chosen: Chosen, for
     assert base.discovered is not None
     best = min(tried, key=lambda item: item[0], default=(np.inf, base))
     if best[0] > base.discovered.score:
-        none = "no generator survives: fields without symmetry explain the data better"
+        none = "no symmetry survives: fields without one explain the data better"
         return replace(chosen, space=replace(chosen.space, broken_rank=total, reason=none))
-    gained = base.discovered.score - best[0]
-    kept = f"{best[1].space.broken_rank} of {total} generators are broken: the survivors gain {gained:.3g} in score"
-    return replace(best[1], space=replace(best[1].space, reason=f"{kept}; {best[1].space.reason}"))
+    gained = f"the survivors gain {base.discovered.score - best[0]:.3g} in score; {best[1].space.reason}"
+    broken = best[1].space.broken_rank
+    kept = gained if broken is None else f"{broken} of {total} generators are broken: {gained}"
+    return replace(best[1], space=replace(best[1].space, reason=kept))
 
 
 def _identity(d: int, r: int, columns: NDArray) -> NDArray:

@@ -22,8 +22,9 @@ from erlangen.dynamics._report import SymmetryTest
 from erlangen.dynamics._slopes import METHODS, slopes_of
 from erlangen.dynamics._sparse import check_sparsity
 from erlangen.dynamics._strong import strong_form
-from erlangen.dynamics._whole import Chosen, Data, whole_form
+from erlangen.dynamics._whole import DISCOVER, Chosen, Data, whole_form
 from erlangen.dynamics.equations import Equations
+from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.fields import AbstractField, AbstractLinearField, Request, convert, register
 from erlangen.fields.libraries import AbstractLibrary
 from erlangen.fields.trajectories import Trajectories
@@ -54,8 +55,9 @@ class SINDy(BaseEstimator):
         Functions to combine, of coordinates and controls; by default monomials. The constant is always among them.
     degree : int, default=3
         Highest degree of the monomials, where no library is given.
-    symmetry : AbstractAction, Symmetry, Group or "discover", default=None
-        A symmetry to enforce exactly; ``"discover"`` promotes all affine maps. With controls it acts on states and
+    symmetry : AbstractAction, Symmetry, Group, PhaseSpace or "discover", default=None
+        A symmetry to enforce exactly; a `PhaseSpace` stands for its symplectic form, which Hamiltonian fields
+        preserve. ``"discover"`` promotes all affine maps, and volume. With controls an action moves states and
         controls together, states first.
     symmetry_weight : float, default=inf
         Of an approximate symmetry: fields whose Lie derivative is a share s of the velocities cost this many s^2 for
@@ -135,7 +137,7 @@ class SINDy(BaseEstimator):
         library: AbstractLibrary | None = None,
         *,
         degree: int = 3,
-        symmetry: AbstractAction | Symmetry | Group | str | None = None,
+        symmetry: AbstractAction | Symmetry | Group | PhaseSpace | str | None = None,
         symmetry_weight: float = np.inf,
         promote: AbstractAction | Symmetry | Group | None = None,
         form: str = "auto",
@@ -192,10 +194,12 @@ class SINDy(BaseEstimator):
         flow, timed = as_trajectories(x, t, x_dot, names, groups)
         found = candidates(self.library, self.degree, (*flow.names, *flow.controls))
         width = len(flow.names) + len(flow.controls)
-        hoped = self.promote if self.symmetry != "discover" else affine(width)
+        hoped = self.promote if self.symmetry != DISCOVER else DISCOVER
         form = self._form(flow, timed, len(found.texts))
         if form == "strong":
-            chosen = self._fit_strong(found, flow, None if timed else self.rng, hoped)
+            chosen = self._fit_strong(
+                found, flow, None if timed else self.rng, affine(width) if hoped == DISCOVER else hoped
+            )
         else:
             data = Data.of(flow, self.derivatives)
             symmetry = None if hoped is not None else self.symmetry
@@ -245,7 +249,8 @@ class SINDy(BaseEstimator):
         data = slopes_of(flow, self.derivatives, rng)
         found.check_finite(data.points)
         sparsity = "cv" if self.sparsity == "auto" else self.sparsity
-        space, fit = strong_form(found, data, self.symmetry, promote, sparsity, flow.names)
+        symmetry = None if promote is not None else self.symmetry
+        space, fit = strong_form(found, data, symmetry, promote, sparsity, flow.names)
         theta = (space.basis @ fit.z).reshape(len(flow.names), -1)
         said = "; ".join(part for part in (data.reason, space.reason, fit.reason) if part)
         rest = data.slopes - found.field.with_theta(theta.ravel()).value(data.points)

@@ -92,6 +92,8 @@ class Discovered:
         The data, with the noise that was found.
     prices : ndarray (K,)
         What each atom must lower the cost by.
+    variance : float
+        Of whitened weak equations where they decide; else one.
     """
 
     z: NDArray
@@ -103,6 +105,7 @@ class Discovered:
     length: int
     records: tuple[Record, ...]
     prices: NDArray
+    variance: float = 1.0
 
 
 def discover_terms(
@@ -142,7 +145,7 @@ def discover_terms(
     rows = Weak(weak_rows(records, Columns.of(basis, np.arange(basis.size))), atoms, penalty)
     supports = candidates(rows, price) if sparsity == "bic" else [_thresholded(rows, sparsity)]
     if form == "weak":
-        return _weak_only(records, basis, price, rows, supports)
+        return _weak_only(records, basis, price, rows, supports, like)
     starts = {s: rows.fit(s) for s in supports}
     found: list[Fit] = []
     problem, reached, substeps, open_ = None, 0, _first_substeps(records), sparsity == "bic"
@@ -165,7 +168,7 @@ def discover_terms(
             records = _updated(records, problem, found[0])
         substeps = _substeps(problem, found[0])
     if problem is None:
-        return _weak_only(records, basis, price, rows, supports)
+        return _weak_only(records, basis, price, rows, supports, like)
     last = Shooting(basis, atoms, windows(records, reached), substeps, penalty)
     search = _searched(last, price, rows, starts, open_, ())
     if not search.best():  # noise that was found anew has made the last step impossible
@@ -247,13 +250,15 @@ def _weak_only(
     price: NDArray,
     rows: Weak,
     supports: list[tuple[int, ...]],
+    like: Discovered | None,
 ) -> Discovered:
-    """The best support by the weak form itself, with the scatter of its own equations."""
+    """The best support by the weak form itself, with the scatter of its own equations, or of another family's."""
     design, y = rows.everything
     fits = [rows.fit(support) for support in supports]
     costs = [float(np.sum((design[:, list(s)] @ z - y) ** 2)) for s, z in zip(supports, fits)]
     free = max(len(y) - max(len(s) for s in supports), 1)
     variance = max(min(costs) / free, (np.finfo(np.float64).eps * norm(y)) ** 2, TINY)
+    variance = like.variance if like is not None else variance
     scores = [cost / variance + price[list(s)].sum() for s, cost in zip(supports, costs)]
     i = int(np.argmin(scores))
     problem = Shooting(basis, rows.atoms, windows(records, WEAK_WINDOW), 1, rows.penalty)
@@ -263,7 +268,7 @@ def _weak_only(
     chosen = design[:, list(supports[i])]
     covariance = np.linalg.pinv(chosen.T @ chosen) * variance
     rivals = tuple((s, score) for j, (s, score) in enumerate(zip(supports, scores)) if j != i)[:CARRIED]
-    return Discovered(z, covariance, fit, problem, scores[i], rivals, 0, tuple(records), price)
+    return Discovered(z, covariance, fit, problem, scores[i], rivals, 0, tuple(records), price, variance)
 
 
 def _thresholded(rows: Weak, share: Any) -> tuple[int, ...]:

@@ -132,8 +132,9 @@ def _record_rows(record: Record, columns: Columns, cache: dict[bytes, tuple[NDAr
     key = (t - t[0]).tobytes()
     if key not in cache:
         centres, halves = _test_functions(t)
-        cache[key] = (*_integrals(fine, centres, halves), _integrals(t, centres, halves)[1])
-    value, slope, coarse = cache[key]
+        cache[key] = (*_integrals(fine, centres, halves), *_integrals(t, centres, halves))
+    value, slope, level, coarse = cache[key]
+    rates = _rates(record)
     x = record.at(fine)
     with np.errstate(all="ignore"):
         theta = columns.evaluate(np.concatenate([x, record.inputs_at(fine)], axis=1))
@@ -142,12 +143,21 @@ def _record_rows(record: Record, columns: Columns, cache: dict[bytes, tuple[NDAr
     y = -slope @ x - coarse @ (record.states[kept] - record.smooth[kept])
     out = []
     for a in range(x.shape[1]):
-        name = key + record.sizes[kept, a].tobytes()
+        name = key + record.sizes[kept, a].tobytes() + rates[a].tobytes()
         if name not in cache:
-            cache[name] = (_whitening(coarse * record.sizes[kept, a]),)
+            # What is left of the noise in smooth states enters functions; at low frequencies all of it is left.
+            noise = np.concatenate([coarse, rates[a] * level], axis=1) * np.tile(record.sizes[kept, a], 2)
+            cache[name] = (_whitening(noise),)
         (white,) = cache[name]
         out.append((white @ design, white @ y[:, a]))
     return out
+
+
+def _rates(record: Record) -> NDArray:
+    """How fast each coordinate's derivative changes, relative to it: the size of the Jacobian ``(d,)``."""
+    bent = np.gradient(record.slopes, record.time, axis=0).std(axis=0)
+    steep = record.slopes.std(axis=0)
+    return np.round(bent / np.where(steep > 0, steep, 1.0), 12)
 
 
 def _test_functions(t: NDArray) -> tuple[NDArray, NDArray]:

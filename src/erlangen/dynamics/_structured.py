@@ -1,0 +1,69 @@
+"""Fields whose flow preserves a form: volume, or the symplectic form of a phase space."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.dynamics._library import Candidates
+from erlangen.dynamics._symmetric import Found
+from erlangen.dynamics.poisson import PhaseSpace
+from erlangen.dynamics.shooting.flow import Columns
+from erlangen.linalg.null import null_space
+
+PROBES = 4
+"""Points for each function at which a form is preserved; as many equations as unknowns, and some more."""
+
+
+def volume_preserving(found: Candidates, inside: NDArray, points: NDArray) -> Found:
+    """Fields without divergence, among combinations of ``inside (d r, k)``."""
+    slopes = _slopes(found, points)
+    n, r, d = slopes.shape
+    rows = slopes.transpose(0, 2, 1).reshape(n, d * r)
+    return _null(rows, inside, "fields that preserve volume")
+
+
+def hamiltonian_fields(found: Candidates, inside: NDArray, points: NDArray, space: PhaseSpace) -> Found:
+    """Fields under whose flow the symplectic form W is constant: J^T W + W J = 0 for the Jacobian J.
+
+    Raises
+    ------
+    InputError
+        Where the phase space has other coordinates, or some that are in no pair.
+    """
+    d = found.field.value_dim
+    if len(space.names) != d or 2 * len(space.positions) != d:
+        raise InputError(
+            explain(
+                "The phase space does not fit the states.",
+                given=f"{len(space.positions)} pairs among {', '.join(space.names)}",
+                expected=f"pairs of all {d} coordinates",
+                fix='er.dynamics.PhaseSpace(names, positions=["x"], momenta=["v"])',
+            )
+        )
+    w, slopes = np.linalg.inv(space.matrix), _slopes(found, points)
+    a, b = np.triu_indices(d, 1)
+    rows = np.einsum("kc,nrk->nkcr", w[a], slopes[:, :, b]) - np.einsum("kc,nrk->nkcr", w[b], slopes[:, :, a])
+    pairs = ", ".join(f"({q}, {p})" for q, p in zip(space.positions, space.momenta))
+    return _null(rows.reshape(-1, d * slopes.shape[1]), inside, f"Hamiltonian fields of {pairs}")
+
+
+def _slopes(found: Candidates, points: NDArray) -> NDArray:
+    """Gradients ``(n, r, d)`` at points drawn from the box of the data; zero where they are not finite."""
+    drawn = np.random.default_rng(0).uniform(
+        points.min(axis=0), points.max(axis=0), (PROBES * len(found.texts), points.shape[1])
+    )
+    with np.errstate(all="ignore"):
+        return np.nan_to_num(
+            Columns.of(found.basis, np.arange(found.basis.size)).gradients(drawn), posinf=0.0, neginf=0.0
+        )
+
+
+def _null(rows: NDArray, inside: NDArray, what: str) -> Found:
+    design = rows @ inside
+    lengths = np.linalg.norm(design, axis=0)
+    lengths = np.where(lengths > 0, lengths, 1.0)
+    basis = null_space(design / lengths).sparse_basis() / lengths[:, None]
+    basis = basis / np.where(np.abs(basis).max(axis=0, initial=0.0) > 0, np.abs(basis).max(axis=0, initial=0.0), 1.0)
+    return Found(inside @ basis, f"{what}: {basis.shape[1]} of {inside.shape[1]} dimensions")
