@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._formula import Formula
 from erlangen._render import polynomial_text
+from erlangen.dynamics._equation_terms import formula_text, powers_of
+from erlangen.dynamics._support import refuse_collinear
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials
 from erlangen.fields.libraries import AbstractLibrary, Polynomial
@@ -63,6 +66,12 @@ class Candidates:
                 )
             )
 
+    def check_apart(self, x: NDArray) -> None:
+        """Refuse functions that points ``x (n, d)`` do not tell apart, where there are as many points; name them."""
+        r = len(self.texts)
+        if len(x) >= r:
+            refuse_collinear(self.field.features(x)[:, 0, :r], [text or "1" for text in self.texts])
+
 
 def candidates(library: Any, degree: int, names: Sequence[str]) -> Candidates:
     """The family over coordinates of these names; the constant comes first."""
@@ -82,10 +91,29 @@ def candidates(library: Any, degree: int, names: Sequence[str]) -> Candidates:
         field = Polynomial(library.degree, dim=len(names)).as_vector_field()
         texts = tuple(polynomial_text([row], [1], names) if row.any() else "" for row in field.table)
         return Candidates(field, texts, field.table.sum(axis=1))
+    _refuse_twice(bound.texts, names)
     one = Monomials(np.zeros((1, len(names)), dtype=np.int64))
     basis = Joined((one, bound.basis))
     orders = np.array([0, *(FORMULA if _is_formula(basis, j + 1) else o for j, o in enumerate(bound.orders))])
     return Candidates(BasisField(basis, np.zeros((len(names), basis.size)), "vector"), ("", *bound.texts), orders)
+
+
+def _refuse_twice(texts: Sequence[str], names: Sequence[str]) -> None:
+    """Refuse a function that is among the others already, the constant and monomials in other words included."""
+    known: dict[Any, str] = {(0,) * len(names): "1"}
+    for text in texts:
+        formula = Formula(formula_text(text, names), tuple(names))
+        what = powers_of(formula) or str(formula)
+        if what in known:
+            raise InputError(
+                explain(
+                    "A function of the library is given twice.",
+                    given=text if text == known[what] else f"{text}, which is {known[what]}",
+                    expected="each function once; the constant is always there",
+                    fix="leave one of them out",
+                )
+            )
+        known[what] = text
 
 
 def _is_formula(basis: AbstractBasis, column: int) -> bool:
