@@ -61,7 +61,7 @@ class Outcome:
 
 def rows(full: bool) -> list[dict[str, Any]]:
     if find_spec("dysts") is None:
-        print("dysts is not installed: no rows")
+        print("dysts is not installed (pip install --no-deps dysts==0.96): no rows")
         return []
     names = er.systems.dysts_names(polynomial=True)
     draws = {0.0: 1, NOISE: 3 if full else 1}

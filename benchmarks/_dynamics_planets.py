@@ -26,19 +26,19 @@ MASS = {"jupiter": 1 / 1047.3486, "saturn": 1 / 3497.898, "uranus": 1 / 22902.98
 """Masses of the giant systems in solar masses (IAU 2009): relative to the Sun they see 1 + m. For the report only."""
 
 
-def run(full: bool) -> list[dict[str, Any]]:
+def rows(full: bool) -> list[dict[str, Any]]:
     flow = _planets()
     inner = flow.select(INNER)
-    rows = [_exponent_row(name, flow.select([name]), name in INNER) for name in (*INNER, *GIANTS)]
-    rows += _joint_rows(flow, inner)
+    out = [_exponent_row(name, flow.select([name]), name in INNER) for name in (*INNER, *GIANTS)]
+    out += _joint_rows(flow, inner)
     # Velocities have eleven digits, so that derivatives are known. Solutions, which the default form fits, tell the
     # pulls of other planets from rounding, and have terms for them.
     model, seconds = _law(inner, "strong")
-    rows += _law_rows("planets: sparse law of derivatives", model, seconds, True)
+    out += _law_rows("planets: sparse law of derivatives", model, seconds, True)
     if full:
-        rows += _law_rows("planets: sparse law of solutions", *_law(inner, "auto"), False)
-    rows += _symmetry_rows(model, flow)
-    return rows
+        out += _law_rows("planets: sparse law of solutions", *_law(inner, "auto"), False)
+    out += _symmetry_rows(model, flow)
+    return out
 
 
 def _planets() -> Trajectories:

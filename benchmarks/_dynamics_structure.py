@@ -49,7 +49,7 @@ def rows(full: bool) -> list[dict[str, Any]]:
     """All rows; ``full`` takes 200 random fields and 100 noise draws instead of 20 and 20."""
     out = _random_fields(200 if full else 20) + _order(100 if full else 20)
     if importlib.util.find_spec("dysts") is None:
-        print("dysts is not installed: its Hamiltonian flows are left out")
+        print("dysts is not installed (pip install --no-deps dysts==0.96): its Hamiltonian flows are left out")
         return out
     return _flows() + _pendulum() + out
 

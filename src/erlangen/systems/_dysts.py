@@ -125,8 +125,8 @@ def _package() -> tuple[dict[str, Any], dict[str, ast.ClassDef]]:
             explain(
                 "This needs the package dysts.",
                 given="an installation without it",
-                expected="the extra dysts",
-                fix="pip install 'erlangen[dysts]'",
+                expected="the extra dysts, whose files are read and not imported",
+                fix="pip install 'erlangen[dysts]'; for 0.96 beside pandas 3: pip install --no-deps dysts==0.96",
             )
         )
     root = Path(next(iter(found.submodule_search_locations)))
