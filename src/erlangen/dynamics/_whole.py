@@ -245,7 +245,7 @@ def _most_likely(
             continue
         trial = _chosen(found, data, space, form, sparsity, chosen)
         if trial.discovered is not None:
-            price = space.n_fitted * np.log(sum(r.states.size for r in data.records))
+            price = space.n_fitted * np.log(sum(r.states.size * r.averaged for r in data.records))
             tried.append((trial.discovered.score + price, trial))
     assert base.discovered is not None
     best = min(tried, key=lambda item: item[0], default=(np.inf, base))

@@ -37,6 +37,9 @@ TERMS = 7
 FAR = 40.0
 """Score behind the best from which a support is not carried on: an evidence ratio of exp(20)."""
 
+BARELY = 2.0
+"""Difference of scores that is worth no more than a bare mention (Kass and Raftery, 1995): fewer terms are taken."""
+
 DILUTED = (1000.0, 300.0, 100.0, 30.0, 10.0, 5.0, 3.0, 2.0, 1.0)
 """Factors by which the noise of the weak form is taken larger than it seems, to list candidates with few terms too."""
 
@@ -232,15 +235,17 @@ def _searched(
 
 
 def _finished(records: list[Record], search: Search, ranked: list[Fit], length: int) -> Discovered:
-    """The best fit with its covariance."""
-    problem, price, best = search.problem, search.prices, ranked[0]
+    """The best fit with its covariance; of those as good, the one with the fewest terms."""
+    problem, price = search.problem, search.prices
+    alike = [fit for fit in ranked if search.score(fit) < search.score(ranked[0]) + BARELY]
+    best = min(alike, key=lambda fit: (len(fit.support), search.score(fit)))
     z = np.zeros(len(problem.atoms))
     z[list(best.support)] = best.z
     linear = problem.linear(best)
     k = len(best.support)
     design = np.full((k, k), np.nan) if linear is None else linear.design[:, list(best.support)]
     covariance = np.linalg.pinv(design.T @ design) if np.isfinite(design).all() else np.full((k, k), np.inf)
-    rivals = tuple((fit.support, search.score(fit)) for fit in ranked[1:CARRIED])
+    rivals = tuple((fit.support, search.score(fit)) for fit in ranked[:CARRIED] if fit is not best)
     return Discovered(z, covariance, best, problem, search.score(best), rivals, length, tuple(records), price)
 
 
@@ -287,7 +292,7 @@ def _thresholded(rows: Weak, share: Any) -> tuple[int, ...]:
 
 def _prices(records: Sequence[Record], atoms: NDArray, orders: NDArray) -> NDArray:
     """The Bayesian price of a coefficient, log n, and twice the length of its name."""
-    n = sum(record.states.size for record in records)
+    n = sum(record.states.size * record.averaged for record in records)
     own = np.array([orders[np.any(atom != 0, axis=0)].max(initial=0) for atom in atoms])
     return np.log(n) + 2 * np.log([np.count_nonzero(own <= o) for o in own])
 

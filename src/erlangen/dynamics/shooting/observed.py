@@ -31,6 +31,8 @@ class Record:
         The run that this is part of.
     rows : ndarray (n,)
         The sample of the run that each is, or that is in the middle of its bin.
+    averaged : int
+        Samples in a bin.
     """
 
     time: NDArray
@@ -42,6 +44,7 @@ class Record:
     inputs: NDArray
     run: int
     rows: NDArray
+    averaged: int = 1
 
     def at(self, t: NDArray) -> NDArray:
         """Smoothed states ``(m, d)`` at times inside: cubic between samples, from states and slopes."""

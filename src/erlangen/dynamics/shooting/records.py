@@ -83,6 +83,7 @@ def _averaged(record: Record, samples: int) -> Record:
         _means(record.inputs, samples),
         record.run,
         record.rows[samples // 2 :: samples][: len(time)],
+        samples,
     )
 
 
