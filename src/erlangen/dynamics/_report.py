@@ -48,7 +48,7 @@ def symmetry_test(symmetric: Any, free: Any, functions: NDArray) -> SymmetryTest
     """
     if free.discovered is None or not np.isfinite(free.discovered.score):
         return None
-    gain = symmetric.discovered.score - free.discovered.score
+    gain = _surprise(symmetric.discovered) - _surprise(free.discovered)
     difference = functions @ (free.theta - symmetric.theta).T
     size = float(np.sqrt(np.mean((functions @ free.theta.T) ** 2)))
     breaking = float(np.sqrt(np.mean(difference**2))) / size if size > 0 else 0.0
@@ -60,3 +60,8 @@ def symmetry_test(symmetric: Any, free: Any, functions: NDArray) -> SymmetryTest
         f"{breaking:.2g} of the velocities"
     )
     return SymmetryTest(gain, breaking, True, text)
+
+
+def _surprise(found: Any) -> float:
+    """The score, and twice the logarithms of standard deviations: scores under different noise compare with these."""
+    return found.score + 2 * float(sum(np.log(record.sizes).sum() for record in found.records))

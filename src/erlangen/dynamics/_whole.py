@@ -219,7 +219,9 @@ def _tested(found: Candidates, data: Data, plain: Found, form: str, sparsity: An
     """With how much the data speak against what was enforced."""
     if chosen.discovered is None:
         return chosen
-    free = _chosen(found, data, plain, form, sparsity, chosen)
+    # Inside a wrong symmetry all that it cannot follow counts as noise, under which nothing else is found either: the
+    # search without it has windows and noise of its own.
+    free = _chosen(found, data, plain, form, sparsity, chosen if form == "weak" else None)
     return replace(chosen, test=symmetry_test(chosen, free, np.nan_to_num(_unchecked(found, data.points))))
 
 
