@@ -91,6 +91,18 @@ def test_friction_in_noisy_runs_is_noticed():
     assert found.held_out > 2 * found.free
 
 
+@pytest.mark.parametrize(("damping", "noise"), [(0.1, 0.01), (0.03, 0.01), (0.03, 0.05), (0.0, 0.01), (0.0, 0.05)])
+def test_weak_friction_is_told_from_none(damping, noise):
+    field = Equations.from_text({"q": "p", "p": f"-sin(q) - {damping}*p"})
+    rng = np.random.default_rng(0)
+    states = [field.simulate(x, TIMES).states for x in ([1.0, 0], [0, 1.5], [2.0, 0], [0.5, 1.0])]
+    noisy = [x + noise * rng.normal(size=x.shape) for x in states]
+    flow = Trajectories.from_arrays(noisy, TIMES, names=["q", "p"])
+    found = hamiltonian(flow, RICH, positions=["q"], momenta=["p"])
+    assert found.found == (damping == 0.0), found.reason
+    assert damping == 0.0 or "standard errors" in found.reason
+
+
 def test_known_derivatives_are_used_as_they_are():
     found = hamiltonian(runs(PENDULUM, 0.0, n_runs=2, derivatives=True), RICH, positions=["q"], momenta=["p"])
     assert found.found and found.text == "0.5 p^2 - cos(q)"

@@ -32,12 +32,16 @@ class EnergyFit:
         Weighted root mean square of what is left of the velocities, relative to them.
     held_out, free : float
         The same on held-out data, for H and for a field with any coefficients.
+    excess : float
+        Mean square by which H does worse than the field with any coefficients on parts that are held out, in
+        standard errors of that mean over the parts.
     """
 
     formulation: Formulation
     residual: float
     held_out: float
     free: float
+    excess: float
 
 
 def fit_energy(
@@ -66,14 +70,21 @@ def fit_energy(
     used = np.flatnonzero(sizes > rounding(moved.shape) * sizes.max())
     table = np.concatenate([moved[:, :, used] / sizes[used], target[:, :, None]], axis=2)
     parts = _parts([table[folds == k].reshape(-1, len(used) + 1) for k in np.unique(folds)])
-    support, held_out = _select(parts, floor * size)
+    support, losses = _select(parts, floor * size)
     scaled, errors = _estimate(parts, support)
     c, e = np.zeros(q), np.zeros(q)
     c[used[support]], e[used[support]] = scaled / sizes[used[support]], errors / sizes[used[support]]
     left = float(np.sqrt(np.mean((target - moved @ c) ** 2)))
     formulation = _written(c, e, moved, target, left, floor * size)
     free = _free(velocities * weights, gradients, parts=folds)
-    return EnergyFit(formulation, left / size, held_out / size, free / size)
+    held_out, unbound = (float(np.sqrt(part.mean())) / size for part in (losses, free))
+    return EnergyFit(formulation, left / size, held_out, unbound, _excess(losses - free))
+
+
+def _excess(apart: NDArray) -> float:
+    """Mean of paired differences in units of its standard error."""
+    error = apart.std(ddof=1) / np.sqrt(len(apart))
+    return float(apart.mean() / error) if error > 0 else float(np.inf * np.sign(apart.mean()) if apart.mean() else 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,8 +121,11 @@ def _losses(parts: list[_Part], support: NDArray) -> NDArray:
     return np.array([np.sum(r**2) / part.count for r, part in zip(left, parts, strict=True)])
 
 
-def _select(parts: list[_Part], floor: float) -> tuple[NDArray, float]:
-    """Drop the least certain term again and again; the fewest within one standard error of the best are kept."""
+def _select(parts: list[_Part], floor: float) -> tuple[NDArray, NDArray]:
+    """Drop the least certain term again and again; the fewest within one standard error of the best are kept.
+
+    Also returns the loss of each part under them.
+    """
     whole = _whole(parts)
     support = np.arange(whole.shape[1] - 1)
     path = []
@@ -128,7 +142,7 @@ def _select(parts: list[_Part], floor: float) -> tuple[NDArray, float]:
         if apart.mean() <= max(error, 0.0) or losses.mean() <= floor**2:
             allowed.append((kept, losses))
     kept, losses = allowed[-1]
-    return kept, float(np.sqrt(losses.mean()))
+    return kept, losses
 
 
 def _estimate(parts: list[_Part], support: NDArray) -> tuple[NDArray, NDArray]:
@@ -149,20 +163,20 @@ def _written(c: NDArray, errors: NDArray, moved: NDArray, target: NDArray, left:
     return Formulation(c, errors, numbers, left)
 
 
-def _free(target: NDArray, gradients: NDArray, parts: NDArray) -> float:
-    """Held-out error of a field with any coefficients over the derivatives of the functions."""
+def _free(target: NDArray, gradients: NDArray, parts: NDArray) -> NDArray:
+    """Mean square error of each held-out part under a field with any coefficients over the derivatives of the functions."""
     n, q, d = gradients.shape
     columns = gradients.reshape(n, q * d)
     sizes = np.linalg.norm(columns, axis=0)
     columns = columns[:, sizes > 0] / sizes[sizes > 0]
     _, s, vt = svd(triangular_factor([columns], columns.shape[1]))
     basis = columns @ vt[s > rounding(columns.shape) * s[0]].T
-    total = 0.0
+    losses = []
     for k in np.unique(parts):
         held = parts == k
         c = np.linalg.lstsq(basis[~held], target[~held], rcond=None)[0]
-        total += float(np.sum((target[held] - basis[held] @ c) ** 2))
-    return float(np.sqrt(total / target.size))
+        losses.append(np.mean((target[held] - basis[held] @ c) ** 2))
+    return np.array(losses)
 
 
 def form_of_flow(points: NDArray, velocities: NDArray, gradients: NDArray, error: float) -> tuple[NDArray | None, str]:
