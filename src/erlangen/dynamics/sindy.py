@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from erlangen._errors import InputError, explain, nearest
 from erlangen.actions import AbstractAction, affine
 from erlangen.algebra import Group
+from erlangen.dynamics._columns_told import tell_columns
 from erlangen.dynamics._ensemble import Ensemble, ensemble
 from erlangen.dynamics._fit_input import as_states, as_trajectories
 from erlangen.dynamics._library import candidates
@@ -192,6 +193,7 @@ class SINDy(BaseEstimator):
         _among("derivatives", self.derivatives, METHODS)
         _positive(self.symmetry_weight)
         flow, timed = as_trajectories(x, t, x_dot, names, groups)
+        tell_columns(flow)
         found = candidates(self.library, self.degree, (*flow.names, *flow.controls))
         width = len(flow.names) + len(flow.controls)
         hoped = self.promote if self.symmetry != DISCOVER else DISCOVER
