@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,15 @@ def symmetry_test(symmetric: Any, free: Any, functions: NDArray) -> SymmetryTest
     """
     if free.discovered is None or not np.isfinite(free.discovered.score):
         return None
-    gain = _surprise(symmetric.discovered) - _surprise(free.discovered)
+    gain = _surprise(symmetric.discovered, free.discovered) - _surprise(free.discovered, free.discovered)
     difference = functions @ (free.theta - symmetric.theta).T
     size = float(np.sqrt(np.mean((functions @ free.theta.T) ** 2)))
     breaking = float(np.sqrt(np.mean(difference**2))) / size if size > 0 else 0.0
+    return verdict(gain, breaking)
+
+
+def verdict(gain: float, breaking: float) -> SymmetryTest:
+    """In words."""
     if gain <= 0:
         text = f"the data agree with the symmetry: without it, the score is worse by {-gain:.3g}"
         return SymmetryTest(gain, breaking, False, text)
@@ -62,6 +68,58 @@ def symmetry_test(symmetric: Any, free: Any, functions: NDArray) -> SymmetryTest
     return SymmetryTest(gain, breaking, True, text)
 
 
-def _surprise(found: Any) -> float:
-    """The score, and twice the logarithms of standard deviations: scores under different noise compare with these."""
+def _surprise(found: Any, free: Any) -> float:
+    """The score, and twice the logarithms of standard deviations: scores under different noise compare with these.
+
+    Weak equations have the variance that is left without the symmetry.
+    """
+    if not found.length:
+        return found.score - found.fit.cost + found.fit.cost * found.variance / free.variance
     return found.score + 2 * float(sum(np.log(record.sizes).sum() for record in found.records))
+
+
+MISFIT = 3.0
+"""Ratio of what equations leave to the noise of smoothing from which on there is more than noise in it."""
+
+SEEN = 0.02
+"""Share of the spread of a coordinate that must be left, too: integrators of users have errors of their own."""
+
+LAGS = 5
+"""Neighbours that samples without equations are compared with."""
+
+ORDER = 1e-6
+"""Probability that noise alone has as much order as the samples, below which there is something to find."""
+
+
+def unexplained(names: tuple[str, ...], misfit: NDArray, left: NDArray) -> str:
+    """Which coordinates the equations leave more of than noise; empty where there is none.
+
+    Parameters
+    ----------
+    misfit : ndarray (d,)
+        What is left, relative to the noise that smoothing finds.
+    left : ndarray (d,)
+        And relative to the spread of the coordinate.
+    """
+    odd = [f"{misfit[a]:.3g} times in {names[a]}" for a in np.flatnonzero((misfit > MISFIT) & (left > SEEN))]
+    if not odd:
+        return ""
+    return (
+        f"the equations leave more than the noise that smoothing finds, {', '.join(odd)}: a term, a state or an input "
+        "is missing, or samples are too coarse"
+    )
+
+
+def ordered(residuals: NDArray, index: NDArray) -> NDArray:
+    """Probabilities ``(d,)`` that residuals of neighbouring samples have as little in common as noise (Ljung, Box)."""
+    out = np.ones(residuals.shape[1])
+    runs = [residuals[index[:, 0] == k] for k in np.unique(index[:, 0])]
+    runs = [run - run.mean(axis=0) for run in runs if len(run) > 2 * LAGS]
+    if not runs:
+        return out
+    n, total = sum(len(run) for run in runs), np.sum([(run**2).sum(axis=0) for run in runs], axis=0)
+    for a in np.flatnonzero(total > 0):
+        shared = [sum(run[lag:, a] @ run[:-lag, a] for run in runs) / total[a] for lag in range(1, LAGS + 1)]
+        q = n * (n + 2) * sum(r**2 / (n - lag) for lag, r in enumerate(shared, 1))
+        out[a] = stats.chi2.sf(q, LAGS)
+    return out

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from erlangen._errors import UndecidedError
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
+from erlangen.dynamics._report import SymmetryTest, verdict
 from erlangen.dynamics._slopes import Slopes
-from erlangen.dynamics._sparse import SparseFit, least_squares, sparse_fit, standard_error, stretches
+from erlangen.dynamics._sparse import STRETCH, SparseFit, least_squares, sparse_fit, standard_error, stretches
 from erlangen.dynamics._structured import hamiltonian_fields
 from erlangen.dynamics._symmetric import Found, enforced, free, promoted
 from erlangen.dynamics.poisson import PhaseSpace
+from erlangen.linalg.qr import rounding
 
 APART = 3.0
 """Ratio of errors of coordinates up to which they count as equal, where a symmetry ties coordinates to each other."""
@@ -56,6 +58,25 @@ def strong_form(
         space = replace(space, reason=f"{space.reason}; {rest}")
     # Where nothing survived, nothing remains of the promotion.
     return space, fit if space.symmetry is not None else _sparse(found, data, space, sparsity)
+
+
+def strong_test(found: Candidates, data: Slopes, theta: NDArray, sparsity: str | float | None) -> SymmetryTest | None:
+    """How much derivatives speak against fields with a symmetry ``theta (d, r)``; None where none were found without.
+
+    Neighbouring points in a stretch count as one, and a coefficient costs the logarithm of how many there are.
+    """
+    try:
+        fit = _sparse(found, data, free(found.field), sparsity)
+    except UndecidedError:  # too few data for all fields
+        return None
+    mine, other = (found.field.with_theta(t).value(data.points) for t in (theta.ravel(), fit.z))
+    n = data.slopes.size // STRETCH
+    floor = rounding(data.slopes.shape) * np.sum(data.slopes**2, axis=0)
+    left = [np.sum((data.slopes - value) ** 2, axis=0) + floor for value in (mine, other)]
+    price = np.log(max(n, 2)) * (np.count_nonzero(theta) - np.count_nonzero(fit.z))
+    gain = float(n / len(floor) * np.log(left[0] / np.where(left[1] > 0, left[1], 1.0)).sum() + price)
+    size = float(np.sqrt(np.mean(other**2)))
+    return verdict(gain, float(np.sqrt(np.mean((mine - other) ** 2))) / size if size > 0 else 0.0)
 
 
 def _sparse(

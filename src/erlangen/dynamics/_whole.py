@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from erlangen._errors import UndecidedError, explain
 from erlangen.actions import affine
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
-from erlangen.dynamics._report import SymmetryTest, symmetry_test
+from erlangen.dynamics._report import ORDER, SymmetryTest, ordered, symmetry_test, unexplained
 from erlangen.dynamics._slopes import slopes_of
 from erlangen.dynamics._structured import hamiltonian_fields, volume_preserving
 from erlangen.dynamics._symmetric import Found, about, enforced, generators_of, promoted
@@ -56,6 +57,8 @@ class Chosen:
         Run and sample of each.
     noise : ndarray (d,) or None
         Root mean square of the noise.
+    misfit : ndarray (d,) or None
+        Its ratio to that of smoothing.
     rivals : tuple of (str, float)
         Other equations, and how much worse they are.
     test : SymmetryTest or None
@@ -71,6 +74,7 @@ class Chosen:
     residuals: NDArray
     index: NDArray
     noise: NDArray | None = None
+    misfit: NDArray | None = None
     rivals: tuple[tuple[str, float], ...] = ()
     test: SymmetryTest | None = None
     discovered: Discovered | None = None
@@ -131,8 +135,40 @@ def whole_form(
         if acting is not None and chosen.discovered is not None:
             spaces = _spaces(found, data, acting, plain)
             chosen = _most_likely(found, data, spaces, chosen, form, sparsity)
-    said = "; ".join(part for part in (dropped, chosen.space.reason, chosen.reason) if part)
+    if symmetry is None and chosen.discovered is not None and sparsity == "bic":
+        _refuse_nothing(chosen, data)
+    left = (
+        ""
+        if chosen.misfit is None or chosen.noise is None
+        else unexplained(data.flow.names, chosen.misfit, chosen.noise / _spread(data))
+    )
+    if left:
+        warnings.warn(left, stacklevel=3)
+    said = "; ".join(part for part in (dropped, chosen.space.reason, chosen.reason, left) if part)
     return replace(chosen, reason=said, rivals=_rivals(found, chosen, data))
+
+
+def _spread(data: Data) -> NDArray:
+    spread = data.flow.points.std(axis=0)
+    return np.where(spread > 0, spread, 1.0)
+
+
+def _refuse_nothing(chosen: Chosen, data: Data) -> None:
+    """Refuse to say that nothing moves where samples have an order that noise does not have."""
+    if chosen.theta.any():
+        return
+    chance = ordered(chosen.residuals, chosen.index)
+    if chance.min() > ORDER:
+        return
+    name = data.flow.names[int(np.argmin(chance))]
+    raise UndecidedError(
+        explain(
+            "No equation explains these samples, and they are more than noise.",
+            given=f"samples of {name} with an order that noise has with probability {chance.min():.2g}",
+            expected="several samples to a turn, and functions that occur in the equations",
+            fix="denser samples, or another library",
+        )
+    )
 
 
 def _rivals(found: Candidates, chosen: Chosen, data: Data) -> tuple[tuple[str, float], ...]:
@@ -199,9 +235,17 @@ def _chosen(
     used = atoms[list(result.fit.support)].reshape(-1, theta.size)
     errors = np.sqrt(np.maximum(np.einsum("kt,kl,lt->t", used, result.covariance, used), 0.0)).reshape(shape)
     residuals, index = in_order(result)
-    noise = np.sqrt(np.mean(np.concatenate([record.sizes for record in result.records]) ** 2, axis=0))
+    noise, smooth = _noise(result.records), _noise(data.records)
+    misfit = noise / smooth if result.length else np.full(data.d, np.sqrt(result.variance))
     said = _words(result, len(atoms), form)
-    return Chosen(theta, np.where(theta != 0, errors, 0.0), space, said, residuals, index, noise, discovered=result)
+    return Chosen(
+        theta, np.where(theta != 0, errors, 0.0), space, said, residuals, index, noise, misfit, discovered=result
+    )
+
+
+def _noise(records: Sequence[Record]) -> NDArray:
+    """Root mean square of the noise of samples ``(d,)``, which is larger than that of averages over bins."""
+    return np.sqrt(np.mean(np.concatenate([record.sizes**2 * record.averaged for record in records]), axis=0))
 
 
 def _words(result: Discovered, count: int, form: str) -> str:
@@ -221,7 +265,7 @@ def _tested(found: Candidates, data: Data, plain: Found, form: str, sparsity: An
         return chosen
     # Inside a wrong symmetry all that it cannot follow counts as noise, under which nothing else is found either: the
     # search without it has windows and noise of its own.
-    free = _chosen(found, data, plain, form, sparsity, chosen if form == "weak" else None)
+    free = _chosen(found, data, plain, form, sparsity)
     return replace(chosen, test=symmetry_test(chosen, free, np.nan_to_num(_unchecked(found, data.points))))
 
 

@@ -22,7 +22,7 @@ from erlangen.dynamics._library import candidates
 from erlangen.dynamics._report import SymmetryTest
 from erlangen.dynamics._slopes import METHODS, slopes_of
 from erlangen.dynamics._sparse import check_sparsity
-from erlangen.dynamics._strong import strong_form
+from erlangen.dynamics._strong import strong_form, strong_test
 from erlangen.dynamics._whole import DISCOVER, Chosen, Data, whole_form
 from erlangen.dynamics.equations import Equations
 from erlangen.dynamics.poisson import PhaseSpace
@@ -106,7 +106,10 @@ class SINDy(BaseEstimator):
         The run and the sample that each of them is of, both counted from zero; where samples were averaged over bins,
         the one in the middle.
     noise_ : ndarray (d,) or None
-        Root mean square of the noise of each coordinate.
+        Root mean square of the noise of each coordinate: of what the equations leave of the samples.
+    misfit_ : ndarray (d,) or None
+        Its ratio to the noise that smoothing finds, which knows no equations. Far above one, something is missing, and
+        a warning says so.
     search_ : object or None
         The last step of the search, from which `ensemble` draws.
     reason_ : str
@@ -231,19 +234,18 @@ class SINDy(BaseEstimator):
     def _keep(self, chosen: Chosen, found: Any, flow: Trajectories) -> None:
         """Fill the attributes."""
         d, u = len(flow.names), len(flow.controls)
-        self.names_, self.feature_names_ = flow.names, found.texts
+        self.names_, self.feature_names_ = flow.names, tuple(text or "1" for text in found.texts)
         still = np.zeros((u, chosen.theta.shape[1]))
         self.field_: AbstractLinearField = found.field.with_theta(np.concatenate([chosen.theta, still]).ravel())
         self.coefficients_, self.errors_ = chosen.theta, chosen.errors
-        terms = tuple(text or "1" for text in found.texts)
         rounded = np.array([[round_to(c, row) for c in row] for row in chosen.theta]).reshape(d, -1)
         known = np.where(rounded != 0, chosen.errors, 0.0)
-        self.equations_ = Equations(flow.names, flow.controls, terms, rounded, known)
+        self.equations_ = Equations(flow.names, flow.controls, self.feature_names_, rounded, known)
         self.n_features_in_, self.dim_ = d, chosen.space.basis.shape[1]
         self.broken_rank_, self.symmetry_ = chosen.space.broken_rank, chosen.space.symmetry
         self.symmetry_test_: SymmetryTest | None = chosen.test
         self.rivals_, self.residuals_, self.noise_ = chosen.rivals, chosen.residuals, chosen.noise
-        self.residual_index_ = chosen.index
+        self.residual_index_, self.misfit_ = chosen.index, chosen.misfit
         self.search_, self.reason_ = chosen.discovered, chosen.reason
 
     def _fit_strong(self, found: Any, flow: Trajectories, rng: Any, promote: Any) -> Chosen:
@@ -255,10 +257,13 @@ class SINDy(BaseEstimator):
         space, fit = strong_form(found, data, symmetry, promote, sparsity, flow.names)
         theta = (space.basis @ fit.z).reshape(len(flow.names), -1)
         said = "; ".join(part for part in (data.reason, space.reason, fit.reason) if part)
+        test = None if symmetry is None else strong_test(found, data, theta, sparsity)
         rest = data.slopes - found.field.with_theta(theta.ravel()).value(data.points)
         sizes = np.sqrt(np.mean(rest**2, axis=0))
         residuals = rest / np.where(sizes > 0, sizes, 1.0)
-        return Chosen(theta, fit.errors(space.basis).reshape(theta.shape), space, said, residuals, data.index)
+        return Chosen(
+            theta, fit.errors(space.basis).reshape(theta.shape), space, said, residuals, data.index, test=test
+        )
 
     def predict(self, x: ArrayLike, controls: ArrayLike | None = None) -> NDArray:
         """Time derivatives ``(n, d)`` at states ``x (n, d)``, under controls ``(n, u)`` where there are any."""
@@ -327,7 +332,10 @@ class SINDy(BaseEstimator):
         check_is_fitted(self)
         flow, timed = as_trajectories(x, t, x_dot, None, None)
         data = slopes_of(flow, self.derivatives, None if timed else self.rng)
-        rest = data.slopes - self.equations_.value(data.points)
+        inputs = np.concatenate([run.controls for run in flow.runs])
+        starts = np.cumsum([0, *(len(run.time) for run in flow.runs)])
+        given = inputs[starts[data.index[:, 0]] + data.index[:, 1]] if flow.controls else None
+        rest = data.slopes - self.equations_.value(data.points, given)
         return 1.0 - float(np.sum(rest**2) / np.sum((data.slopes - data.slopes.mean(axis=0)) ** 2))
 
 

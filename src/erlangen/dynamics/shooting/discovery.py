@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.newton import Fit, Shooting
-from erlangen.dynamics.shooting.noise import ACCURACY, sizes
+from erlangen.dynamics.shooting.noise import floors, sizes
 from erlangen.dynamics.shooting.observed import Record, Windows, windows
 from erlangen.dynamics.shooting.search import CARRIED, CLOSE, Search
 from erlangen.dynamics.shooting.subsets import best_subsets
@@ -350,12 +350,6 @@ def _substeps(problem: Shooting, fit: Fit) -> int:
             return substeps
         coarse = fine
     return SUBSTEPS[-1]
-
-
-def floors(states: Sequence[NDArray]) -> NDArray:
-    """Least standard deviations ``(d,)``."""
-    level = np.sqrt(np.mean(np.concatenate(states) ** 2, axis=0))
-    return ACCURACY * np.where(level > 0, level, 1.0)
 
 
 def _updated(records: Sequence[Record], problem: Shooting, fit: Fit) -> list[Record]:

@@ -9,10 +9,21 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 ACCURACY = 1e-5
-"""Share of the root mean square of a coordinate below which nothing is told apart: the accuracy of the integration."""
+"""Share of the spread of a coordinate below which nothing is told apart: the accuracy of the integration."""
+
+ROUNDING = 100 * float(np.finfo(np.float64).eps)
+"""Share of the size of a coordinate, wherever its origin is."""
 
 PASSES = 3
 """Times that the variances are weighted anew: squares of residuals scatter as much as they are large."""
+
+
+def floors(states: Sequence[NDArray]) -> NDArray:
+    """Least standard deviations ``(d,)`` of noise."""
+    together = np.concatenate(states)
+    spread, size = together.std(axis=0), np.abs(together).max(axis=0)
+    least = ACCURACY * spread + ROUNDING * size
+    return np.where(least > 0, least, ACCURACY)
 
 
 def sizes(rest: Sequence[NDArray], states: Sequence[NDArray], lost: float, floor: NDArray) -> list[NDArray]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.dynamics.shooting.noise import ACCURACY
+from erlangen.dynamics.shooting.noise import floors
 from erlangen.dynamics.shooting.observed import Record
 from erlangen.dynamics.smoothing import Smoothed
 from erlangen.fields._differences import segments
@@ -31,8 +31,7 @@ FEWEST = 3
 
 def records(flow: Trajectories, smoothed: Smoothed) -> list[Record]:
     """Uninterrupted pieces of all runs."""
-    level = np.sqrt(np.mean(flow.points**2, axis=0))
-    floor = ACCURACY * np.where(level > 0, level, 1.0)
+    floor = floors([run.states for run in flow.runs])
     found = []
     for k, (run, smooth) in enumerate(zip(flow.runs, smoothed.runs)):
         size = np.sqrt(smoothed.noise**2 + (smoothed.relative * smooth.states) ** 2)
