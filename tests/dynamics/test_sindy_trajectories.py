@@ -218,3 +218,64 @@ def test_units_do_not_matter(spiral):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         SINDy(degree=2).fit(scaled)
+
+
+def test_intervals_hold_as_often_as_they_say():
+    inside = []
+    for seed in range(15):
+        model = SINDy(degree=1).fit(runs(SPIRAL, STARTS[:2], T[::2], 0.1, 100 + seed))
+        low, high = model.intervals(0.8)
+        for (name, term), value in terms(SPIRAL).items():
+            a, j = model.names_.index(name), model.feature_names_.index(term)
+            inside.append(low[a, j] <= value <= high[a, j])
+    # 60 numbers, of which those of one draw are correlated.
+    assert 0.65 < np.mean(inside) < 0.93
+
+
+@pytest.mark.parametrize("n", [200, 4000])
+def test_noise_is_that_of_samples_whether_averaged_or_not(n):
+    t = np.linspace(0, 20, n)
+    x = SPIRAL.simulate([1.0, 0.0], t).states
+    model = SINDy(degree=1).fit(x + 0.1 * np.random.default_rng(n).normal(size=x.shape), t, names=["x", "y"])
+    assert np.abs(model.noise_ / 0.1 - 1).max() < 0.15 and np.abs(model.misfit_ - 1).max() < 0.3
+
+
+@pytest.mark.parametrize("form", ["weak", "strong"])
+def test_other_forms_reject_a_wrong_symmetry_too(form):
+    truth = Equations.from_text({"x": "y", "y": "2*y - 2*x**2*y - x"})
+    flow = runs(truth, [(1.0, 0.0), (0.0, -2.0)], T, 0.01, 9)
+    wrong = SINDy(symmetry=er.actions.rotation(2), form=form).fit(flow).symmetry_test_
+    assert wrong.rejected and 0.5 < wrong.breaking < 1.2
+    assert SINDy(promote=er.actions.rotation(2), form=form).fit(flow).broken_rank_ == 1
+    circle = runs(SPIRAL, STARTS, T, 0.01, 9)
+    assert not SINDy(degree=1, symmetry=er.actions.rotation(2), form=form).fit(circle).symmetry_test_.rejected
+
+
+def test_what_equations_leave_beyond_the_noise_is_said():
+    truth = Equations.from_text({"x": "-tanh(3*x)"})
+    flow = runs(truth, [(2.0,), (-1.5,)], T, 0.02, 10)
+    with pytest.warns(UserWarning, match="leave more than the noise that smoothing finds.*times in x"):
+        model = SINDy(degree=1).fit(flow)
+    assert model.misfit_[0] > 4 and "is missing" in model.reason_
+    library = Polynomial(1) + Expressions("tanh(3*x)")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert SINDy(library).fit(flow).misfit_[0] < 2
+
+
+def test_samples_that_are_too_coarse_are_not_called_noise():
+    t = np.arange(0, 60, 2 * np.pi / 2.2)
+    turning = runs(Equations.from_text({"x": "y", "y": "-x"}), [(1.0, 0.0), (0.0, 0.7)], t, 0.02, 11)
+    with pytest.raises(UndecidedError, match="more than noise"):
+        SINDy(degree=1).fit(turning)
+    noise = np.random.default_rng(12).normal(size=(300, 2))
+    assert not SINDy(degree=2).fit(noise, 0.1 * np.arange(300)).coefficients_.any()
+
+
+def test_the_origin_does_not_matter(spiral):
+    moved = Trajectories.from_arrays([r.states + 1e5 for r in spiral.runs], [r.time for r in spiral.runs], ["x", "y"])
+    here, there = SINDy(degree=1).fit(spiral), SINDy(degree=1).fit(moved)
+    found = terms(there.equations_)
+    for key, value in terms(here.equations_).items():
+        # A fit ends where a step gains .01 in squared standard errors.
+        assert abs(found[key] - value) < 0.15 * here.errors_.max()

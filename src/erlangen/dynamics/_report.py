@@ -56,16 +56,22 @@ def symmetry_test(symmetric: Any, free: Any, functions: NDArray) -> SymmetryTest
     return verdict(gain, breaking)
 
 
+STRONG = 6.0
+"""Twice the logarithm of odds that are strong evidence (Kass and Raftery, 1995)."""
+
+
 def verdict(gain: float, breaking: float) -> SymmetryTest:
     """In words."""
     if gain <= 0:
         text = f"the data agree with the symmetry: without it, the score is worse by {-gain:.3g}"
-        return SymmetryTest(gain, breaking, False, text)
-    text = (
-        f"the data speak against the symmetry: without it, the score is better by {gain:.3g}; what breaks it is "
-        f"{breaking:.2g} of the velocities"
-    )
-    return SymmetryTest(gain, breaking, True, text)
+    elif gain <= STRONG:
+        text = f"the data hardly speak against the symmetry: without it, the score is better by {gain:.3g}"
+    else:
+        text = (
+            f"the data speak against the symmetry: without it, the score is better by {gain:.3g}; what breaks it is "
+            f"{breaking:.2g} of the velocities"
+        )
+    return SymmetryTest(gain, breaking, gain > STRONG, text)
 
 
 def _surprise(found: Any, free: Any) -> float:

@@ -60,10 +60,12 @@ def strong_form(
     return space, fit if space.symmetry is not None else _sparse(found, data, space, sparsity)
 
 
-def strong_test(found: Candidates, data: Slopes, theta: NDArray, sparsity: str | float | None) -> SymmetryTest | None:
-    """How much derivatives speak against fields with a symmetry ``theta (d, r)``; None where none were found without.
+def strong_test(
+    found: Candidates, data: Slopes, theta: NDArray, count: int, sparsity: str | float | None
+) -> SymmetryTest | None:
+    """How much derivatives speak against fields with a symmetry, ``theta (d, r)`` of ``count`` numbers.
 
-    Neighbouring points in a stretch count as one, and a coefficient costs the logarithm of how many there are.
+    None where no fields were found without it. Neighbouring points in a stretch count as one, and a coefficient costs the logarithm of how many there are.
     """
     try:
         fit = _sparse(found, data, free(found.field), sparsity)
@@ -73,7 +75,7 @@ def strong_test(found: Candidates, data: Slopes, theta: NDArray, sparsity: str |
     n = data.slopes.size // STRETCH
     floor = rounding(data.slopes.shape) * np.sum(data.slopes**2, axis=0)
     left = [np.sum((data.slopes - value) ** 2, axis=0) + floor for value in (mine, other)]
-    price = np.log(max(n, 2)) * (np.count_nonzero(theta) - np.count_nonzero(fit.z))
+    price = np.log(max(n, 2)) * (count - np.count_nonzero(fit.z))
     gain = float(n / len(floor) * np.log(left[0] / np.where(left[1] > 0, left[1], 1.0)).sum() + price)
     size = float(np.sqrt(np.mean(other**2)))
     return verdict(gain, float(np.sqrt(np.mean((mine - other) ** 2))) / size if size > 0 else 0.0)

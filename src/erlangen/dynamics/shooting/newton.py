@@ -112,9 +112,10 @@ class Shooting:
             else:
                 break
             gain, z, start, solution, cost = cost - value, *moved, trial, value
-            damping /= HARDER
-            if gain <= CONVERGED:
+            if gain <= CONVERGED and not damping:
                 break
+            # Damping also holds back what is hardly determined, so the last step is one without.
+            damping = 0.0 if gain <= CONVERGED else damping / HARDER
         return Fit(support, z, start, cost)
 
     def linear(self, fit: Fit) -> Linear | None:
