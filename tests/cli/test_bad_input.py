@@ -105,12 +105,12 @@ def test_constant_columns_are_told_in_one_line(call, tmp_path):
     assert err.startswith("warning: Constant columns: w.") and err.count("\n") == 1
 
 
-def test_noisy_derivatives_are_told(call, tmp_path):
+def test_noise_that_hides_the_field_is_not_answered(call, tmp_path):
     frame = turns()
-    frame[["x", "y"]] += 0.1 * np.random.default_rng(0).normal(size=(len(frame), 2))
+    frame[["x", "y"]] += 2.0 * np.random.default_rng(0).normal(size=(len(frame), 2))
     frame.to_csv(tmp_path / "noisy.csv", index=False)
-    _, _, err = call(*DYNAMICS, tmp_path / "noisy.csv", *RUNS)
-    assert err.startswith("warning: The time derivatives of the samples are known to 0.")
+    code, out, err = call(*DYNAMICS, tmp_path / "noisy.csv", *RUNS)
+    assert code == 1 and "not answered: " in err and "its derivative is known to" in out
 
 
 # --- files

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from cli_tables import ball
 
+import erlangen as er
 from erlangen.cli import _console, main
 from erlangen.cli._console import Progress, say
 
@@ -75,6 +76,17 @@ def test_dynamics_finds_what_commutes_with_the_flow(call, files):
     assert code == 0 and answer["coordinates"] == ["x", "y"]
     assert [row["verdict"] for row in answer["directions"]].count("own") + answer["dim"] == 2
     assert answer["about"]["runs"] == 5 and answer["about"]["samples"] == 200
+
+
+def test_dynamics_takes_no_derivative_of_noise(call, tmp_path):
+    # the same reading of runs as er.dynamics.symmetries: differences of these samples are known to 0.4 only
+    flow = er.systems.get("hopf").trajectories(rng=0, n_runs=10, t=np.linspace(0, 10, 200), noise=0.02)
+    flow.to_frame().to_csv(tmp_path / "hopf.csv", index=False)
+    words = ("--time", "time", "--group", "run", "--json")
+    code, out, _ = call("discover", "dynamics", tmp_path / "hopf.csv", *words)
+    answer = json.loads(out)
+    assert code == 0 and answer["name"] == "so(2)" == er.dynamics.symmetries(flow).name
+    assert answer["about"]["model"]["accuracy"] < 0.05
 
 
 def test_cloud_names_the_rotations_of_a_sphere(call, files):

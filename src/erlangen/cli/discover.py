@@ -58,36 +58,51 @@ def dynamics(
 ) -> Answer:
     """Symmetry of a dynamical system, from trajectories.
 
-    Time derivatives are estimated from the samples, a vector field is fitted to them, and the generators are found
-    that carry this field into itself. Columns given from outside are moved along with the state, where that helps.
+    A vector field is fitted to integrals of the samples, which takes no derivative of what is noisy, or to their
+    differences where these tell more; generators are found that carry this field into itself. Columns given from
+    outside are moved along with the state, where that helps.
     """
     if control:
         return _driven(session, file, data, (time, group, names(state), names(control)), candidates)
-    import numpy as np
-
+    from erlangen.cli._answer import of_symmetry
+    from erlangen.dynamics import symmetries
+    from erlangen.dynamics._weak_field import weak_field
     from erlangen.io import read_trajectories
+    from erlangen.linalg.rank import Threshold
 
     session.progress.step(f"reading {file.name}")
     flow = read_trajectories(file, time, group, names(state), data.drop_nan)
-    slopes, errors = flow.velocities()
-    size = np.linalg.norm(slopes, axis=0)
-    relative = np.linalg.norm(errors, axis=0)[size > 0] / size[size > 0]
-    worst = float(relative.max(initial=0.0))
+    action = _candidates.build(candidates, flow.point_dim, flow.points.size)  # refused before the fit
     session.note(
-        f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}; "
-        f"time derivatives from their neighbours, to about {worst:.1g}",
+        f"{len(flow.points)} samples of {shown(flow.names)} in {flow.n_runs} run{'s' * (flow.n_runs > 1)}",
         file=file,
         columns=list(flow.names),
         samples=len(flow.points),
         runs=flow.n_runs,
-        derivative_error=worst,
     )
-    if worst > data.delta:
-        session.warn(
-            f"The time derivatives of the samples are known to {worst:.1g} only (delta is {data.delta:g}): "
-            "noise, or too few samples a turn."
-        )
-    return _fitted(session, data, flow.points, slopes, "vector", flow.names, candidates)
+    session.progress.step("fitting a vector field")
+    field = weak_field(flow, data.delta)
+    session.note(f"vector field: {_way(field)}; its derivative is known to {field.accuracy:.2g}", **_of_field(field))
+    session.progress.step("looking for generators")
+    rule = Threshold(data.delta)
+    return of_symmetry(symmetries(field, action, flow.points, names=flow.names, rule=rule), data.delta)
+
+
+def _way(field: AbstractField) -> str:
+    """How a vector field was fitted."""
+    from erlangen.fields import PolynomialField
+
+    if isinstance(field, PolynomialField):
+        return f"a polynomial of degree {field.degree}, by integrals of the samples"
+    return f"{field.reason}, by differences of the samples"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _of_field(field: AbstractField) -> dict[str, Any]:
+    from erlangen.fields import PolynomialField
+
+    if isinstance(field, PolynomialField):
+        return {"model": {"reason": _way(field), "accuracy": field.accuracy}}
+    return {"model": _model(field)}
 
 
 def _driven(session: Session, file: Path, data: DataSettings, columns: tuple, chosen: str) -> Answer:

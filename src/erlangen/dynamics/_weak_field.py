@@ -57,8 +57,9 @@ def weak_field(flow: Trajectories, enough: float) -> AbstractField:
 
 @dataclass(frozen=True, eq=False)
 class _Windows:
-    """Bumps on windows of a run as matrices ``(w, n)``: weights for the integral, and those of the derivative."""
+    """Bumps on windows of a run, ``(w, width)`` each: samples, weights of the integral and of the derivative."""
 
+    index: NDArray
     weights: NDArray
     slopes: NDArray
 
@@ -67,18 +68,13 @@ def _windows(run: Run, width: int) -> _Windows | None:
     n = len(run.time)
     if n < width:
         return None
-    starts = np.arange(0, n - width + 1, max(1, width // 4))
-    weights, slopes = np.zeros((len(starts), n)), np.zeros((len(starts), n))
-    for i, start in enumerate(starts):
-        at = slice(start, start + width)
-        t = run.time[at]
-        half = (t[-1] - t[0]) / 2
-        s = (t - t[0]) / half - 1.0
-        step = np.gradient(t)
-        bump = np.maximum(1 - s**2, 0.0)
-        weights[i, at] = step * bump**_POWER
-        slopes[i, at] = step * 2 * _POWER * s * bump ** (_POWER - 1) / half
-    return _Windows(weights, slopes)
+    index = np.arange(0, n - width + 1, max(1, width // 4))[:, None] + np.arange(width)
+    t = run.time[index]
+    half = (t[:, -1:] - t[:, :1]) / 2
+    s = (t - t[:, :1]) / half - 1.0
+    step = np.gradient(t, axis=1)
+    bump = np.maximum(1 - s**2, 0.0)
+    return _Windows(index, step * bump**_POWER, step * 2 * _POWER * s * bump ** (_POWER - 1) / half)
 
 
 def _fits(flow: Trajectories, width: int) -> dict[int, _Fit]:
@@ -116,8 +112,8 @@ class _Fit:
 
 
 def _fitted(windows: list[tuple[Run, _Windows]], table: NDArray, centre: NDArray, scale: NDArray) -> _Fit:
-    a = np.concatenate([w.weights @ monomials((run.states - centre) / scale, table) for run, w in windows])
-    b = np.concatenate([w.slopes @ ((run.states - centre) / scale) for run, w in windows])
+    a = np.concatenate([_sums(w, w.weights, monomials((r.states - centre) / scale, table)) for r, w in windows])
+    b = np.concatenate([_sums(w, w.slopes, (r.states - centre) / scale) for r, w in windows])
     whole = np.linalg.lstsq(a, b, rcond=None)[0]
     without, miss = [], 0.0
     for rows in _groups(len(a)):
@@ -126,6 +122,11 @@ def _fitted(windows: list[tuple[Run, _Windows]], table: NDArray, centre: NDArray
         without.append(theta)
         miss += float(np.sum((b[rows] - a[rows] @ theta) ** 2))
     return _Fit(table, centre, scale, whole, np.array(without), miss)
+
+
+def _sums(windows: _Windows, weights: NDArray, values: NDArray) -> NDArray:
+    """Weighted sums ``(w, c)`` of values ``(n, c)`` over each window."""
+    return np.column_stack([np.sum(weights * column[windows.index], axis=1) for column in values.T])
 
 
 def _groups(n: int) -> Iterator[NDArray]:
