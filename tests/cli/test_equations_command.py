@@ -84,6 +84,19 @@ def test_a_wrong_symmetry_is_told_by_how_much(call, hopf):
     assert "not answered: The data speak against the symmetry" in err and "of the velocities" in err
 
 
+def test_what_equations_leave_beyond_the_noise_is_told(call, tmp_path):
+    # positions of an oscillator without its velocities: no equation of first order explains them
+    t, draws = np.linspace(0, 10, 200), np.random.default_rng(0)
+    pd.DataFrame({"t": t, "x": np.cos(t) + 0.01 * draws.normal(size=200)}).to_csv(tmp_path / "x.csv", index=False)
+    page = tmp_path / "page.html"
+    code, out, err = call("equations", tmp_path / "x.csv", "--time", "t", "--degree", 2, "--json", "--report", page)
+    answer = json.loads(out)
+    assert code == 1 and answer["misfit"]["x"] > 4
+    assert "leave more than the noise" in answer["why_not"] and answer["why_not"] in answer["warnings"]
+    assert "not answered: The equations leave more" in err and "equations" in answer
+    assert "Not only noise is left: the equations leave more" in page.read_text(encoding="utf-8")
+
+
 def test_a_symmetry_is_found_in_the_data_and_in_the_equations(call, hopf):
     code, out, _ = call("equations", hopf, *RUNS, *FAST, "--promote", "linear", "--symmetries", "--json")
     answer = json.loads(out)

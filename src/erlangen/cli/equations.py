@@ -151,6 +151,7 @@ def of_equations(model: Any, symmetries: Symmetry | None = None) -> Answer:
     kept = getattr(model, "symmetry_", None)
     rows, reason = found.text().splitlines(), model.reason_
     test, rivals = getattr(model, "symmetry_test_", None), getattr(model, "rivals_", ())
+    misfit = getattr(model, "misfit_", None)
     told = [f"symmetry that was kept: {kept.name}: {', '.join(kept.texts)}"] if kept is not None else []
     told += [*reason.split("; "), *([] if test is None else [test.reason])]
     if rivals:
@@ -165,6 +166,7 @@ def of_equations(model: Any, symmetries: Symmetry | None = None) -> Answer:
         "latex": found.to_latex(),
         "symmetry": None if kept is None else {"name": kept.name, "generators": list(kept.texts)},
         "symmetry_test": None if test is None else dataclasses.asdict(test),
+        "misfit": None if misfit is None else dict(zip(found.names, map(float, misfit), strict=True)),
         "rivals": [{"change": what, "worse_by": by} for what, by in rivals],
         "symmetries": None if symmetries is None else symmetries.to_dict(),
         "equations": found.to_dict(),
@@ -174,7 +176,8 @@ def of_equations(model: Any, symmetries: Symmetry | None = None) -> Answer:
     if found.errors is not None:
         arrays["errors"] = found.errors
     page = found._repr_html_() + ("" if symmetries is None else symmetries._repr_html_())
-    why_not = test.reason[0].upper() + test.reason[1:] + "." if test is not None and test.rejected else ""
+    against = test.reason if test is not None and test.rejected else getattr(model, "unexplained_", "")
+    why_not = against and f"{against[0].upper()}{against[1:]}."
     return Answer(verdict, "\n".join([*rows, *told]), data, page, why_not, arrays)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
+from erlangen._columns import DataWarning
 from erlangen._errors import UndecidedError, explain
 from erlangen.actions import affine
 from erlangen.derivative import Samples
@@ -63,6 +64,8 @@ class Chosen:
         Other equations, and how much worse they are.
     test : SymmetryTest or None
         How much the data speak against an enforced symmetry.
+    unexplained : str
+        What is left beyond the noise.
     discovered : Discovered or None
         The search; None where there was nothing to search.
     """
@@ -77,6 +80,7 @@ class Chosen:
     misfit: NDArray | None = None
     rivals: tuple[tuple[str, float], ...] = ()
     test: SymmetryTest | None = None
+    unexplained: str = ""
     discovered: Discovered | None = None
 
 
@@ -143,9 +147,9 @@ def whole_form(
         else unexplained(data.flow.names, chosen.misfit, chosen.noise / _spread(data))
     )
     if left:
-        warnings.warn(left, stacklevel=3)
+        warnings.warn(f"{left[0].upper()}{left[1:]}.", DataWarning, stacklevel=4)
     said = "; ".join(part for part in (dropped, chosen.space.reason, chosen.reason, left) if part)
-    return replace(chosen, reason=said, rivals=_rivals(found, chosen, data))
+    return replace(chosen, reason=said, unexplained=left, rivals=_rivals(found, chosen, data))
 
 
 def _spread(data: Data) -> NDArray:

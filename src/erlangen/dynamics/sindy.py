@@ -110,6 +110,8 @@ class SINDy(BaseEstimator):
     misfit_ : ndarray (d,) or None
         Its ratio to the noise that smoothing finds, which knows no equations. Far above one, something is missing, and
         a warning says so.
+    unexplained_ : str
+        The same in words; empty where the equations leave no more than noise.
     search_ : object or None
         The last step of the search, from which `ensemble` draws.
     reason_ : str
@@ -245,7 +247,7 @@ class SINDy(BaseEstimator):
         self.broken_rank_, self.symmetry_ = chosen.space.broken_rank, chosen.space.symmetry
         self.symmetry_test_: SymmetryTest | None = chosen.test
         self.rivals_, self.residuals_, self.noise_ = chosen.rivals, chosen.residuals, chosen.noise
-        self.residual_index_, self.misfit_ = chosen.index, chosen.misfit
+        self.residual_index_, self.misfit_, self.unexplained_ = chosen.index, chosen.misfit, chosen.unexplained
         self.search_, self.reason_ = chosen.discovered, chosen.reason
 
     def _fit_strong(self, found: Any, flow: Trajectories, rng: Any, promote: Any) -> Chosen:

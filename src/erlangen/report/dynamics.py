@@ -106,7 +106,7 @@ def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
         ),
         card(
             "What the equations leave",
-            _verdicts(names, runs, units, along=rest is None) + plot("residuals"),
+            _verdicts(names, runs, units, rest is None, getattr(model, "unexplained_", "")) + plot("residuals"),
             (_ALONG if rest is None else _SOLVED) + _NOISE,
             wide=True,
         ),
@@ -189,7 +189,7 @@ def _rollout_note(runs: Sequence[Shown]) -> str:
     return " ".join([note, *ended])
 
 
-def _verdicts(names: Sequence[str], runs: Sequence[Shown], units: NDArray, along: bool) -> str:
+def _verdicts(names: Sequence[str], runs: Sequence[Shown], units: NDArray, along: bool, unexplained: str) -> str:
     found = _patterns(names, runs)
     rows = []
     for a, name in enumerate(names):
@@ -199,7 +199,7 @@ def _verdicts(names: Sequence[str], runs: Sequence[Shown], units: NDArray, along
         chance = "-" if found is None else float(found.p_values[a])
         rows.append((name, float(units[a]), size, float(correlation[np.abs(correlation).argmax()]), width, chance))
     head = ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to", "p-value of order")
-    return f"<p>{html.escape(_verdict(found, along))}</p>{table(head, rows)}"
+    return f"<p>{html.escape(_verdict(found, along, unexplained))}</p>{table(head, rows)}"
 
 
 def _patterns(names: Sequence[str], runs: Sequence[Shown]) -> Ordinal | None:
@@ -220,7 +220,9 @@ def _patterns(names: Sequence[str], runs: Sequence[Shown]) -> Ordinal | None:
     return None
 
 
-def _verdict(found: Ordinal | None, along: bool) -> str:
+def _verdict(found: Ordinal | None, along: bool, unexplained: str) -> str:
+    if unexplained:
+        return f"Not only noise is left: {unexplained}."
     if found is None:
         return "Too few samples to tell order from noise."
     if found.only_noise:
