@@ -259,7 +259,7 @@ class SINDy(BaseEstimator):
         space, fit = strong_form(found, data, symmetry, promote, sparsity, flow.names)
         theta = (space.basis @ fit.z).reshape(len(flow.names), -1)
         said = "; ".join(part for part in (data.reason, space.reason, fit.reason) if part)
-        test = None if symmetry is None else strong_test(found, data, theta, np.count_nonzero(fit.z), sparsity)
+        test = None if symmetry is None else strong_test(found, data, theta, int(np.count_nonzero(fit.z)), sparsity)
         rest = data.slopes - found.field.with_theta(theta.ravel()).value(data.points)
         sizes = np.sqrt(np.mean(rest**2, axis=0))
         residuals = rest / np.where(sizes > 0, sizes, 1.0)
