@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from erlangen._columns import DataWarning
-from erlangen._errors import UndecidedError
+from erlangen._errors import InputError, UndecidedError
 from erlangen.dynamics import SINDy
 from erlangen.fields import Trajectories
 
@@ -62,6 +62,21 @@ def test_angles_that_jump_are_named(turn):
     flow = Trajectories.from_arrays(np.c_[np.mod(angle, turn), np.sin(clock)], clock, ["angle", "y"])
     with pytest.warns(DataWarning, match="Column angle jumps by .* np.unwrap"), suppress(UndecidedError):
         SINDy(degree=1, form="weak").fit(flow)
+
+
+@pytest.mark.parametrize("name", ["1", "0", "1e3", "a`b", " "])
+def test_names_that_cannot_stand_in_formulas_are_refused(name):
+    flow = Trajectories.from_arrays(list(NOISY), T, ["x", name])
+    with pytest.raises(InputError, match="Names of columns stand in equations") as told:
+        SINDy(degree=1, form="weak").fit(flow)
+    assert repr(name) in str(told.value) and "frame.rename(columns={" in str(told.value)
+
+
+def test_a_step_is_no_times():
+    with pytest.raises(InputError, match=r"np.arange\(len\(x\)\) \* 0.02"):
+        SINDy().fit(NOISY[0], t=0.02)
+    with pytest.raises(InputError, match=r"np.arange"):
+        SINDy().fit(list(NOISY), np.float64(0.02))
 
 
 def test_nothing_is_said_of_columns_that_are_measured_each():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._columns import DataWarning, constant, listing
+from erlangen._errors import InputError, explain
 from erlangen._render import polynomial_text
 from erlangen.fields.trajectories import Trajectories
 
@@ -20,10 +22,40 @@ _COARSE = 0.1
 
 
 def tell_columns(flow: Trajectories) -> None:
-    """Warn of states that never change, of columns that are made up of others, and of angles that jump."""
+    """Warn of states that never change, of columns that are made up of others, and of angles that jump.
+
+    Raises
+    ------
+    InputError
+        Where a name cannot stand in a formula.
+    """
+    _check_names((*flow.names, *flow.controls))
     told = [*_still(flow), *_made_up(flow), *_wrapped(flow)]
     for text in told:
         warnings.warn(text, DataWarning, stacklevel=3)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse names that are numbers, or hold what quotes names in formulas."""
+    odd = [name for name in names if _is_number(name) or set("`\n\r") & set(name) or not name.strip()]
+    if odd:
+        better = {name: f"x{name}" if name.isalnum() else f"x{names.index(name) + 1}" for name in odd}
+        raise InputError(
+            explain(
+                "Names of columns stand in equations, and these would be read as something else.",
+                given=", ".join(map(repr, odd)),
+                expected="names that are no numbers, without backticks and line breaks",
+                fix=f"rename them, frame.rename(columns={better})",
+            )
+        )
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return name[:1] in "+-.0123456789"  # a column may be called nan or inf
 
 
 def _still(flow: Trajectories) -> list[str]:

@@ -33,6 +33,15 @@ def as_trajectories(x: Any, t: Any, x_dot: Any, names: Any, groups: Any) -> tupl
                 fix="model.fit(x, t), or model.fit(x, x_dot=...)",
             )
         )
+    if t is not None and np.ndim(t) == 0:
+        raise InputError(
+            explain(
+                "A number is no times of samples.",
+                given=f"t={t!r}",
+                expected="times t (n,), one for each sample",
+                fix=f"model.fit(x, np.arange(len(x)) * {t!r}), where it is the step",
+            )
+        )
     listed = isinstance(x, (list, tuple)) and len(x) > 0 and np.ndim(x[0]) == 2
     empty = [k for k, run in enumerate(x if listed else [x]) if np.size(run) == 0]
     if empty:
