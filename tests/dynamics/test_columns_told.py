@@ -75,7 +75,7 @@ def test_names_that_cannot_stand_in_formulas_are_refused(name):
 def test_a_step_is_no_times():
     with pytest.raises(InputError, match=r"np.arange\(len\(x\)\) \* 0.02"):
         SINDy().fit(NOISY[0], t=0.02)
-    with pytest.raises(InputError, match=r"np.arange"):
+    with pytest.raises(InputError, match=r"np.arange\(len\(run\)\) \* 0.02 for run in x"):
         SINDy().fit(list(NOISY), np.float64(0.02))
 
 

@@ -33,16 +33,17 @@ def as_trajectories(x: Any, t: Any, x_dot: Any, names: Any, groups: Any) -> tupl
                 fix="model.fit(x, t), or model.fit(x, x_dot=...)",
             )
         )
+    listed = isinstance(x, (list, tuple)) and len(x) > 0 and np.ndim(x[0]) == 2
     if t is not None and np.ndim(t) == 0:
+        clock = f"[np.arange(len(run)) * {t} for run in x]" if listed else f"np.arange(len(x)) * {t}"
         raise InputError(
             explain(
                 "A number is no times of samples.",
-                given=f"t={t!r}",
+                given=f"t={t}",
                 expected="times t (n,), one for each sample",
-                fix=f"model.fit(x, np.arange(len(x)) * {t!r}), where it is the step",
+                fix=f"model.fit(x, {clock}), where it is the step",
             )
         )
-    listed = isinstance(x, (list, tuple)) and len(x) > 0 and np.ndim(x[0]) == 2
     empty = [k for k, run in enumerate(x if listed else [x]) if np.size(run) == 0]
     if empty:
         raise InputError(
@@ -54,12 +55,12 @@ def as_trajectories(x: Any, t: Any, x_dot: Any, names: Any, groups: Any) -> tupl
             )
         )
     names = _column_names(x) if names is None else names
-    clock: Any = t
+    times: Any = t
     if t is None:
-        clock = [np.arange(len(run)) for run in x] if listed else np.arange(len(x))
+        times = [np.arange(len(run)) for run in x] if listed else np.arange(len(x))
     known: Any = [np.asarray(v) for v in x_dot] if listed and x_dot is not None else x_dot
     states: Any = [np.asarray(run) for run in x] if listed else x
-    return Trajectories.from_arrays(states, clock, names, known, groups), t is not None
+    return Trajectories.from_arrays(states, times, names, known, groups), t is not None
 
 
 def _column_names(x: Any) -> list[str] | None:
