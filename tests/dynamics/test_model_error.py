@@ -176,6 +176,18 @@ def test_chances_are_uniform_where_nothing_is_broken():
     assert 3 <= sum(p < 0.5 for p in chances) <= 13 and min(chances) > 1e-4
 
 
+def test_small_chances_are_as_rare_as_they_say():
+    hopf = Equations.from_text({"x": "x-2*y-x*(x**2+y**2)", "y": "2*x+y-y*(x**2+y**2)"})
+    t, action, small = np.linspace(0, 8, 161), er.actions.rotation(2), 0
+    for seed in range(1000, 1020):
+        rng = np.random.default_rng(seed)
+        states = [hopf.simulate(rng.uniform(-1.5, 1.5, 2), t).states for _ in range(3)]
+        flow = Trajectories.from_arrays([x + 0.05 * rng.normal(size=x.shape) for x in states], t, names=["x", "y"])
+        test = ModelError({"x": "x-2*y", "y": "2*x+y"}, degree=3, symmetry=action).fit(flow).test_
+        small += test.p_value < 0.1
+    assert small <= 4  # two are expected
+
+
 GROWING = Equations.from_text({"x": "0.1*x-2*y", "y": "2*x+0.1*y"})
 
 
@@ -213,6 +225,31 @@ def test_a_symmetry_answers_where_samples_are_too_few_without():
 
 
 # --- what cannot be answered
+
+
+def test_what_no_term_explains_is_said():
+    t = np.arange(0, 10, 0.05)
+    driven = Equations.from_text({"x": "v", "v": "-x + 0.5*cos(1.7*s)", "s": "1"}).simulate([1.0, 0.0, 0.0], t).states
+    noise = 0.01 * np.random.default_rng(0).normal(size=(len(t), 2))
+    flow = Trajectories.from_arrays(driven[:, :2] + noise, t, names=["x", "v"])
+    with pytest.warns(UserWarning, match="nothing in the library explains"):
+        fit = ModelError({"x": "v", "v": "-x"}, degree=1).fit(flow)
+    assert "terms are no laws" in fit.reason_
+
+
+def test_controls_are_refused_and_not_ignored():
+    t = np.linspace(0, 6, 121)
+    flow = Trajectories.from_arrays(np.c_[np.sin(t), np.cos(t)], t, names=["x", "v"], controls=np.cos(3 * t)[:, None])
+    for ask in (ModelError({"x": "v", "v": "-x"}).fit, lambda data: er.dynamics.repair({"x": "v", "v": "-x"}, data)):
+        with pytest.raises(InputError, match="without controls"):
+            ask(flow)
+
+
+def test_equations_in_another_order_are_the_same_equations():
+    turned = {name: WITHOUT_XZ[name] for name in ("z", "x", "y")}
+    fit = ModelError(turned).fit(lorenz(0.01))
+    assert fit.correction_.names == ("x", "y", "z") and terms(fit.correction_).keys() == {("y", "x*z")}
+    assert er.dynamics.repair(turned, lorenz(0.01), degree=2).equations.names == ("x", "y", "z")
 
 
 def test_collinear_terms_are_named():

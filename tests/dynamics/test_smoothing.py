@@ -351,3 +351,11 @@ def test_refused_with_a_message_that_says_what(case):
     with pytest.raises(error, match=said):
         build()
     assert er.dynamics.smooth is smooth
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13, 15, 37])
+def test_small_values_at_the_highest_frequencies_are_not_the_noise(seed):
+    t = np.linspace(0, 20, 300)
+    x = np.sin(t) + 0.1 * np.random.default_rng(seed).normal(size=300)
+    found = smooth(Trajectories.from_arrays(x[:, None], t), method="spectral")
+    assert 0.08 < found.noise[0] < 0.12

@@ -217,6 +217,13 @@ def test_the_weak_field_is_known_as_well_as_it_says(noise):
     assert error < 3 * fitted.accuracy < 0.15
 
 
+@pytest.mark.parametrize(("n_runs", "noise"), [(2, 0.2), (3, 0.2), (2, 0.02)])
+def test_terms_that_noise_hides_leave_it_open(n_runs, noise):
+    flow = er.systems.get("hopf").trajectories(rng=0, n_runs=n_runs, t=np.linspace(0, 10, 100), noise=noise)
+    found = symmetries(flow)
+    assert not found.decided and not found.dim
+
+
 def test_noise_that_drowns_the_field_leaves_it_open():
     flow = er.systems.get("hopf").trajectories(rng=0, n_runs=2, t=np.linspace(0, 10, 40), noise=0.5)
     assert not symmetries(flow).decided

@@ -164,7 +164,7 @@ def _written(c: NDArray, errors: NDArray, moved: NDArray, target: NDArray, left:
 
 
 def _free(target: NDArray, gradients: NDArray, parts: NDArray) -> NDArray:
-    """Mean square error of each held-out part under a field with any coefficients over the derivatives of the functions."""
+    """Mean square error of each held-out part under a field with any coefficients over the library's derivatives."""
     n, q, d = gradients.shape
     columns = gradients.reshape(n, q * d)
     sizes = np.linalg.norm(columns, axis=0)

@@ -13,6 +13,7 @@ from erlangen.dynamics._misfit import MOST, SETTLED, AbstractMisfit
 from erlangen.dynamics._parts import BreakingTest, breaking_test
 from erlangen.dynamics._support import Choice, Search, refuse_collinear
 from erlangen.dynamics._windows import Rows
+from erlangen.linalg.rank import APART
 
 HELD_OUT = 5
 """Parts of the data that take turns to be held out."""
@@ -31,6 +32,8 @@ class Explained:
     before, after : float
         Root mean square misfit on held-out data, without and with the correction.
     reason : str
+    unexplained : bool
+        Whether most of the misfit beyond the noise is left with the terms that were found.
     """
 
     theta: NDArray
@@ -40,6 +43,7 @@ class Explained:
     before: float
     after: float
     reason: str
+    unexplained: bool = False
 
 
 def explained(
@@ -124,7 +128,11 @@ def _finished(
     unit = misfit.unit
     without = f"misfit on held-out data {before:.3g} {unit}"
     words.append(f"{without} without {'them' if count > 1 else 'it'}, {after:.3g} with" if count else without)
-    return Explained(found.theta, errors, basis, test, before, after, "; ".join(words))
+    # Both in units of the noise, whose own share is one; more than half of the rest is most of it.
+    unexplained = misfit.linear and count > 0 and after > APART and 2 * (after**2 - 1) > before**2 - 1
+    if unexplained:
+        words.append("most of the misfit is left: nothing in the library explains it, and the terms are no laws")
+    return Explained(found.theta, errors, basis, test, before, after, "; ".join(words), unexplained)
 
 
 def _held_out(rows: Rows, support: NDArray) -> tuple[float, float]:

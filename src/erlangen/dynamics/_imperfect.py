@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from erlangen._errors import InputError, explain
 from erlangen.dynamics.equations import Equations
 from erlangen.fields import AbstractField
+from erlangen.fields.trajectories import Trajectories
 
 Right = Callable[[NDArray], NDArray]
 
@@ -93,12 +94,13 @@ def imperfect(model: Any, names: Sequence[str]) -> RightHandSide | OneStep:
     if isinstance(model, Mapping):
         model = Equations.from_text(model)
     if isinstance(model, Equations):
+        model = in_order(model, names)
         if model.names != tuple(names) or model.controls:
             raise InputError(
                 explain(
                     "The model and the data have different coordinates.",
                     given=f"a model in {', '.join(model.variables)}; data in {', '.join(names)}",
-                    expected="the same names in the same order, no controls",
+                    expected="the same names, no controls",
                     fix="Trajectories.from_arrays(..., names=[...])",
                 )
             )
@@ -110,6 +112,28 @@ def imperfect(model: Any, names: Sequence[str]) -> RightHandSide | OneStep:
     if callable(model):
         return RightHandSide(_checked(model, d), None)
     raise _no_model(f"an object of type {type(model).__name__}", d)
+
+
+def in_order(equations: Equations, names: Sequence[str]) -> Equations:
+    """The same equations with coordinates in the order of the data, where they have the same names."""
+    if equations.names == tuple(names) or sorted(equations.names) != sorted(names):
+        return equations
+    rows = [equations.names.index(name) for name in names]
+    errors = None if equations.errors is None else equations.errors[rows]
+    return replace(equations, names=tuple(names), coefficients=equations.coefficients[rows], errors=errors)
+
+
+def refuse_controls(flow: Trajectories) -> None:
+    """Runs with controls are no data for a model that has none."""
+    if flow.controls:
+        raise InputError(
+            explain(
+                "Model errors are sought in systems without controls.",
+                given=f"runs with controls {', '.join(flow.controls)}",
+                expected="Trajectories without controls: left out, they would count as model error",
+                fix="SINDy().fit(flow), which takes controls; or add them to the states if they obey equations",
+            )
+        )
 
 
 def _checked(f: Callable[[NDArray], Any], d: int) -> Right:

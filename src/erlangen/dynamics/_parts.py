@@ -15,7 +15,7 @@ from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._misfit import functions
 from erlangen.dynamics._support import SHARE
-from erlangen.dynamics._windows import Rows
+from erlangen.dynamics._windows import OVERLAP, Rows
 from erlangen.dynamics.equations import Equations
 from erlangen.linalg.qr import rounding
 from erlangen.verbs import enforce
@@ -35,7 +35,7 @@ class BreakingTest:
     statistic : float
         F: by how much the fit is better per coefficient outside the symmetric fields, in units of the noise.
     freedoms : tuple of int
-        Coefficients outside the symmetric fields, and equations left over.
+        Coefficients outside the symmetric fields, and equations left over; windows that overlap count once.
     p_value : float
         Chance of as large a statistic where nothing is broken.
     share : float
@@ -52,15 +52,16 @@ class BreakingTest:
         k, rest = self.freedoms
         if self.breaks is None:
             return f"too few data to say whether the model error breaks the symmetry: {rest} equations to spare"
+        small = not self.breaks and self.p_value < LEVEL
         verdict = "breaks the symmetry" if self.breaks else "is consistent with the symmetry"
+        if small:
+            verdict = "keeps the symmetry as far as the method is exact"
         p = "below 1e-300" if self.p_value == 0.0 else f"{self.p_value:.2g}"
         text = f"the model error {verdict}: F({k}, {rest}) = {self.statistic:.3g}, p = {p}"
         if self.breaks:
             return f"{text}, {self.share:.1%} of it"
-        small = self.p_value < LEVEL
-        return text + (
-            f", but the breaking part is {self.share:.1g} of it, within errors of the method" if small else ""
-        )
+        what = "what is left beyond noise are errors of the method"
+        return f"{text}, but the breaking part is only {self.share:.1g} of it: {what}" if small else text
 
 
 def symmetric_basis(family: Candidates, symmetry: Any, points: NDArray) -> NDArray:
@@ -105,19 +106,40 @@ def breaking_share(family: Candidates, theta: NDArray, basis: NDArray | None, po
 
 
 def breaking_test(rows: Rows, basis: NDArray, share_of: Callable[[NDArray], float]) -> BreakingTest:
-    """F-test of all coefficients against the symmetric ones, on rows for all of them."""
+    """Test of all coefficients against the symmetric ones, on rows for all of them.
+
+    A Wald statistic in the form of an F: what the rows say beyond the symmetric fields, in units of its covariance.
+    Where blocks of rows share samples that covariance is not the unit matrix of rows taken alone. Windows that cover
+    the same samples count once among the equations that the noise is known from, which is on the safe side.
+    """
     m, q = rows.design.shape
     outside, rest = q - basis.shape[1], m - q
     rank = np.linalg.matrix_rank(_scaled(rows.design), tol=None) if rest > 0 else 0
     if rest <= 0 or rank < q or outside == 0:
         return BreakingTest(False if outside == 0 else None, 0.0, (outside, max(rest, 0)), float("nan"), 0.0)
     theta, squares = _solved(rows.design, rows.target)
-    inside = _solved(rows.design @ basis, rows.target)[1]
     floor = (rounding(rows.design.shape) * float(np.linalg.norm(rows.target))) ** 2
-    statistic = max(inside - squares, 0.0) / outside / ((squares + floor) / rest)
-    p_value = float(fdtrc(outside, rest, statistic))
+    scaled = _scaled(rows.design)
+    directions = np.linalg.svd(scaled - _onto(_scaled(rows.design @ basis), scaled), full_matrices=False)[0][
+        :, :outside
+    ]
+    score = directions.T @ rows.target
+    weighed = np.linalg.lstsq(rows.covariance(directions), score, rcond=None)[0]
+    # The width of windows was chosen by small residuals, so less than the noise as estimated is no news.
+    unit = max((squares + floor) / rest, 1.0 if rows.carried else 0.0)
+    statistic = float(score @ weighed) / outside / unit
+    free = max(rest // (2 * OVERLAP), 1) if rows.carried else rest
+    p_value = float(fdtrc(outside, free, statistic))
     share = share_of(theta)
-    return BreakingTest(p_value < LEVEL and share > SHARE, statistic, (outside, rest), p_value, share)
+    return BreakingTest(p_value < LEVEL and share > SHARE, statistic, (outside, free), p_value, share)
+
+
+def _onto(a: NDArray, b: NDArray) -> NDArray:
+    """Projection of columns b onto the span of columns a."""
+    if not a.shape[1]:
+        return np.zeros_like(b)
+    q = np.linalg.svd(a, full_matrices=False)[0]
+    return q @ (q.T @ b)
 
 
 def _size(family: Candidates, theta: NDArray, points: NDArray) -> float:

@@ -9,6 +9,10 @@ from scipy.fft import dct, dst, idct
 from erlangen._errors import InputError, explain
 
 
+KEPT = 3
+"""Quarters of the frequencies among which the end of the signal is sought."""
+
+
 def check_even(t: NDArray, title: str) -> None:
     """Refuse times whose steps differ by more than their rounding."""
     steps = np.diff(t)
@@ -30,7 +34,8 @@ def spectral(t: NDArray, x: NDArray) -> tuple[NDArray, NDArray, float, float, in
     """States, derivatives, noise, standard error of the derivatives inside, and the number of frequencies kept.
 
     A parabola is taken out, so that slopes at both ends are alike and near zero; the rest is continued evenly, and
-    its cosine series is cut where generalised cross-validation puts the end of the signal.
+    its cosine series is cut where generalised cross-validation puts the end of the signal, among the first
+    three quarters of the frequencies: the rest tells the noise, and a few small values at the very end are chance.
 
     Parameters
     ----------
@@ -45,7 +50,7 @@ def spectral(t: NDArray, x: NDArray) -> tuple[NDArray, NDArray, float, float, in
     trend = np.polynomial.Polynomial(_trend(u, x))
     c = dct(x - trend(u), norm="ortho")
     left = np.concatenate([np.cumsum(c[::-1] ** 2)[::-1], [0.0]])  # energy from each frequency on
-    used = np.arange(3, n)
+    used = np.arange(3, max(KEPT * n // 4, 3) + 1)
     kept = int(used[np.argmin(left[used] / (n - used) ** 2)])
     noise = float(np.sqrt(left[kept] / (n - kept)))
     c[kept:] = 0.0

@@ -11,7 +11,7 @@ that residuals could not tell.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,16 @@ def weak_field(flow: Trajectories, enough: float) -> AbstractField:
     """Fit the vector field of runs; the accuracy of the answer is the relative error of its Jacobian.
 
     Polynomials have the degree that predicts windows left out, and windows the width with which they are known best;
-    where the error is above ``enough``, also the table of estimated velocities, if that is known better.
+    where the error is above ``enough``, also the table of estimated velocities, if that is known better. Noise and
+    runs that stay on a curve hide terms of higher degree: what the next two degrees would change counts as error.
     """
     found = [fits for width in _WIDTHS if (fits := _fits(flow, width))]
     # A term that windows of one width ask for is there for all: wide ones are few, and would do without it.
     degree = max((min(fits, key=lambda k: fits[k].miss) for fits in found), default=0)
     fields = [fits[degree].field(flow.points) for fits in found if degree in fits]
     best = min(fields, key=lambda field: field.accuracy, default=None)
+    if best is not None:
+        best = replace(best, accuracy=min(max(best.accuracy, _hidden(best, found, degree, flow.points)), 1.0))
     if best is not None and best.accuracy <= enough:
         return best
     try:
@@ -53,6 +56,17 @@ def weak_field(flow: Trajectories, enough: float) -> AbstractField:
             raise
         return best
     return table if best is None or table.accuracy < best.accuracy else best
+
+
+def _hidden(field: PolynomialField, found: list[dict[int, _Fit]], degree: int, x: NDArray) -> float:
+    """Relative change of the Jacobian with the next two degrees, each at the width where it changes least."""
+    here = field.jacobian(x)
+    size = float(np.linalg.norm(here)) or 1.0
+    worst = 0.0
+    for higher in (degree + 1, degree + 2):
+        moved = [fits[higher].field(x).jacobian(x) - here for fits in found if higher in fits]
+        worst = max(worst, min((float(np.linalg.norm(m)) / size for m in moved), default=0.0))
+    return worst
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,12 +53,28 @@ class Rows:
         Stretch of a run that a row comes from.
     half_width : int
         Samples in half a window; 0 where there are no windows.
+    carried : tuple of (slice, ndarray (w, n, d))
+        For each block the samples that it touches, and what errors of these, in standard deviations, do to its rows:
+        rows of neighbouring blocks share samples, so that their errors are not independent. Empty where they are.
     """
 
     design: NDArray
     target: NDArray
     block: NDArray
     half_width: int
+    carried: tuple[tuple[slice, NDArray], ...] = ()
+
+    def covariance(self, columns: NDArray) -> NDArray:
+        """Covariance ``(k, k)`` of ``columns.T @ errors`` for columns ``(m, k)``, errors of samples independent."""
+        if not self.carried:
+            return columns.T @ columns
+        n, d = max(where.stop for where, _ in self.carried), self.carried[0][1].shape[2]
+        whole = np.zeros((columns.shape[1], n, d))
+        parts = np.split(columns, np.cumsum([len(rows) for _, rows in self.carried])[:-1])
+        for (where, rows), part in zip(self.carried, parts, strict=True):
+            whole[:, where] += np.einsum("wk,wna->kna", part, rows)
+        flat = whole.reshape(len(whole), -1)
+        return flat @ flat.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,13 +170,14 @@ def weak_rows(
     ``known (n, d)`` is f at the samples, ``functions (n, r)`` the library, ``jacobian (n, d, d)`` that of the whole
     right-hand side.
     """
-    parts = []
+    parts, carried = [], []
     for piece in pieces_of(flow, half):
         for lot in np.array_split(np.arange(len(piece.first)), -(-len(piece.first) // TOGETHER)):
             start = piece.rows.start + piece.first[lot[0]]
             where = slice(start, piece.rows.start + piece.first[lot[-1]] + 2 * half + 1)
             phi, slope = _spread(piece, lot, where.stop - where.start)
-            whiten = _whitening(phi, slope, jacobian[where], noise)
+            whiten, rows = _whitening(phi, slope, jacobian[where], noise)
+            carried.append((where, rows))
             x, f, g = flow.points[where], known[where], functions[where]
             target = whiten @ (-slope @ x - phi @ f).ravel()
             wide = np.einsum("wka,kr->war", whiten.reshape(len(whiten), len(lot), -1), phi @ g)
@@ -168,7 +185,9 @@ def weak_rows(
     if not parts:
         return None
     block = np.repeat(np.arange(len(parts)), [len(b) for _, b in parts])
-    return Rows(np.concatenate([a for a, _ in parts]), np.concatenate([b for _, b in parts]), block, half)
+    return Rows(
+        np.concatenate([a for a, _ in parts]), np.concatenate([b for _, b in parts]), block, half, tuple(carried)
+    )
 
 
 def _spread(piece: _Piece, lot: NDArray, n: int) -> tuple[NDArray, NDArray]:
@@ -181,14 +200,18 @@ def _spread(piece: _Piece, lot: NDArray, n: int) -> tuple[NDArray, NDArray]:
     return out[0], out[1]
 
 
-def _whitening(phi: NDArray, slope: NDArray, jacobian: NDArray, noise: NDArray) -> NDArray:
-    """Inverse root ``(w, K d)`` of the covariance of rows, which run over windows, then coordinates."""
+def _whitening(phi: NDArray, slope: NDArray, jacobian: NDArray, noise: NDArray) -> tuple[NDArray, NDArray]:
+    """Inverse root ``(w, K d)`` of the covariance of rows, which run over windows, then coordinates; errors after it.
+
+    The second ``(w, n, d)`` says what errors of samples, in standard deviations, do to whitened rows.
+    """
     (k, n), d = phi.shape, len(noise)
     response = -np.einsum("kn,nab->kanb", phi, jacobian) - np.einsum("kn,ab->kanb", slope, np.eye(d))
     root = (response * noise).reshape(k * d, n * d)
     values, vectors = np.linalg.eigh(root @ root.T)
     kept = values > len(values) * np.finfo(np.float64).eps ** 0.5 * values[-1]
-    return vectors[:, kept].T / np.sqrt(values[kept])[:, None]
+    whiten = vectors[:, kept].T / np.sqrt(values[kept])[:, None]
+    return whiten, (whiten @ root).reshape(len(whiten), n, d)
 
 
 def differences_jacobian(f: Callable[[NDArray], NDArray], x: NDArray) -> NDArray:

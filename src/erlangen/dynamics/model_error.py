@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.dynamics._explain import Explained, explained
-from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect
+from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect, refuse_controls
 from erlangen.dynamics._library import Candidates, candidates
 from erlangen.dynamics._misfit import AbstractMisfit, misfit_of
 from erlangen.dynamics._parts import as_equations, breaking_share, split, symmetric_basis, texts_of
@@ -106,6 +107,8 @@ class ModelError(BaseEstimator):
             Where there are too few data, or terms that they do not tell apart, which are named.
         """
         data = _data(x, t)
+        if isinstance(data, Trajectories):
+            refuse_controls(data)
         self.names_ = data.names if isinstance(data, Trajectories) else tuple(_names(self.model, data))
         family = candidates(self.library, self.degree, self.names_)
         model = imperfect(self.model, self.names_)
@@ -116,6 +119,9 @@ class ModelError(BaseEstimator):
         found = explained(
             misfit, texts_of(family, self.names_), basis, lambda theta: breaking_share(family, theta, basis, points)
         )
+        if found.unexplained:
+            words = "Most of the misfit is left: nothing in the library explains it. Try other functions (library=)."
+            warnings.warn(words, UserWarning, stacklevel=2)
         self._report(found, family, model, misfit)
         return self
 

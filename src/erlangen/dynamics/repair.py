@@ -15,7 +15,7 @@ from erlangen._render import number
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.dynamics._equation_terms import formula_text, powers_of
 from erlangen.dynamics._explain import settle
-from erlangen.dynamics._imperfect import RightHandSide
+from erlangen.dynamics._imperfect import RightHandSide, in_order, refuse_controls
 from erlangen.dynamics._library import Candidates, candidates
 from erlangen.dynamics._misfit import misfit_of
 from erlangen.dynamics._parts import as_equations, symmetric_basis, texts_of
@@ -142,12 +142,14 @@ def repair(
     [('dropped', 'x^2'), ('changed', 'x'), ('added', 'v')]
     """
     given = equations if isinstance(equations, Equations) else Equations.from_text(equations)
+    refuse_controls(flow)
+    given = in_order(given, flow.names)
     if given.names != flow.names or given.controls:
         raise InputError(
             explain(
                 "The equations and the data have different coordinates.",
                 given=f"equations in {', '.join(given.variables)}; data in {', '.join(flow.names)}",
-                expected="the same names in the same order, no controls",
+                expected="the same names, no controls",
                 fix="Trajectories.from_arrays(..., names=[...])",
             )
         )
