@@ -125,6 +125,22 @@ def test_controls_are_given_from_outside(call, tmp_path):
     refused(call("discover", "dynamics", *words[:-2], "--candidates", "linear"), "--candidates")
 
 
+def test_a_parameter_of_each_run_is_in_the_equations(call, tmp_path):
+    t = pd.date_range("2024-01-01", periods=61, freq="100ms")
+    frames = []
+    for k, rate in enumerate((0.5, 1.0, 1.5)):
+        right = {"x": f"-{rate}*x"}
+        frames.append(table(right, [[2.0 - 0.5 * k]], np.linspace(0, 6, 61)).assign(run=k, t=t, rate=rate))
+    pd.concat(frames).to_csv(tmp_path / "decay.csv", index=False)
+    words = ("equations", tmp_path / "decay.csv", *RUNS, "--degree", 2, "--json")
+    code, out, err = call(*words, "--parameter", "rate")
+    answer = json.loads(out)
+    assert code == 0 and answer["about"]["controls"] == ["rate"]
+    np.testing.assert_allclose(Equations.from_dict(answer["equations"]).value([[2.0]], [[0.5]]), [[-1.0]], atol=0.01)
+    assert "Column 't' holds dates: times are seconds" in err
+    assert "Constant in each run: rate." in call(*words[:-1], *FAST).err
+
+
 def test_rotations_turn_positions_and_velocities_in_step(call, tmp_path):
     spring = {"x": "vx", "y": "vy", "vx": "-x", "vy": "-y"}
     starts = [[1.0, 0.2, 0.0, 0.8], [0.3, -1.0, 0.5, 0.1]]
@@ -178,6 +194,8 @@ MISTAKES = {
     "form": (("--form", "wek"), "did you mean 'weak'?"),
     "feature": (("--feature", "sin(x"), "not closed"),
     "column": (("--feature", "sin(q)"), "'q'"),
+    "time": (("--feature", "cos(1.2*t)"), "do not depend on time itself", "--control"),
+    "parameter": (("--parameter", "x"), "Parameters change within run"),
     "nothing": (("--degree", "0"), "nothing to make equations of"),
     "state": (("--state", "x,z"), "'z'"),
     "report": (("--report", "page.htm"), "--report page.html"),

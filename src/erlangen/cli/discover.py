@@ -28,6 +28,10 @@ State = Annotated[
 Control = Annotated[
     list[str] | None, typer.Option("--control", metavar="COLUMNS", help="Columns given from outside: u,v.")
 ]
+Parameter = Annotated[
+    list[str] | None,
+    typer.Option("--parameter", metavar="COLUMNS", help="The same, of one value in each run: mass,length."),
+]
 Inputs = Annotated[
     list[str] | None, typer.Option("--inputs", metavar="COLUMNS", help="Columns of the point: x,y,z (all others).")
 ]

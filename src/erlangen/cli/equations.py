@@ -14,7 +14,7 @@ from erlangen.cli._answer import Answer
 from erlangen.cli._names import names, shown
 from erlangen.cli._session import DATA, OUTPUT, Session, command
 from erlangen.cli.conserved import Feature, check_formulas
-from erlangen.cli.discover import Control, File, Group, State, Time
+from erlangen.cli.discover import Control, File, Group, Parameter, State, Time
 
 if TYPE_CHECKING:
     from erlangen.dynamics import Equations
@@ -77,6 +77,7 @@ def equations(
     group: Group = None,
     state: State = None,
     control: Control = None,
+    parameter: Parameter = None,
     degree: Degree = 3,
     feature: Feature = None,
     symmetry: SymmetryName = None,
@@ -98,7 +99,8 @@ def equations(
     _check_form(form)
     check_targets(session, {"--report": (report, ".html"), "--save": (save, ".json"), "--simulate": (simulate, ".csv")})
     session.progress.step(f"reading {file.name}")
-    flow = read_trajectories(file, time, group, names(state), drop_nan, controls=names(control))
+    flow = read_trajectories(file, time, group, names(state), drop_nan, names(control), names(parameter))
+    _check_time(feature or [], flow, time)
     tell(session, flow, file)
     model = fitted(session, flow, _library(degree, feature or []), {"symmetry": symmetry, "promote": promote}, form)
     found = _asked(session, model, flow) if symmetries else None
@@ -206,6 +208,19 @@ def _library(degree: int, features: list[str]) -> Any:
         what, given = "There is nothing to make equations of.", "--degree 0 and no --feature"
         raise InputError(explain(what, given=given, expected="monomials or formulas", fix="--degree 2"))
     return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+def _check_time(features: list[str], flow: Trajectories, time: str) -> None:
+    """Refuse formulas in the time, which is no column of the equations."""
+    from erlangen._formula import Formula
+
+    for text in features:
+        if {time, "t"} & set(Formula(text).used) - {*flow.names, *flow.controls}:
+            what, fix = (
+                "Equations do not depend on time itself.",
+                "add a column of its values, named by --control",
+            )
+            raise InputError(explain(what, given=f"--feature {text}", expected="formulas in the columns", fix=fix))
 
 
 def _check_form(form: str | None) -> None:

@@ -64,7 +64,7 @@ def _still(flow: Trajectories) -> list[str]:
         return []
     return [
         f"Constant in each run: {listing(fixed)}. What does not move is a parameter, no state of the system: leave it "
-        f'out, or say so, Trajectories.from_frame(..., parameters="{fixed[0]}"), --control {fixed[0]}.'
+        f'out, or say so, Trajectories.from_frame(..., parameters="{fixed[0]}"), --parameter {fixed[0]}.'
     ]
 
 
