@@ -16,6 +16,7 @@ from erlangen.dynamics.grids import DifferentialTerms as DifferentialTerms
 from erlangen.dynamics.grids import GridEquation as GridEquation
 from erlangen.dynamics.hamiltonian import HamiltonianFit as HamiltonianFit
 from erlangen.dynamics.hamiltonian import hamiltonian as hamiltonian
+from erlangen.dynamics.invariants import Invariants as Invariants
 from erlangen.dynamics.lagrangian import NoetherCharge as NoetherCharge
 from erlangen.dynamics.laws import ConservedQuantities as ConservedQuantities
 from erlangen.dynamics.laws import Law as Law
@@ -32,6 +33,7 @@ from erlangen.dynamics.structure import FieldStructure as FieldStructure
 from erlangen.dynamics.structure import StructureFinding as StructureFinding
 from erlangen.dynamics.structure import structure as structure
 from erlangen.dynamics.symmetries import symmetries as symmetries
+from erlangen.dynamics.units import Units as Units
 
 if _TYPE_CHECKING:
     from erlangen.dynamics._imperfect import OneStep as OneStep

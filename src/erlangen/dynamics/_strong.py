@@ -14,9 +14,10 @@ from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._report import SymmetryTest, verdict
 from erlangen.dynamics._slopes import Slopes
 from erlangen.dynamics._sparse import STRETCH, SparseFit, least_squares, sparse_fit, standard_error, stretches
-from erlangen.dynamics._structured import hamiltonian_fields
+from erlangen.dynamics._structured import hamiltonian_fields, homogeneous
 from erlangen.dynamics._symmetric import Found, enforced, free, promoted
 from erlangen.dynamics.poisson import PhaseSpace
+from erlangen.dynamics.units import Units
 from erlangen.linalg.qr import rounding
 
 APART = 3.0
@@ -31,6 +32,8 @@ def strong_form(
         samples = None if found.polynomial else Samples.from_data(data.points)
         if isinstance(symmetry, PhaseSpace):
             space = hamiltonian_fields(found, np.eye(found.field.n_params), data.points, symmetry)
+        elif isinstance(symmetry, Units):
+            space = homogeneous(found, np.eye(found.field.n_params), data.points, symmetry, names)
         else:
             space = enforced(found.field, symmetry, samples)
         weights = None if space.basis.shape[1] == 0 else _alike(_weights(found, data, space))
@@ -65,7 +68,8 @@ def strong_test(
 ) -> SymmetryTest | None:
     """How much derivatives speak against fields with a symmetry, ``theta (d, r)`` of ``count`` numbers.
 
-    None where no fields were found without it. Neighbouring points in a stretch count as one, and a coefficient costs the logarithm of how many there are.
+    None where no fields were found without it. Neighbouring points in a stretch count as one, and a coefficient costs
+    the logarithm of how many there are.
     """
     try:
         fit = _sparse(found, data, free(found.field), sparsity)

@@ -10,6 +10,7 @@ from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._symmetric import Found
 from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.dynamics.shooting.flow import Columns
+from erlangen.dynamics.units import Units
 from erlangen.linalg.null import null_space
 
 PROBES = 4
@@ -49,11 +50,33 @@ def hamiltonian_fields(found: Candidates, inside: NDArray, points: NDArray, spac
     return _null(rows.reshape(-1, d * slopes.shape[1]), inside, f"Hamiltonian fields of {pairs}")
 
 
+def homogeneous(found: Candidates, inside: NDArray, points: NDArray, units: Units, names: tuple[str, ...]) -> Found:
+    """Fields whose equations hold in all units: [xi, F] = w_t F for the scaling xi of each base unit."""
+    drawn = _drawn(found, points)
+    columns = Columns.of(found.basis, np.arange(found.basis.size))
+    with np.errstate(all="ignore"):
+        values, slopes = np.nan_to_num(columns.evaluate(drawn)), _slopes(found, points)
+    d, r = len(inside) // len(found.texts), len(found.texts)
+    table, clock = units.weights(names)
+    blocks = []
+    for weights, own in zip(table, clock):
+        moved = np.einsum("nrj,nj->nr", slopes, drawn * weights)
+        rows = np.zeros((len(drawn), d, d, r))
+        for i in range(d):
+            rows[:, i, i] = moved - (weights[i] - own) * values
+        blocks.append(rows.reshape(-1, d * r))
+    return _null(np.concatenate(blocks), inside, "equations that hold in all units") if blocks else Found(inside, "")
+
+
+def _drawn(found: Candidates, points: NDArray) -> NDArray:
+    """Points ``(n, d)`` from the box of the data."""
+    shape = (PROBES * len(found.texts), points.shape[1])
+    return np.random.default_rng(0).uniform(points.min(axis=0), points.max(axis=0), shape)
+
+
 def _slopes(found: Candidates, points: NDArray) -> NDArray:
     """Gradients ``(n, r, d)`` at points drawn from the box of the data; zero where they are not finite."""
-    drawn = np.random.default_rng(0).uniform(
-        points.min(axis=0), points.max(axis=0), (PROBES * len(found.texts), points.shape[1])
-    )
+    drawn = _drawn(found, points)
     with np.errstate(all="ignore"):
         return np.nan_to_num(
             Columns.of(found.basis, np.arange(found.basis.size)).gradients(drawn), posinf=0.0, neginf=0.0

@@ -16,9 +16,9 @@ from erlangen._errors import UndecidedError, explain
 from erlangen.actions import affine
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
-from erlangen.dynamics._report import ORDER, SymmetryTest, ordered, symmetry_test, unexplained
+from erlangen.dynamics._report import ORDER, SymmetryTest, ordered, symmetry_test, unexplained, verdict
 from erlangen.dynamics._slopes import slopes_of
-from erlangen.dynamics._structured import hamiltonian_fields, volume_preserving
+from erlangen.dynamics._structured import hamiltonian_fields, homogeneous, volume_preserving
 from erlangen.dynamics._symmetric import Found, about, enforced, generators_of, promoted
 from erlangen.dynamics.poisson import PhaseSpace
 from erlangen.dynamics.shooting.discovery import Discovered, discover_terms, in_order, numbers_of
@@ -26,6 +26,7 @@ from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.observed import Record
 from erlangen.dynamics.shooting.records import records
 from erlangen.dynamics.smoothing import Smoothed, smooth
+from erlangen.dynamics.units import Units
 from erlangen.fields.trajectories import Trajectories
 from erlangen.verbs import promote as promote_
 
@@ -129,6 +130,10 @@ def whole_form(
         chosen = _softly(found, data, symmetry, plain, form, sparsity, weight)
     elif isinstance(symmetry, PhaseSpace):
         chosen = _chosen(found, data, hamiltonian_fields(found, plain.basis, data.points, symmetry), form, sparsity)
+        chosen = _tested(found, data, plain, form, sparsity, chosen)
+    elif isinstance(symmetry, Units):
+        names = (*data.flow.names, *data.flow.controls)
+        chosen = _chosen(found, data, homogeneous(found, plain.basis, data.points, symmetry, names), form, sparsity)
         chosen = _tested(found, data, plain, form, sparsity, chosen)
     elif symmetry is not None:
         space = _of_states(enforced(found.field, symmetry, samples), data.d, len(found.texts))
@@ -265,12 +270,16 @@ def _words(result: Discovered, count: int, form: str) -> str:
 
 def _tested(found: Candidates, data: Data, plain: Found, form: str, sparsity: Any, chosen: Chosen) -> Chosen:
     """With how much the data speak against what was enforced."""
-    if chosen.discovered is None:
-        return chosen
     # Inside a wrong symmetry all that it cannot follow counts as noise, under which nothing else is found either: the
     # search without it has windows and noise of its own.
     free = _chosen(found, data, plain, form, sparsity)
-    return replace(chosen, test=symmetry_test(chosen, free, np.nan_to_num(_unchecked(found, data.points))))
+    if chosen.discovered is not None:
+        return replace(chosen, test=symmetry_test(chosen, free, np.nan_to_num(_unchecked(found, data.points))))
+    if free.discovered is None:
+        return chosen
+    problem = free.discovered.problem
+    still = problem.fit((), np.zeros(0), problem.win.start)
+    return replace(chosen, test=verdict(still.cost - free.discovered.score, float(free.theta.any())))
 
 
 def _spaces(found: Candidates, data: Data, acting: Any, plain: Found) -> list[Found]:

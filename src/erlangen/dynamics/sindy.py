@@ -26,6 +26,7 @@ from erlangen.dynamics._strong import strong_form, strong_test
 from erlangen.dynamics._whole import DISCOVER, Chosen, Data, whole_form
 from erlangen.dynamics.equations import Equations
 from erlangen.dynamics.poisson import PhaseSpace
+from erlangen.dynamics.units import Units
 from erlangen.fields import AbstractField, AbstractLinearField, Request, convert, register
 from erlangen.fields.libraries import AbstractLibrary
 from erlangen.fields.trajectories import Trajectories
@@ -56,10 +57,10 @@ class SINDy(BaseEstimator):
         Functions to combine, of coordinates and controls; by default monomials. The constant is always among them.
     degree : int, default=3
         Highest degree of the monomials, where no library is given.
-    symmetry : AbstractAction, Symmetry, Group, PhaseSpace or "discover", default=None
+    symmetry : AbstractAction, Symmetry, Group, PhaseSpace, Units or "discover", default=None
         A symmetry to enforce exactly; a `PhaseSpace` stands for its symplectic form, which Hamiltonian fields
-        preserve. ``"discover"`` promotes all affine maps, and volume. With controls an action moves states and
-        controls together, states first.
+        preserve, and `Units` for the scalings under which equations hold in all units. ``"discover"`` promotes all
+        affine maps, and volume. With controls an action moves states and controls together, states first.
     symmetry_weight : float, default=inf
         Of an approximate symmetry: fields whose Lie derivative is a share s of the velocities cost this many s^2 for
         each number observed, in squared standard deviations. Infinite enforces the symmetry exactly.
@@ -143,7 +144,7 @@ class SINDy(BaseEstimator):
         library: AbstractLibrary | None = None,
         *,
         degree: int = 3,
-        symmetry: AbstractAction | Symmetry | Group | PhaseSpace | str | None = None,
+        symmetry: AbstractAction | Symmetry | Group | PhaseSpace | Units | str | None = None,
         symmetry_weight: float = np.inf,
         promote: AbstractAction | Symmetry | Group | None = None,
         form: str = "auto",

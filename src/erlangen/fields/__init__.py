@@ -14,6 +14,9 @@ from erlangen.fields.calibrated import calibrate as calibrate
 from erlangen.fields.callable import CallableField as CallableField
 from erlangen.fields.cloud import CloudField as CloudField
 from erlangen.fields.cloud import cloud_field as cloud_field
+from erlangen.fields.families import Exponential as Exponential
+from erlangen.fields.families import Rational as Rational
+from erlangen.fields.families import Trigonometric as Trigonometric
 from erlangen.fields.libraries import Expressions as Expressions
 from erlangen.fields.libraries import Polynomial as Polynomial
 from erlangen.fields.operators import OperatorField as OperatorField

@@ -112,7 +112,7 @@ class Features:
 
 
 class AbstractLibrary(ABC):
-    """Functions of coordinates whose names are not known yet; ``+`` joins two libraries."""
+    """Functions of coordinates whose names are not known yet; ``+`` joins two libraries, ``*`` multiplies them."""
 
     @abstractmethod
     def bind(self, names: Sequence[str]) -> Features:
@@ -126,6 +126,11 @@ class AbstractLibrary(ABC):
 
     def __add__(self, other: AbstractLibrary) -> Sum:
         return Sum((self, other))
+
+    def __mul__(self, other: AbstractLibrary) -> AbstractLibrary:
+        from erlangen.fields.families import Product
+
+        return Product(self, other)
 
 
 @dataclass(frozen=True)
@@ -234,7 +239,7 @@ class Expressions(AbstractLibrary):
 
     Parameters
     ----------
-    *formulas : str
+    *formulas : str or sympy.Expr
         Formulas in the names of the columns.
 
     Raises
@@ -251,7 +256,9 @@ class Expressions(AbstractLibrary):
 
     formulas: tuple[str, ...]
 
-    def __init__(self, *formulas: str) -> None:
+    def __init__(self, *formulas: Any) -> None:
+        # SymPy writes what the parser reads, but for one name.
+        formulas = tuple(str(f).replace("Abs(", "abs(") if hasattr(f, "free_symbols") else f for f in formulas)
         if not formulas:
             raise InputError(
                 explain(
