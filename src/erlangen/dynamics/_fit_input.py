@@ -34,7 +34,7 @@ def as_trajectories(x: Any, t: Any, x_dot: Any, names: Any, groups: Any) -> tupl
             )
         )
     listed = isinstance(x, (list, tuple)) and len(x) > 0 and np.ndim(x[0]) == 2
-    if t is not None and np.ndim(t) == 0:
+    if np.isscalar(t):
         clock = f"[np.arange(len(run)) * {t} for run in x]" if listed else f"np.arange(len(x)) * {t}"
         raise InputError(
             explain(
