@@ -11,6 +11,7 @@ from erlangen._errors import InputError
 from erlangen._formula import Formula
 from erlangen.dynamics import Equations, conserved, noether, symmetries
 from erlangen.fields import Expressions, Polynomial
+from erlangen.linalg.rank import Threshold
 
 LORENZ = {"x": "10*(y - x)", "y": "x*(28 - z) - y", "z": "x*y - 8*z/3"}
 FREE = {"lagrangian": "v**2/2", "positions": ["x"], "velocities": ["v"]}
@@ -159,3 +160,12 @@ def test_noether_starts_from_one_thing():
         noether(lagrangian="v**2", symmetry=["1", "0"], positions=["x"], velocities=[])
     with pytest.raises(InputError, match="does not act"):
         noether(lagrangian="v**2", symmetry=er.actions.rotation(3), positions=["x"], velocities=["v"])
+
+
+@pytest.mark.parametrize("friction", ["1e-6", "0.000002", "1e-9"])
+def test_rational_arithmetic_decides_what_is_zero(friction):
+    weak = {"q": "p", "p": f"-q - {friction}*p"}
+    found = conserved(weak, Polynomial(degree=2))
+    assert not found.laws and "small, not zero" in found.reason
+    assert conserved(weak, Polynomial(degree=2), rule=Threshold(1e-5)).n_laws == 1  # a tolerance that was named
+    assert conserved({"q": "p", "p": "-q"}, Polynomial(degree=2)).n_laws == 1

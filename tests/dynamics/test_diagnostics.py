@@ -141,6 +141,13 @@ def test_exponents_of_linear_fields_and_blow_up():
         lyapunov_exponent(Equations.from_text({"x": "x**2"}), [1.0], step=0.1)
 
 
+@pytest.mark.parametrize("field", [{"x": "y", "y": "0"}, {"x": "y", "y": "z", "z": "0"}])
+def test_growth_by_a_power_of_time_is_no_exponent(field):
+    found = lyapunov_exponent(Equations.from_text(field), [1.0] * len(field), steps=1000, step=0.1)
+    assert found.value > 0 and found.value == pytest.approx(found.error, rel=0.2)
+    assert found.drift == pytest.approx(found.error, rel=0.1) and "still changes" in str(found)
+
+
 def test_horizon_by_hand():
     t = np.linspace(0, 10, 11)
     truth = np.tile([[1.0], [-1.0]], (6, 1))[:11]

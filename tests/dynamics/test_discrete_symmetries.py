@@ -9,6 +9,7 @@ import pytest
 
 import erlangen as er
 from erlangen.dynamics import Equations, discrete_symmetries
+from erlangen.linalg.rank import Threshold
 
 LORENZ = {"x": "10*(y - x)", "y": "x*(28 - z) - y", "z": "x*y - 8*z/3"}
 
@@ -118,3 +119,12 @@ def test_printing():
     found = discrete_symmetries(LORENZ)
     assert "(-x, -y, z)" in str(found) and "change of signs" in found._repr_html_()
     assert found.to_dict()["order"] == 2 and "Z(2)" in repr(found)
+
+
+def test_formulas_are_exact_and_the_verdict_says_what_counts_as_zero():
+    box = er.Samples.box(-1, 1, dim=1)
+    broken = discrete_symmetries({"x": "-x + 0.01*exp(-x**2)"}, box)
+    assert broken.order == 1 and "6e-06" in broken.verdict
+    assert discrete_symmetries({"x": "-x + 0.01*sin(x)"}, box).order == 2
+    near = discrete_symmetries({"x": "-x + 0.01*exp(-x**2)"}, box, rule=Threshold(0.05))
+    assert near.order == 2 and "up to 0.05" in near.verdict

@@ -14,7 +14,7 @@ from erlangen.derivative import Samples
 from erlangen.dynamics import Equations, structure
 from erlangen.dynamics._form_choice import choose_metric, darboux
 from erlangen.dynamics._forms import BUDGET, Frame, form_spectrum
-from erlangen.fields import Polynomial, as_field
+from erlangen.fields import Polynomial, Trajectories, as_field
 from erlangen.linalg.rank import Threshold
 
 CANONICAL = np.kron([[0.0, -1.0], [1.0, 0.0]], np.eye(2))
@@ -239,3 +239,11 @@ def test_quadratic_forms_are_counted_right():
     found = structure(lambda x: x @ (a - a.T).T, box(4))
     assert (found.isometry.dim, found.hamiltonian.dim) == (2, 2)
     assert len(list(combinations_with_replacement(range(4), 2))) == len(found.isometry.spectrum)
+
+
+def test_samples_are_asked_for_and_runs_bring_their_own():
+    with pytest.raises(InputError, match="samples are missing"):
+        structure(Equations.from_text({"x": "y", "y": "-x"}))
+    t = np.linspace(0, 6, 121)
+    flow = Trajectories.from_arrays([a * np.c_[np.sin(t), np.cos(t)] for a in (1.0, 2.0)], t, names=["x", "y"])
+    assert structure(flow).n_points == structure(flow, flow).n_points

@@ -30,6 +30,8 @@ _NEGLIGIBLE = 0.001
 """Defects below this part of the limit are not worth another term in a formula."""
 _DENOMINATOR = 10_000
 """Largest denominator of a coefficient that counts as rational."""
+_DIGITS = 12
+"""Digits up to which a decimal counts as written; the result of a computation has some sixteen."""
 _EXACT_UP_TO = 400
 """Functions among which laws are counted in rational arithmetic: a second or so."""
 
@@ -52,6 +54,7 @@ def conserved_by_field(
     space = phase_space(read.names, positions, momenta)
     features = library.bind(read.names)
     blocks = unit_blocks(read.names, units, space)
+    unsure = rule is not None  # who names a tolerance wants to hear of what is nearly conserved
     rule = rule or (Threshold() if read.fitted else Threshold(ROUNDING))
     limit = (rule if isinstance(rule, Threshold) else Threshold()).delta
     flow = _as_run(read)
@@ -65,17 +68,23 @@ def conserved_by_field(
     ground = Ground(flow, features, blocks, limit)
     floor = max(spectrum.floor, _NEGLIGIBLE * limit)
     kinds = steady(flow, features, spectrum, limit)
+    silent = kinds.silent.shape[1]
     # What no velocity changes is conserved where it varies between points, as scattered points tell at once.
     kinds = replace(kinds, laws=_varying(ground, kinds.silent, kinds.sizes), silent=kinds.silent[:, :0])
     fixed = [
         Law(features, one, 0.0, None, "conserved: no velocity has a part along its gradient")
         for one in written(kinds.laws, kinds.sizes, features.orders, floor)
     ]
-    found = laws_of(ground, forms, formulas_beside(ground, forms, spectrum.vectors[:, : decision.dim], kinds, floor))
+    count, words = decision.dim, decision.reason
+    exact = None if read.fitted or unsure else _exact_count(read.polynomial, features)
+    if exact is not None and max(exact - silent, 0) < count:
+        count = max(exact - silent, 0)
+        words += f"; in rational arithmetic {count} {'is' if count == 1 else 'are'} zero: the rest is small, not zero"
+    found = laws_of(ground, forms, formulas_beside(ground, forms, spectrum.vectors[:, :count], kinds, floor))
     moving = [replace(law, verdict="conserved: its derivative along F vanishes on the samples") for law in found]
     tolerance = min(max(10 * max((law.defect for law in moving), default=0.0), 1e-6), limit)
     laws, products = split_products(ground, [*fixed, *moving], tolerance)
-    decided = spectrum.floor <= limit or decision.dim > 0
+    decided = spectrum.floor <= limit or count > 0
     return ConservedQuantities(
         names=read.names,
         n_runs=0,
@@ -89,7 +98,7 @@ def conserved_by_field(
         spectrum=spectrum.values,
         floor=spectrum.floor,
         path=tuple(dimension_path(spectrum.values, spectrum.floor)),
-        reason=f"derivative along F at {len(flow.points)} points: {decision.reason}"
+        reason=f"derivative along F at {len(flow.points)} points: {words}"
         + (f"; beside them {len(fixed)} that no velocity changes" if fixed else ""),
         decided=decided,
         undecided=() if decided else (f"the field is only known to {spectrum.floor:.2g}",),
@@ -134,14 +143,21 @@ def _varying(ground: Ground, columns: NDArray, sizes: NDArray) -> NDArray:
     return columns @ vt[s > np.sqrt(np.finfo(float).eps * len(values))].T
 
 
-def _exact_words(field: PolynomialField | None, features: Features) -> tuple[str, ...]:
-    """Say how many functions are conserved exactly, where rational arithmetic can."""
+def _exact_count(field: PolynomialField | None, features: Features) -> int | None:
+    """How many functions are conserved exactly, where rational arithmetic can tell."""
     if field is None or not isinstance(features.basis, Monomials) or features.size > _EXACT_UP_TO:
-        return ()
+        return None
     numbers = [[_rational(c) for c in row] for row in field.coefficients.tolist()]
     if any(c is None for row in numbers for c in row):
+        return None
+    return rational_null_space(_rows(field.table, numbers, features.basis.table), features.size).dim
+
+
+def _exact_words(field: PolynomialField | None, features: Features) -> tuple[str, ...]:
+    """Say how many functions are conserved exactly, where rational arithmetic can."""
+    count = _exact_count(field, features)
+    if count is None:
         return ()
-    count = rational_null_space(_rows(field.table, numbers, features.basis.table), features.size).dim
     plural = "s" if count > 1 else ""
     words = f"exactly, in rational arithmetic, {count or 'no'} combination{plural} of the {features.size} functions"
     return (f"{words} {'are' if count > 1 else 'is'} conserved",)
@@ -149,7 +165,10 @@ def _exact_words(field: PolynomialField | None, features: Features) -> tuple[str
 
 def _rational(c: float) -> Fraction | None:
     near = Fraction(c).limit_denominator(_DENOMINATOR)
-    return near if float(near) == c else None
+    if float(near) == c:
+        return near
+    text = repr(c)  # the shortest decimal with this value: a number that was written has few digits
+    return Fraction(text) if sum(sign.isdigit() for sign in text.split("e")[0]) <= _DIGITS else None
 
 
 def _rows(table: NDArray, numbers: list[list[Fraction | None]], library: NDArray) -> list[list[Fraction]]:

@@ -8,7 +8,6 @@ from scipy.fft import dct, dst, idct
 
 from erlangen._errors import InputError, explain
 
-
 KEPT = 3
 """Quarters of the frequencies among which the end of the signal is sought."""
 

@@ -46,20 +46,27 @@ class LyapunovExponent:
     Attributes
     ----------
     value, error : float
-        The mean over orbits, and its standard error.
+        The mean over orbits, and its standard error with that of the finite time.
     time : float
         Time over which tangent vectors were followed, all orbits together.
+    drift : float
+        The part of the error that the finite time makes: vectors that grow as a power of time seem to grow
+        exponentially, at a rate that falls as log(t) / t.
     """
 
     value: float
     error: float
     time: float
+    drift: float = 0.0
 
     def __float__(self) -> float:
         return self.value
 
     def __str__(self) -> str:
-        return f"{self.value:.4g} +- {self.error:.1g} over a time of {self.time:.4g}"
+        text = f"{self.value:.4g} +- {self.error:.1g} over a time of {self.time:.4g}"
+        # The larger part of the error: its square is more than half of the square of the whole.
+        mostly = 2 * self.drift**2 > self.error**2 > 0
+        return f"{text}; the rate still changes with time, which makes most of the error" if mostly else text
 
 
 def lyapunov_exponent(
@@ -73,7 +80,8 @@ def lyapunov_exponent(
     """Measure the largest Lyapunov exponent: the mean rate at which tangent vectors ``v' = J v`` grow.
 
     Many orbits are followed at once, from points of one orbit that are moved a little; a first part of each is left
-    out, until the tangent vectors have turned and the orbits have parted.
+    out, until the tangent vectors have turned and the orbits have parted. The error counts what the rate changes
+    between the first and the second half of the time, carried on to endless time as for growth by a power of time.
 
     Parameters
     ----------
@@ -122,15 +130,33 @@ def lyapunov_exponent(
     x = later[np.linspace(0, len(later) - 1, MEMBERS).astype(int)]
     x = x + 1e-3 * later.std(axis=0) * generator.normal(size=x.shape)
     v = generator.normal(size=x.shape)
-    growth = np.zeros(MEMBERS)
-    for k in range(-max(steps // 4, SPREAD * MEMBERS // 2), steps):
+    growth = np.zeros((2, MEMBERS))
+    before = max(steps // 4, SPREAD * MEMBERS // 2)
+    for k in range(-before, steps):
         v /= np.linalg.norm(v, axis=1, keepdims=True)
         x, v = _tangent_step(known, x, v, h)
         if k >= 0:
-            growth += np.log(np.linalg.norm(v, axis=1))
+            growth[int(2 * k >= steps)] += np.log(np.linalg.norm(v, axis=1))
     _bounded(x, h)
-    rates = growth / (steps * h)
-    return LyapunovExponent(float(rates.mean()), float(rates.std(ddof=1) / np.sqrt(MEMBERS)), MEMBERS * steps * h)
+    rates = growth.sum(axis=0) / (steps * h)
+    drift = _drift(growth, steps, before) / h
+    error = float(np.hypot(rates.std(ddof=1) / np.sqrt(MEMBERS), drift))
+    return LyapunovExponent(float(rates.mean()), error, MEMBERS * steps * h, drift)
+
+
+def _drift(growth: NDArray, steps: int, before: int) -> float:
+    """Rate a step that would be gone in endless time, from the growth ``(2, k)`` in both halves.
+
+    Norms that grow as t^a from the start of the first part, which is left out, have rates in both halves, and in all,
+    with ratios that do not depend on a. Of the difference the part that chance explains is taken off.
+    """
+    first = -(-steps // 2)
+    if steps < 2:
+        return 0.0
+    apart = growth[0] / first - growth[1] / (steps - first)
+    square = apart.mean() ** 2 - apart.var(ddof=1) / len(apart)
+    middle, end = np.log1p(first / before), np.log1p(steps / before)
+    return float(np.sqrt(max(square, 0.0)) * (end / steps) / (middle / first - (end - middle) / (steps - first)))
 
 
 def valid_prediction_time(

@@ -32,7 +32,7 @@ NEAR = 0.05
 
 def structure(
     field: Any,
-    samples: Samples | Trajectories | NDArray,
+    samples: Samples | Trajectories | NDArray | None = None,
     *,
     rule: AbstractRankRule = EXPLAINED,
     names: Sequence[str] | None = None,
@@ -56,8 +56,8 @@ def structure(
     ----------
     field : AbstractField or anything that ``as_field`` accepts
         A function of states ``(n, d)``, `Equations`, a fitted `SINDy`, SymPy expressions, trajectories.
-    samples : Samples, Trajectories or ndarray (n, d)
-        Where the structure is claimed.
+    samples : Samples, Trajectories or ndarray (n, d), optional
+        Where the structure is claimed; needed unless the field is trajectories, which bring their own points.
     rule : AbstractRankRule
         Which defects count as zero; ``Threshold(0.05)`` takes what is near for found.
     names : sequence of str, optional
@@ -71,7 +71,7 @@ def structure(
     Raises
     ------
     InputError
-        Where the samples do not fit the field, are too few, or the field is not finite there.
+        Where samples are missing, do not fit the field, are too few, or the field is not finite there.
 
     References
     ----------
@@ -89,6 +89,17 @@ def structure(
     ('no', 'yes', -0.1)
     """
     _check_rule(rule)
+    if samples is None and isinstance(field, Trajectories):
+        samples = field
+    if samples is None:
+        raise InputError(
+            explain(
+                "A structure is claimed somewhere: samples are missing.",
+                given=f"structure({type(field).__name__}) without samples",
+                expected="points at which the Jacobian is looked at, such as the data of a fitted model",
+                fix="structure(model, flow), or structure(field, er.Samples.box(-1, 1, dim=2))",
+            )
+        )
     known, error, samples, columns = field_of(field, samples)
     names = tuple(names) if names is not None else columns or names_of(field, known.point_dim)
     _check_shape(known, samples, names)
