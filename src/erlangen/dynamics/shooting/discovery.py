@@ -38,7 +38,7 @@ FAR = 40.0
 """Score behind the best from which a support is not carried on: an evidence ratio of exp(20)."""
 
 BARELY = 2.0
-"""Difference of scores that is worth no more than a bare mention (Kass and Raftery, 1995): fewer terms are taken."""
+"""Difference of scores that is worth a bare mention (Kass and Raftery, 1995): fewer or simpler terms are taken."""
 
 DILUTED = (1000.0, 300.0, 100.0, 30.0, 10.0, 5.0, 3.0, 2.0, 1.0)
 """Factors by which the noise of the weak form is taken larger than it seems, to list candidates with few terms too."""
@@ -235,10 +235,10 @@ def _searched(
 
 
 def _finished(records: list[Record], search: Search, ranked: list[Fit], length: int) -> Discovered:
-    """The best fit with its covariance; of those as good, the one with the fewest terms."""
+    """The best fit with its covariance; of those as good, the one with the fewest terms, and of these the simplest."""
     problem, price = search.problem, search.prices
     alike = [fit for fit in ranked if search.score(fit) < search.score(ranked[0]) + BARELY]
-    best = min(alike, key=lambda fit: (len(fit.support), search.score(fit)))
+    best = min(alike, key=lambda fit: (len(fit.support), price[list(fit.support)].sum(), search.score(fit)))
     z = np.zeros(len(problem.atoms))
     z[list(best.support)] = best.z
     linear = problem.linear(best)
