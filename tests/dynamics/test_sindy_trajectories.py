@@ -279,3 +279,9 @@ def test_the_origin_does_not_matter(spiral):
     for key, value in terms(here.equations_).items():
         # A fit ends where a step gains .01 in squared standard errors.
         assert abs(found[key] - value) < 0.15 * here.errors_.max()
+
+
+@pytest.mark.parametrize("derivatives", ["smooth", "gp"])
+def test_ways_to_smooth_are_named_alike_in_all_forms(derivatives, spiral):
+    model = SINDy(degree=1, derivatives=derivatives).fit(spiral)
+    assert errors(model, SPIRAL) < 0.1

@@ -13,6 +13,7 @@ from erlangen.dynamics.shooting.discovery import SHORTEST, Discovered
 from erlangen.dynamics.shooting.newton import Shooting
 from erlangen.dynamics.shooting.observed import windows
 from erlangen.dynamics.shooting.search import View
+from erlangen.dynamics.shooting.subsets import column_lengths
 
 DRAWN = 20
 """Windows to draw from, at least: of fewer, draws are too much alike."""
@@ -76,8 +77,7 @@ def ensemble(
     for b in range(draws):
         rows = np.concatenate([pieces[w] for w in generator.integers(len(pieces), size=len(pieces))])
         triangle = np.asarray(np.linalg.qr(rows, mode="r"))
-        lengths = np.linalg.norm(triangle[:, :-1], axis=0)
-        lengths = np.where(lengths > 0, lengths, 1.0)
+        lengths = column_lengths(triangle[:, :-1])
         view = View(triangle[:, :-1] / lengths, triangle[:, -1], found.prices, 1.0)
         support = list(view.descend(fit.support, view.neighbours(fit.support)))
         z = np.linalg.lstsq(view.a[:, support], view.b, rcond=None)[0] / lengths[support]

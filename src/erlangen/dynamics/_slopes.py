@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain, nearest
-from erlangen.dynamics.smoothing import smooth
+from erlangen.dynamics.smoothing import Smoothed, smooth
 from erlangen.fields.trajectories import Trajectories
 
 METHODS = ("auto", "smooth", "gp", "spline", "differences", "spectral")
@@ -64,7 +64,16 @@ def slopes_of(flow: Trajectories, method: str, rng: int | np.random.Generator | 
         return Slopes(
             flow.points, flow.derivatives, _folds(flow.run_index, rng), "derivatives as given", weights, _index(flow)
         )
-    smoothed = smooth(flow, "gp" if method == "smooth" else method)
+    return slopes_from(flow, smoothed_by(flow, method), rng)
+
+
+def smoothed_by(flow: Trajectories, method: str) -> Smoothed:
+    """Runs smoothed in one of the `METHODS`."""
+    return smooth(flow, "gp" if method == "smooth" else method)
+
+
+def slopes_from(flow: Trajectories, smoothed: Smoothed, rng: int | np.random.Generator | None) -> Slopes:
+    """Derivatives of runs that are smoothed already."""
     kept = smoothed.flow
     assert kept.derivatives is not None
     reason = f"derivatives of {smoothed.reason}"

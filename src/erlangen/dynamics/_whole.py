@@ -17,7 +17,7 @@ from erlangen.actions import affine
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._report import ORDER, SymmetryTest, ordered, symmetry_test, unexplained, verdict
-from erlangen.dynamics._slopes import slopes_of
+from erlangen.dynamics._slopes import slopes_from, smoothed_by
 from erlangen.dynamics._structured import hamiltonian_fields, homogeneous, volume_preserving
 from erlangen.dynamics._symmetric import Found, about, enforced, generators_of, promoted
 from erlangen.dynamics.poisson import PhaseSpace
@@ -25,7 +25,7 @@ from erlangen.dynamics.shooting.discovery import Discovered, discover_terms, in_
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.observed import Record
 from erlangen.dynamics.shooting.records import records
-from erlangen.dynamics.smoothing import Smoothed, smooth
+from erlangen.dynamics.smoothing import Smoothed
 from erlangen.dynamics.units import Units
 from erlangen.fields.trajectories import Trajectories
 from erlangen.verbs import promote as promote_
@@ -106,7 +106,7 @@ class Data:
     @classmethod
     def of(cls, flow: Trajectories, method: str) -> Data:
         """Smooth, and take apart where samples are missing."""
-        smoothed = smooth(flow, method)
+        smoothed = smoothed_by(flow, method)
         return cls(flow, smoothed, records(flow, smoothed), len(flow.names))
 
     @property
@@ -284,7 +284,7 @@ def _tested(found: Candidates, data: Data, plain: Found, form: str, sparsity: An
 
 def _spaces(found: Candidates, data: Data, acting: Any, plain: Found) -> list[Found]:
     """Fields that keep some of the generators; all affine ones, and volume, where it is to be discovered."""
-    slopes = slopes_of(data.flow, "auto", None)
+    slopes = slopes_from(data.flow, data.smoothed, None)
     if acting != DISCOVER:
         return promoted(found.field, acting, slopes, data.flow.names)
     spaces = promoted(found.field, affine(found.field.point_dim), slopes, data.flow.names)

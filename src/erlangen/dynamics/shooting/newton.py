@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from erlangen.dynamics.shooting.flow import Columns, Model, Solution, solve, tangents
 from erlangen.dynamics.shooting.observed import Windows
+from erlangen.dynamics.shooting.subsets import column_lengths
 from erlangen.fields.bases import AbstractBasis
 from erlangen.linalg.qr import rounding
 
@@ -101,7 +102,7 @@ class Shooting:
             if not np.isfinite(triangle).all():
                 break
             triangle = np.concatenate([triangle, np.column_stack([rows, -rows @ z])])
-            lengths = _lengths(triangle[:, :-1])
+            lengths = column_lengths(triangle[:, :-1])
             for _ in range(TRIES):
                 dz = _damped(triangle[:, :-1] / lengths, triangle[:, -1], damping) / lengths
                 moved = z + dz, start + _starts(back, dz)
@@ -188,11 +189,6 @@ class Shooting:
 
 CONVERGED = 0.01
 """Gain of a step, in squared standard deviations, below which it changes nothing that noise does not."""
-
-
-def _lengths(a: NDArray) -> NDArray:
-    lengths = np.linalg.norm(a, axis=0)
-    return np.where(lengths > 0, lengths, 1.0)
 
 
 def _damped(a: NDArray, b: NDArray, damping: float) -> NDArray:

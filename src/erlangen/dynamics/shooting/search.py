@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen.dynamics.shooting.newton import Fit, Linear, Shooting
-from erlangen.dynamics.shooting.subsets import gains, residual_after
+from erlangen.dynamics.shooting.subsets import column_lengths, gains, residual_after
 
 CARRIED = 4
 """Best supports that go on to longer windows."""
@@ -72,7 +72,7 @@ class Search:
         self.attempts[support] = self.attempts.get(support, 0) + 1
         return best
 
-    def walk(self, own_start: dict[tuple[int, ...], NDArray] | None = None) -> None:
+    def walk(self) -> None:
         """Move to better neighbours until there is none."""
         for _ in range(ROUNDS):
             ranked = self.best()
@@ -82,8 +82,7 @@ class Search:
 
     def _step(self, fit: Fit, linear: Linear) -> bool:
         """Whether a neighbour is better."""
-        lengths = np.linalg.norm(linear.design, axis=0)
-        lengths = np.where(lengths > 0, lengths, 1.0)
+        lengths = column_lengths(linear.design)
         view = View(
             linear.design / lengths, linear.target, self.prices, max(1.0, fit.cost / self.problem.win.n_observed)
         )

@@ -18,10 +18,15 @@ DEPENDENT = 1e-7
 """Part of a column outside the others below which it adds nothing: the square root of rounding, and some room."""
 
 
+def column_lengths(a: NDArray) -> NDArray:
+    """Lengths of columns, one for those that are zero: what columns are divided by."""
+    lengths = np.linalg.norm(a, axis=0)
+    return np.where(lengths > 0, lengths, 1.0)
+
+
 def triangle(design: NDArray, y: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Equations with the same squares over columns of length one; and the lengths."""
-    lengths = np.linalg.norm(design, axis=0)
-    lengths = np.where(lengths > 0, lengths, 1.0)
+    lengths = column_lengths(design)
     small = np.asarray(np.linalg.qr(np.column_stack([design / lengths, y]), mode="r"))
     return small[:, :-1], small[:, -1], lengths
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.observed import Record
+from erlangen.dynamics.shooting.subsets import column_lengths
 
 POWER = 8
 """Test functions are (1 - s^2)^8: seven derivatives vanish at their ends, so sums over samples are accurate."""
@@ -85,8 +86,7 @@ class Weak:
         """Coefficients ``(k,)`` of chosen atoms by least squares."""
         design, y = self.everything
         chosen = design[:, list(support)]
-        lengths = np.linalg.norm(chosen, axis=0)
-        lengths = np.where(lengths > 0, lengths, 1.0)
+        lengths = column_lengths(chosen)
         return np.linalg.lstsq(chosen / lengths, y, rcond=None)[0] / lengths
 
     def blocks(self) -> list[tuple[list[int], NDArray]]:
