@@ -183,6 +183,7 @@ def _read(name: str) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, float]
         try:
             names, sides = _called(functions, values, t, row["embedding_dimension"])
         except (TypeError, ValueError, AttributeError, KeyError, NotImplementedError) as error:
+            # Code of another package, fed with symbols that it was not written for: any of these says "no formula".
             reason = str(error)
             continue
         if any(t in side.free_symbols for side in sides):
