@@ -15,6 +15,7 @@ if _TYPE_CHECKING:
     from erlangen import derivative as derivative
     from erlangen import dynamics as dynamics
     from erlangen import estimators as estimators
+    from erlangen import evidence as evidence
     from erlangen import fields as fields
     from erlangen import nn as nn
     from erlangen import report as report
@@ -61,6 +62,7 @@ _MODULES = (
     "derivative",
     "dynamics",
     "estimators",
+    "evidence",
     "fields",
     "nn",
     "report",

@@ -1,0 +1,32 @@
+"""Is it real? Certificates, held-out tests, bounds and discrete tests for symmetries that were found."""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+if _TYPE_CHECKING:
+    from erlangen.evidence.certificate import Band as Band
+    from erlangen.evidence.certificate import Bound as Bound
+    from erlangen.evidence.certificate import Certificate as Certificate
+    from erlangen.evidence.certificate import Gate as Gate
+    from erlangen.evidence.observed import Observed as Observed
+    from erlangen.evidence.observed import observed as observed
+
+# Each name is imported when it is first used, so that the folder imports in a blink.
+_HOMES = {
+    "certificate": ("Band", "Bound", "Certificate", "Gate"),
+    "observed": ("Observed", "observed"),
+}
+_WHERE = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> _Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'erlangen.evidence' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(_import_module(f"erlangen.evidence.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
