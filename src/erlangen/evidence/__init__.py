@@ -4,17 +4,23 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+# A function named as its module is bound here: importing the module by itself would put the module in its place.
+from erlangen.evidence.estimate import estimate as estimate
+from erlangen.evidence.observed import observed as observed
+
 if _TYPE_CHECKING:
     from erlangen.evidence.certificate import Band as Band
     from erlangen.evidence.certificate import Bound as Bound
     from erlangen.evidence.certificate import Certificate as Certificate
     from erlangen.evidence.certificate import Gate as Gate
+    from erlangen.evidence.estimate import Estimate as Estimate
+    from erlangen.evidence.estimate import estimate_features as estimate_features
     from erlangen.evidence.observed import Observed as Observed
-    from erlangen.evidence.observed import observed as observed
 
 # Each name is imported when it is first used, so that the folder imports in a blink.
 _HOMES = {
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
+    "estimate": ("Estimate", "estimate", "estimate_features"),
     "observed": ("Observed", "observed"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
