@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import factorial, sqrt
+from math import factorial, pi, sqrt
 
 import numpy as np
 from numpy.polynomial import Polynomial, hermite_e, legendre
@@ -43,6 +43,10 @@ class AbstractMeasure(ABC):
     @abstractmethod
     def expansion(self, axis: int, degree: int) -> NDArray:
         """Row e holds x_axis^e in orthonormal polynomials, shape ``(degree + 1, degree + 1)``."""
+
+    @abstractmethod
+    def nodes(self, axis: int, count: int) -> tuple[NDArray, NDArray]:
+        """Gauss nodes and weights ``(count,)`` along one coordinate: exact up to degree ``2 count - 1``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,11 @@ class BoxMeasure(AbstractMeasure):
             out[e, : len(c)] = c / np.sqrt(2 * np.arange(len(c)) + 1)
         return out
 
+    def nodes(self, axis: int, count: int) -> tuple[NDArray, NDArray]:
+        """Gauss-Legendre nodes and weights along one coordinate."""
+        t, w = legendre.leggauss(count)
+        return self.mean[axis] + (self.high[axis] - self.low[axis]) / 2 * t, w / 2
+
 
 @dataclass(frozen=True, eq=False)
 class GaussianMeasure(AbstractMeasure):
@@ -115,6 +124,11 @@ class GaussianMeasure(AbstractMeasure):
             c = hermite_e.poly2herme((line**e).coef)
             out[e, : len(c)] = c * np.sqrt([float(factorial(j)) for j in range(len(c))])
         return out
+
+    def nodes(self, axis: int, count: int) -> tuple[NDArray, NDArray]:
+        """Gauss-Hermite nodes and weights along one coordinate."""
+        t, w = hermite_e.hermegauss(count)
+        return self.centre[axis] + self.spread[axis] * t, w / sqrt(2 * pi)
 
 
 def _unit_points(n: int, d: int, rng: int | np.random.Generator) -> NDArray:
