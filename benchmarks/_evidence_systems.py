@@ -182,10 +182,10 @@ def _hopf(extra: dict[tuple[int, ...], Number]) -> tuple[Terms, ...]:
 
 
 def _sphere(extra: dict[tuple[int, ...], Number]) -> tuple[Terms, ...]:
-    unit = np.eye(3, dtype=int)
-    rows: list[dict[tuple[int, ...], Number]] = [
-        {tuple(unit[i].tolist()): 1} | {tuple((unit[i] + 2 * unit[j]).tolist()): -1 for j in range(3)} for i in range(3)
-    ]
+    rows: list[dict[tuple[int, ...], Number]] = []
+    for i in range(3):
+        radial: dict[tuple[int, ...], Number] = {(1, 0, 0)[3 - i :] + (1, 0, 0)[: 3 - i]: 1}
+        rows.append(radial | {tuple(int(i == k) + 2 * int(j == k) for k in range(3)): -1 for j in range(3)})
     return rows[0] | extra, rows[1], rows[2]
 
 
