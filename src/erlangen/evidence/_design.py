@@ -48,6 +48,11 @@ class LeastSquares:
         return self._solved[1].shape[1]
 
     @property
+    def n_seen(self) -> int:
+        """Number of parameters of all channels together that the rows determine."""
+        return self.rank * self.values.shape[1] if self.shared else self.rank
+
+    @property
     def theta(self) -> NDArray:
         """The solution ``(q,)`` of least norm."""
         return self._solved[0].T.ravel()
