@@ -9,6 +9,8 @@ from erlangen.evidence.estimate import estimate as estimate
 from erlangen.evidence.observed import observed as observed
 
 if _TYPE_CHECKING:
+    from erlangen.evidence._orbital import Orbital as Orbital
+    from erlangen.evidence._orbital import orbital as orbital
     from erlangen.evidence.certificate import Band as Band
     from erlangen.evidence.certificate import Bound as Bound
     from erlangen.evidence.certificate import Certificate as Certificate
@@ -16,12 +18,17 @@ if _TYPE_CHECKING:
     from erlangen.evidence.estimate import Estimate as Estimate
     from erlangen.evidence.estimate import estimate_features as estimate_features
     from erlangen.evidence.observed import Observed as Observed
+    from erlangen.evidence.special import Explained as Explained
+    from erlangen.evidence.special import explain_special as explain_special
+    from erlangen.evidence.special import with_time as with_time
 
 # Each name is imported when it is first used, so that the folder imports in a blink.
 _HOMES = {
+    "_orbital": ("Orbital", "orbital"),
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "estimate": ("Estimate", "estimate", "estimate_features"),
     "observed": ("Observed", "observed"),
+    "special": ("Explained", "explain_special", "with_time"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
