@@ -15,6 +15,8 @@ if _TYPE_CHECKING:
     from erlangen.evidence.certificate import Bound as Bound
     from erlangen.evidence.certificate import Certificate as Certificate
     from erlangen.evidence.certificate import Gate as Gate
+    from erlangen.evidence.defect_map import DefectMap as DefectMap
+    from erlangen.evidence.defect_map import where as where
     from erlangen.evidence.estimate import Estimate as Estimate
     from erlangen.evidence.estimate import estimate_features as estimate_features
     from erlangen.evidence.observed import Observed as Observed
@@ -26,6 +28,7 @@ if _TYPE_CHECKING:
 _HOMES = {
     "_orbital": ("Orbital", "orbital"),
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
+    "defect_map": ("DefectMap", "where"),
     "estimate": ("Estimate", "estimate", "estimate_features"),
     "observed": ("Observed", "observed"),
     "special": ("Explained", "explain_special", "with_time"),

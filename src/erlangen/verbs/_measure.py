@@ -97,7 +97,7 @@ class Measurement:
         return Defect(value, low, high, delta, verdict, f"{words}: defect {value:.2g}, {_span(low, high)}")
 
 
-def interval(defects: ArrayLike, error: float) -> tuple[NDArray, NDArray]:
+def interval(defects: ArrayLike, error: float | NDArray) -> tuple[NDArray, NDArray]:
     """Bounds of the true defect, given measured ones and the relative error of the derivative.
 
     Measured and true Lie derivatives differ by an error e, so the defects differ by at most |e|. An error
@@ -111,7 +111,7 @@ def interval(defects: ArrayLike, error: float) -> tuple[NDArray, NDArray]:
     ----------
     defects : array (r,) or float
         Measured relative defects s.
-    error : float
+    error : float or array (r,)
         Relative error of the derivative.
 
     Returns

@@ -70,7 +70,7 @@ def name_of(action: AbstractAction, found: Found, centre: NDArray, scale: NDArra
     matrices = _linear(restricted) if restricted.origin is None else None
     preserves = "" if matrices is None or len(matrices) < 2 else _preserved(matrices, noise)
     name, remark, structure = _named(whitened, matrices, noise)
-    if len(xi) == 1 and _turns(restricted, noise):
+    if len(xi) == 1 and turns(restricted, noise):
         name = "so(2)"
     return Named(name, preserves, structure, algebra, remark)
 
@@ -101,7 +101,7 @@ def excused(noise: float) -> float:
     return max(min(3.0 * noise, OUTSIDE), float(np.sqrt(np.finfo(float).eps)))
 
 
-def _turns(action: PolynomialAction, noise: float) -> bool:
+def turns(action: PolynomialAction, noise: float) -> bool:
     """Whether one affine generator is a rotation: imaginary eigenvalues of one size, and no drift."""
     if action.degree > 1:
         return False

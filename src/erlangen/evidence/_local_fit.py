@@ -1,0 +1,153 @@
+"""Local quadratics through a table: derivatives that know their own error, and no class that all points must obey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from erlangen.fields import AbstractField
+from erlangen.linalg.polynomials import exponents, monomials
+from erlangen.linalg.qr import rounding
+
+ROWS_PER_TERM = 4
+"""Rows of the smallest neighbourhood for each coefficient: three quarters of them are left to tell the noise."""
+
+PROBES = 256
+"""Points at which sizes of neighbourhoods are compared."""
+
+CHUNK = 512
+"""Local fits that are solved together."""
+
+
+@dataclass(frozen=True, eq=False)
+class LocalFit:
+    """Local fits at points.
+
+    Attributes
+    ----------
+    values, slopes : ndarray (n, c), (n, c, d)
+        Value and derivative at each point.
+    spread : ndarray (n, 1 + d, 1 + d)
+        Covariance of value and derivative for noise of variance one.
+    noise : ndarray (n, c)
+        Standard deviation of what the local quadratic leaves.
+    """
+
+    values: NDArray
+    slopes: NDArray
+    spread: NDArray
+    noise: NDArray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LocalField(AbstractField):
+    """A table ``(x, y)`` seen through quadratics of the k nearest rows.
+
+    Attributes
+    ----------
+    points : ndarray (n, d)
+        Points of the table.
+    y : ndarray (n, c)
+        Its values.
+    kind : str
+        How values follow points.
+    size : int
+        Number k of rows in a neighbourhood.
+    """
+
+    points: NDArray
+    y: NDArray
+    kind: str = "invariant"
+    size: int
+
+    @property
+    def point_dim(self) -> int:
+        return self.points.shape[1]
+
+    @property
+    def value_dim(self) -> int:
+        return self.y.shape[1]
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Median relative error of the derivative over some of the points."""
+        fit, wide = (self.fit(_some(self.points), k) for k in (self.size, 2 * self.size))
+        return float(np.median(_slope_error(fit, wide) / np.linalg.norm(fit.slopes, axis=(1, 2))))
+
+    @cached_property
+    def reach(self) -> float:
+        """Median root mean square size of a neighbourhood, per coordinate and in units of the spread."""
+        far = self._tree.query(_some(self.points) / self._scale, self.size)[0][:, -1]
+        d = self.point_dim
+        return float(np.median(far)) / np.sqrt(d + 2)  # mean square of a ball of radius h: h^2 d / (d + 2)
+
+    def value(self, x: NDArray) -> NDArray:
+        return self.fit(x, self.size).values
+
+    def jacobian(self, x: NDArray) -> NDArray:
+        return self.fit(x, self.size).slopes
+
+    @cached_property
+    def _scale(self) -> NDArray:
+        return self.points.std(axis=0)
+
+    @cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.points / self._scale)
+
+    def fit(self, x: NDArray, size: int) -> LocalFit:
+        """Fit quadratics to the ``size`` rows nearest to points ``x (n, d)``."""
+        parts = [self._fit(x[i : i + CHUNK], size) for i in range(0, len(x), CHUNK)]
+        return LocalFit(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def _fit(self, x: NDArray, size: int) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+        n, d = x.shape
+        z = x / self._scale
+        distance, rows = self._tree.query(z, min(size, len(self.points)))
+        h = distance[:, -1:]
+        u = (self._tree.data[rows] - z[:, None]) / h[:, None]
+        phi = monomials(u.reshape(-1, d), exponents(d, 2)).reshape(n, rows.shape[1], -1)
+        y = self.y[rows]
+        sizes, vectors = np.linalg.eigh(np.einsum("nkr,nks->nrs", phi, phi))
+        # Where rows lie on a surface or a curve some coefficient is not known: its variance is then huge, as it is.
+        sizes = np.maximum(sizes, sizes[:, -1:] * rounding(phi.shape[1:]) ** 2)
+        inverse = np.einsum("nrs,ns,nts->nrt", vectors, 1.0 / sizes, vectors)
+        theta = np.einsum("nrt,nkt,nkc->nrc", inverse, phi, y)
+        left = y - phi @ theta
+        dof = max(rows.shape[1] - phi.shape[2], 1)
+        least = rounding((size,)) * np.abs(self.y).max(axis=0)
+        noise = np.maximum(np.sqrt(np.sum(left**2, axis=1) / dof), least)
+        unit = np.concatenate([np.ones_like(h), 1.0 / (h * self._scale)], axis=1)
+        front = theta[:, : d + 1] * unit[:, :, None]
+        spread = inverse[:, : d + 1, : d + 1] * unit[:, :, None] * unit[:, None, :]
+        return front[:, 0], front[:, 1:].transpose(0, 2, 1), spread, noise
+
+
+def local_field(x: NDArray, y: NDArray, kind: str) -> LocalField | None:
+    """The field with neighbourhoods of the size that makes errors smallest; None where rows are too few for any.
+
+    The error of a size is that of its noise and its change when the neighbourhood is doubled.
+    """
+    least = ROWS_PER_TERM * len(exponents(x.shape[1], 2))
+    sizes = [least * 2**j for j in range(8) if least * 2 ** (j + 2) <= len(x)]
+    if not sizes or not np.all(x.std(axis=0) > 0):
+        return None
+    some = _some(x)
+    base = LocalField(points=x, y=y, kind=kind, size=least)
+    fits = [base.fit(some, size) for size in (*sizes, 2 * sizes[-1])]
+    errors = [float(np.median(_slope_error(fit, wide))) for fit, wide in zip(fits, fits[1:], strict=False)]
+    return LocalField(points=x, y=y, kind=kind, size=sizes[int(np.argmin(errors))])
+
+
+def _slope_error(fit: LocalFit, wide: LocalFit) -> NDArray:
+    """Root mean square error ``(n,)`` of the derivative, summed over channels and coordinates."""
+    traces = np.einsum("naa->n", fit.spread[:, 1:, 1:])
+    return np.sqrt(traces * np.sum(fit.noise**2, axis=1) + np.sum((fit.slopes - wide.slopes) ** 2, axis=(1, 2)))
+
+
+def _some(x: NDArray) -> NDArray:
+    return x[np.linspace(0, len(x) - 1, min(len(x), PROBES)).astype(int)]
