@@ -19,6 +19,11 @@ if _TYPE_CHECKING:
     from erlangen.evidence.defect_map import where as where
     from erlangen.evidence.estimate import Estimate as Estimate
     from erlangen.evidence.estimate import estimate_features as estimate_features
+    from erlangen.evidence.gates import Extrapolation as Extrapolation
+    from erlangen.evidence.gates import extrapolation as extrapolation
+    from erlangen.evidence.gates import gates_of as gates_of
+    from erlangen.evidence.gates import lack_of_fit as lack_of_fit
+    from erlangen.evidence.gates import pruned as pruned
     from erlangen.evidence.observed import Observed as Observed
     from erlangen.evidence.special import Explained as Explained
     from erlangen.evidence.special import explain_special as explain_special
@@ -30,6 +35,7 @@ _HOMES = {
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "defect_map": ("DefectMap", "where"),
     "estimate": ("Estimate", "estimate", "estimate_features"),
+    "gates": ("Extrapolation", "extrapolation", "gates_of", "lack_of_fit", "pruned"),
     "observed": ("Observed", "observed"),
     "special": ("Explained", "explain_special", "with_time"),
 }

@@ -1,0 +1,253 @@
+"""Coverage: what the data say about the region where a symmetry is claimed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from erlangen._render import number, polynomial_text
+from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, behind, coordinate_names
+from erlangen.derivative import LieDerivative, Samples
+from erlangen.derivative.measures import orthonormal_change
+from erlangen.evidence.certificate import Gate
+from erlangen.fields import AbstractLinearField, PolynomialField, lift
+from erlangen.fields.bases import BasisField, Monomials
+from erlangen.linalg.polynomials import derivative_table, exponents, monomials
+from erlangen.linalg.qr import rounding, triangular_factor
+from erlangen.linalg.svd import svd
+
+RESOLVED = float(1.0 / np.sqrt(np.finfo(np.float64).eps))
+"""Factor beyond which data say nothing: half of the digits of a difference along them are then lost."""
+
+POINTS = 2048
+"""Points of the region at which functions are compared where they cannot be integrated."""
+
+SHOWN = 1e-6
+"""Coefficients below this part of the largest are rounding and not written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Extrapolation:
+    """How sizes of residual functions on the data compare with those on the region.
+
+    Attributes
+    ----------
+    up, down : float
+        sqrt(kappa) and sqrt(kappa'): largest ratio of a size on the region to that on the data, and the reverse.
+    vanishing : int
+        Number of residual functions that vanish on the data, to rounding, but not on the region.
+    example : str
+        One of them as a formula; empty where there is none or it has no formula.
+    """
+
+    up: float
+    down: float
+    vanishing: int
+    example: str
+
+    @property
+    def factor(self) -> float:
+        """sqrt(kappa kappa'): a defect on the region is at most this many times the defect on the data."""
+        return self.up * self.down
+
+
+def extrapolation(
+    family: AbstractLinearField,
+    action: AbstractAction,
+    x: ArrayLike,
+    samples: Samples,
+    weights: ArrayLike | None = None,
+) -> Extrapolation:
+    """Compare the data's measure with that of the region on all residual functions L_xi f of a class.
+
+    With functions orthonormal on the region as columns, at the data, as a matrix: its singular values lie between
+    1/sqrt(kappa) and sqrt(kappa'). No Gram matrix is formed, so a function that vanishes on the data is told from
+    one that is small.
+
+    Parameters
+    ----------
+    family : AbstractLinearField
+        The class of f.
+    action : AbstractAction
+        The candidates.
+    x : array_like (n, d)
+        Where the data are.
+    samples : Samples
+        Where the symmetry is claimed.
+    weights : array_like (n,), optional
+        Weights of the data.
+
+    Examples
+    --------
+    >>> from erlangen.actions import affine
+    >>> from erlangen.fields import polynomial_field
+    >>> region = Samples.box(-1, 1, dim=1)
+    >>> f = polynomial_field(1, 2, [0, 0, 0])
+    >>> wide, narrow = region.points, region.points / 4
+    >>> [round(extrapolation(f, affine(1), x, region).factor, 1) for x in (wide, narrow)]
+    [1.0, 32.5]
+    """
+    data = np.atleast_2d(np.asarray(x, dtype=np.float64))
+    w = np.ones(len(data)) if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1).mean(1)
+    root = np.sqrt(w / w.sum())[:, None]
+    table = residual_table(family, action)
+    if table is not None:
+        change, values = _orthonormal(table, samples), monomials(data, table) * root
+    else:
+        on_region, on_data = (_functions(family, action, points) for points in (_few(samples).points, data))
+        repeat = len(on_region) // len(_few(samples))
+        change = on_region * np.repeat(np.sqrt(_few(samples).weights), repeat)[:, None]
+        values = on_data * np.repeat(root, len(on_data) // len(data), axis=0)
+    norms = np.linalg.norm(change, axis=0)
+    used = norms > 0
+    u, s, vt = svd(change[:, used] / norms[used])
+    # Functions that vanish on the region do not matter; on points, rounding hides them from half of the digits on.
+    exact = table is not None and samples.measure is not None
+    keep = s > (rounding(change.shape) if exact else 1.0 / RESOLVED) * s.max(initial=0.0)
+    whiten = (vt[keep].T / s[keep]) / norms[used][:, None]
+    there = values[:, used] @ whiten
+    there = triangular_factor([there], there.shape[1]) if len(there) > there.shape[1] else there
+    _, sizes, right = np.linalg.svd(there, full_matrices=True)
+    sizes = np.r_[sizes, np.zeros(whiten.shape[1] - len(sizes))]
+    if len(sizes) == 0:
+        return Extrapolation(1.0, 1.0, 0, "")
+    gone = sizes * RESOLVED <= sizes[0]
+    example = "" if table is None or not gone.any() else _simplest(table[used], whiten @ right[gone].T)
+    least = 0.0 if gone.any() else float(sizes[-1])
+    return Extrapolation(1.0 / least if least > 0 else np.inf, float(sizes[0]), int(gone.sum()), example)
+
+
+def coverage(
+    family: AbstractLinearField,
+    action: AbstractAction,
+    x: ArrayLike,
+    samples: Samples,
+    *,
+    delta: float = 0.05,
+    weights: ArrayLike | None = None,
+) -> Gate:
+    """Whether data determine the residual functions on the region where a symmetry is claimed.
+
+    The value is the extrapolation factor sqrt(kappa kappa'), see :func:`extrapolation`; infinite where a residual
+    function vanishes on the data, which fails. Where it is finite, bounds that are taken on the region account for
+    it by being wide; the words say what a defect measured on the data alone would be worth.
+    """
+    found = extrapolation(family, action, x, samples, weights)
+    if np.isinf(found.factor):
+        such = f", such as {found.example}," if found.example else ""
+        return Gate(
+            "coverage",
+            False,
+            found.factor,
+            RESOLVED,
+            f"{found.vanishing} independent residual function{'s' if found.vanishing > 1 else ''}{such} vanish"
+            f"{'' if found.vanishing > 1 else 'es'} on the data but not on the region: any symmetry may be broken "
+            "there; claim it where the data are (samples = the data), or measure elsewhere",
+        )
+    words = f"sizes on the region and on the data differ by up to {number(found.factor, 3)} times"
+    if found.factor * delta >= 1.0:
+        words += f": a defect measured on the data alone could hide a broken symmetry (1 / delta = {1 / delta:g})"
+    return Gate("coverage", True, found.factor, RESOLVED, words)
+
+
+def span(x: ArrayLike, samples: Samples, names: tuple[str, ...] | None = None) -> Gate:
+    """Whether data vary in every direction in which the region reaches.
+
+    The value is the least spread of the data beside that of the region, over all directions.
+    """
+    data = np.atleast_2d(np.asarray(x, dtype=np.float64))
+    scale = np.where(samples.std > 0, samples.std, 1.0)
+    region = np.eye(len(scale))
+    if samples.measure is None:
+        region = np.linalg.qr((samples.points - samples.mean) * np.sqrt(samples.weights)[:, None] / scale, mode="r")
+    centred = (data - data.mean(axis=0)) / scale / np.sqrt(len(data))
+    _, s, vt = np.linalg.svd(region, full_matrices=False)
+    keep = s * RESOLVED > s[0]
+    frame = vt[keep].T / s[keep]
+    _, sizes, right = np.linalg.svd(centred @ frame, full_matrices=True)
+    sizes = np.r_[sizes, np.zeros(frame.shape[1] - len(sizes))]
+    least, limit = float(sizes.min()), float(max(sizes[0], 1.0) / RESOLVED)
+    if least > limit:
+        return Gate("span of the data", True, least, limit, "the data vary in every direction of the region")
+    flat = int(np.sum(sizes <= limit))
+    normal = np.linalg.pinv(frame).T @ right[-1] / scale
+    text = polynomial_text(exponents(len(normal), 1)[1:], _rounded(normal), names or coordinate_names(len(normal)))
+    return Gate(
+        "span of the data",
+        False,
+        least,
+        limit,
+        f"the region reaches in {flat} direction{'s' if flat > 1 else ''} in which the data do not vary ({text} is "
+        "constant on them): generators that leave their span are not decided; claim the symmetry on the data's span",
+    )
+
+
+def residual_table(family: AbstractLinearField, action: AbstractAction) -> NDArray | None:
+    """Exponents of the monomials of all L_xi f, f in the class; None where these are not polynomials."""
+    if isinstance(family, PolynomialField):
+        own = family.table
+    elif isinstance(family, BasisField) and isinstance(family.basis, Monomials):
+        own = family.basis.table
+    else:
+        return None
+    lifted = lift(family, action)
+    base: Any = behind(lifted)
+    carried = isinstance(base, AbstractLift)
+    base = base.base if carried else base
+    if not isinstance(base, PolynomialAction):
+        return None
+    psi, d = base.exponents, family.point_dim
+    used = np.asarray(abs(base.matrix).sum(axis=0)).reshape(d, len(psi)) > 0
+    parts = [own] if base.output is not None or behind(lifted) is not lifted else []
+    for j in range(d):
+        factors, lowered = derivative_table(own, j)
+        parts.append((lowered[factors > 0][:, None] + psi[used[j]]).reshape(-1, d))
+        if carried:
+            factors, lowered = derivative_table(psi[used.any(axis=0)], j)
+            parts.append((own[:, None] + lowered[factors > 0]).reshape(-1, d))
+    return np.unique(np.vstack(parts), axis=0)
+
+
+def _orthonormal(table: NDArray, samples: Samples) -> NDArray:
+    """A factor of the Gram matrix of monomials on the region: one column each."""
+    if samples.measure is not None:
+        return orthonormal_change(samples.measure, table).toarray()
+    return triangular_factor([monomials(samples.points, table) * np.sqrt(samples.weights)[:, None]], len(table))
+
+
+def _few(samples: Samples) -> Samples:
+    return samples.subset(POINTS)
+
+
+def _functions(family: AbstractLinearField, action: AbstractAction, x: NDArray) -> NDArray:
+    """Residual functions at points, one column each: scalar ones where the class is one basis for all channels."""
+    base: Any = behind(lift(family, action))
+    base = base.base if isinstance(base, AbstractLift) else base
+    if isinstance(family, BasisField) and isinstance(base, PolynomialAction):
+        slopes, psi = family.basis.gradients(x), monomials(x, base.exponents)
+        moved = np.einsum("nqa,nr->nqar", slopes, psi).reshape(len(x), -1)
+        return np.hstack([moved, family.basis.evaluate(x)])
+    lie = LieDerivative(family, action, Samples.from_data(x))
+    return (lie.tensor() * np.sqrt(len(x))).reshape(len(x) * family.value_dim, -1)
+
+
+def _simplest(table: NDArray, c: NDArray) -> str:
+    """The polynomial of lowest degree among combinations of the columns of ``c (r, k)`` over a table ``(r, d)``."""
+    order = np.argsort(-table.sum(axis=1), kind="stable")
+    reduced = c[order].copy()
+    for k in range(c.shape[1] - 1):  # eliminate the highest monomials, one column at a time
+        rest = np.abs(reduced[:, k:]).max(axis=1)
+        row = int(np.flatnonzero(rest > SHOWN * rest.max())[0])
+        pivot = k + int(np.argmax(np.abs(reduced[row, k:])))
+        reduced[:, [k, pivot]] = reduced[:, [pivot, k]]
+        reduced[:, k + 1 :] -= np.outer(reduced[:, k], reduced[row, k + 1 :] / reduced[row, k])
+    return polynomial_text(table[order], _rounded(reduced[:, -1]), coordinate_names(table.shape[1]))
+
+
+def _rounded(c: NDArray) -> list[float]:
+    """Coefficients over the largest, without what is rounding."""
+    c = c / c[np.argmax(np.abs(c))]
+    return [float(v) for v in np.round(np.where(np.abs(c) > SHOWN, c, 0.0), 6)]
