@@ -16,6 +16,7 @@ from itertools import product
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from erlangen.linalg.null import rational_null_space
 from erlangen.linalg.polynomials import exponents, monomials, row_index
@@ -228,21 +229,29 @@ SHEAR = System("shear", ({(0, 1): 1, (0, 3): -1}, {(0, 1): -1}), 3, 1.0, 2)
 
 
 def broken(name: str, rho: float) -> System:
-    """The hopf or sphere_flow3 field plus e x^2 d/dx, with e such that the smallest defect that is not zero is rho."""
-    low, high = 0.0, 2.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if _perturbed(name, middle)[1] > rho else (middle, high)
-    return _perturbed(name, low)[0]
+    """The hopf or sphere_flow3 field plus e x^2 d/dx, with e such that the smallest defect above zero is rho."""
+
+    def excess(e: float) -> float:
+        system = _perturbed(name, e)
+        return float(system.defects()[system.dim]) - rho
+
+    return _perturbed(name, float(brentq(excess, 0.0, 2.0, xtol=1e-12)))
 
 
-def _perturbed(name: str, e: float) -> tuple[System, float]:
-    """The broken system and its smallest defect above zero; about one axis the sphere stays symmetric."""
+ROTATION = np.array([[0.0], [0.0], [-1.0], [0.0], [1.0], [0.0]])
+"""-y d/dx + x d/dy over the affine generators of the plane."""
+
+
+def turned_off(rho: float) -> System:
+    """The hopf field plus e x^2 d/dx, with e such that the defect of the rotation is rho."""
+    return _perturbed("hopf", float(brentq(lambda e: _perturbed("hopf", e).worst(ROTATION) - rho, 0.0, 2.0)))
+
+
+def _perturbed(name: str, e: float) -> System:
+    """The broken system; about one axis the sphere stays symmetric."""
     if name == "hopf":
-        system = System("hopf broken", _hopf({(2, 0): e}), 3, 1.0, 0)
-    else:
-        system = System("sphere broken", _sphere({(2, 0, 0): e}), 3, 1.0, 1)
-    return system, float(system.defects()[system.dim])
+        return System("hopf broken", _hopf({(2, 0): e}), 3, 1.0, 0)
+    return System("sphere broken", _sphere({(2, 0, 0): e}), 3, 1.0, 1)
 
 
 def seed(system: System, n: int, level: float) -> int:
