@@ -1,0 +1,246 @@
+"""One element against H0 "its relative defect is larger than delta": p-values and upper bounds, three ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from erlangen.evidence.discrete._moved import COVERED, Pairs, Places, follow, pairs, relative
+from erlangen.evidence.ellipsoid import quadratic_max
+from erlangen.evidence.estimate import Estimate, features_of
+from erlangen.fields import AbstractField, AbstractLinearField
+
+_HALVINGS = 50
+"""Bisection to 15 digits."""
+_FARTHEST = 40.0
+"""Quantiles beyond this one belong to p-values that are zero in double precision."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test says: estimate, p-value of "larger than delta", bounds, and share of points that count."""
+
+    defect: float
+    p_value: float
+    low: float
+    high: float
+    share: float
+
+
+def uncovered(share: float) -> Outcome:
+    """Too few images stay where anything is known."""
+    return Outcome(float("nan"), 1.0, 0.0, float("inf"), share)
+
+
+def largest(holds: Callable[[float], bool]) -> float:
+    """Largest quantile t up to which a test rejects; negative where it never does."""
+    if not holds(0.0):
+        return -1.0
+    low, high = 0.0, 1.0
+    while holds(high):
+        low, high = high, 2 * high
+        if high > _FARTHEST:
+            return _FARTHEST
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def smallest(holds: Callable[[float], bool]) -> float:
+    """Smallest delta at which a test rejects, by bisection; infinite above 2, the most that a defect can be."""
+    if not holds(2.0):
+        return float("inf")
+    low, high = 0.0, 2.0
+    while high - low > 1e-4 * high and high > 1e-12:
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Construction on held-out rows for a class that is linear in its parameters.
+
+    One part of the rows gives theta_A and with it s, such that ``|M theta| >= s . theta`` for every theta. The other
+    gives an estimate with its error. With L theta = F o g - D F and a = L theta_B, the element passes where
+    ``max over |u| <= t of |a + B u|^2 - delta^2 (b + g . u)^2 <= 0``: every contrast in a union of half-spaces that
+    covers H0 is rejected by its one-sided t test (an intersection-union test, exact in finite samples).
+
+    References
+    ----------
+    Berger, Technometrics 24 (1982) 295; Berger and Hsu, Statistical Science 11 (1996) 283.
+    """
+
+    family: AbstractLinearField
+    theta_a: NDArray
+    fit: Estimate
+    points: NDArray
+    where: Places
+
+    def test(self, g: NDArray, delta: float, alpha: float) -> Outcome:
+        """Test one map; the worst channel counts, without correction: all of them must pass."""
+        moved = self.where.move(g, self.points)
+        inside = self.where.inside(moved)
+        if inside.mean() < COVERED:
+            return uncovered(float(inside.mean()))
+        x, d = self.points[inside], follow(self.family.kind, g)
+        forms = _forms(features_of(self.family, moved[inside]), features_of(self.family, x), d, self.family.value_dim)
+        done = [self._channel(miss, size, delta, alpha) for miss, size in forms]
+        worst = [max(part[k] for part in done) for k in range(4)]
+        return Outcome(*worst, float(inside.mean()))
+
+    def _channel(self, miss: NDArray, size: NDArray, delta: float, alpha: float) -> tuple[float, float, float, float]:
+        fit, used = self.fit, np.flatnonzero(np.diag(size) + np.diag(miss) > 0)
+        miss, size = miss[np.ix_(used, used)], size[np.ix_(used, used)]
+        theta, before, null = fit.theta[used], self.theta_a[used], fit.null[used]
+        # Only these parameters enter: a root of their own covariance has as many columns.
+        root = np.linalg.qr(fit.root[used].T, mode="r").T
+        norm = np.sqrt(max(before @ size @ before, 0.0))
+        if norm == 0.0 and not theta.any():
+            return 0.0, 0.0, 0.0, 0.0
+        s = size @ before / max(norm, np.finfo(float).tiny)
+        if null.size and np.linalg.norm(miss @ null) > 1e-9 * np.linalg.norm(miss):
+            return 1.0, 1.0, 0.0, float("inf")
+        aa, ba, bb = theta @ miss @ theta, root.T @ (miss @ theta), root.T @ miss @ root
+        b, slope = float(s @ theta), root.T @ s
+        estimate = float(relative(np.array(max(aa, 0.0)), np.array(theta @ size @ theta)))
+
+        def holds(t: float, level: float) -> bool:
+            if b < t * np.linalg.norm(slope):
+                return False
+            d2 = level**2
+            top = quadratic_max(bb - d2 * np.outer(slope, slope), ba - d2 * b * slope, t)
+            return bool(aa - d2 * b * b + top <= 0)
+
+        p = float(stats.t.sf(reach, fit.dof)) if (reach := largest(lambda t: holds(t, delta))) >= 0 else 1.0
+        quantile = float(stats.t.isf(alpha, fit.dof))
+        low = self._low(miss, size, theta, root, alpha)
+        return estimate, p, low, smallest(lambda level: holds(quantile, level))
+
+    def _low(self, miss: NDArray, size: NDArray, theta: NDArray, root: NDArray, alpha: float) -> float:
+        """Lower bound from the simultaneous set of the parameters."""
+        radius = self.fit.radius(alpha) if np.isfinite(self.fit.radius(alpha)) else np.inf
+        if not np.isfinite(radius):
+            return 0.0
+        least = theta @ miss @ theta - quadratic_max(-root.T @ miss @ root, -root.T @ (miss @ theta), radius)
+        most = theta @ size @ theta + quadratic_max(root.T @ size @ root, root.T @ (size @ theta), radius)
+        return float(np.sqrt(max(least, 0.0) / most)) if most > 0 else 0.0
+
+
+def _forms(there: NDArray, here: NDArray, d: NDArray | None, c: int) -> list[tuple[NDArray, NDArray]]:
+    """Quadratic forms of the parameters, for each channel: squares of F o g - D F, and of both sides together.
+
+    Features are ``(n, r)``, shared by the channels, or ``(n, c, q)``. Means of functions are taken out.
+    """
+    if there.ndim == 2:
+        n, r = there.shape
+        there, here = (np.einsum("ab,nr->nabr", np.eye(c), part).reshape(n, c, c * r) for part in (there, here))
+    carried = here if d is None else np.einsum("ij,njq->niq", d, here)
+    out = []
+    for i in range(c):
+        a, b = there[:, i], carried[:, i]
+        difference = a - b
+        if d is None:
+            mean = 0.5 * (a.mean(axis=0) + b.mean(axis=0))
+            a, b = a - mean, b - mean
+        n = len(a)
+        out.append((difference.T @ difference / n, (a.T @ a + b.T @ b) / n))
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class AnyModel:
+    """A bound for the true field behind a model f^ of any class, from values that the model has not seen.
+
+    With h = F - f^ the triangle inequality gives ``|F o g - D F| <= |f^ o g - D f^| + |h o g| + |D h|``, and the mean
+    square of the residuals y - f^ on fresh rows is that of h plus that of the noise: an upper bound of |h|, whatever
+    the class. Noise is counted as if it were misfit: the price for knowing nothing about either.
+    """
+
+    model: AbstractField
+    points: NDArray
+    residuals: NDArray
+    where: Places
+
+    def test(self, g: NDArray, delta: float, alpha: float) -> Outcome:
+        """Test one map; the worst channel counts."""
+        f = self.model.value(self.points)
+        invariant = self.model.kind == "invariant"
+        both = pairs(self.model, g, self.points, f, self.where, f.mean(axis=0) if invariant else None)
+        if both.share < COVERED:
+            return uncovered(both.share)
+        r2 = self.residuals**2
+        mean, error = r2.mean(axis=0), r2.std(axis=0, ddof=1) / np.sqrt(len(r2))
+        d = np.eye(r2.shape[1]) if invariant else g
+        miss, there, here = (
+            np.sqrt(np.mean(part**2, axis=0)) for part in (both.there - both.expected, both.there, both.expected)
+        )
+        free = len(r2) - 1
+
+        def holds(t: float, level: float) -> bool:
+            h = np.sqrt(mean + t * error)
+            carried = np.abs(d) @ h
+            least = np.hypot(np.maximum(there - h, 0.0), np.maximum(here - carried, 0.0))
+            return bool(np.all(miss + h + carried <= level * least))
+
+        p = float(stats.t.sf(reach, free)) if (reach := largest(lambda t: holds(t, delta))) >= 0 else 1.0
+        quantile = float(stats.t.isf(alpha, free))
+        h = np.sqrt(mean + quantile * error)
+        most = np.hypot(there + h, here + np.abs(d) @ h)
+        low = float(np.max(np.maximum(miss - h - np.abs(d) @ h, 0.0) / np.maximum(most, np.finfo(float).tiny)))
+        return Outcome(both.defect, p, low, smallest(lambda level: holds(quantile, level)), both.share)
+
+
+@dataclass(frozen=True, eq=False)
+class Fresh:
+    """The defect of a field itself, as a mean over fresh points: a one-sided t test of the mean."""
+
+    field: AbstractField
+    points: NDArray
+    mean: NDArray | None
+    where: Places
+
+    def pairs(self, g: NDArray) -> Pairs:
+        """Both sides at the fresh points."""
+        return pairs(self.field, g, self.points, self.values, self.where, self.mean)
+
+    @property
+    def values(self) -> NDArray:
+        """Values ``(n, c)`` at the points."""
+        return self.field.value(self.points)
+
+    def test(self, g: NDArray, delta: float, alpha: float) -> Outcome:
+        """Test one map; the worst channel counts."""
+        both = self.pairs(g)
+        n = len(both.there)
+        if both.share < COVERED or n < 3:
+            return uncovered(both.share)
+        miss, size = both.sizes
+        active = size.sum(axis=0) > 0
+
+        def worst(level: float) -> tuple[Any, Any]:
+            z = (miss - level**2 * size)[:, active]
+            return z.mean(axis=0), z.std(axis=0, ddof=1) / np.sqrt(n)
+
+        mean, error = worst(delta)
+        scores = np.where(mean < 0, -mean / np.maximum(error, np.finfo(float).tiny), -1.0)
+        reach = float(np.min(scores, initial=_FARTHEST))
+        p = float(stats.t.sf(reach, n - 1)) if reach >= 0 else 1.0
+        quantile = float(stats.t.isf(alpha, n - 1))
+
+        def holds(level: float) -> bool:
+            mean, error = worst(level)
+            return bool(np.all(mean + quantile * error <= 0))
+
+        def broken(level: float) -> bool:
+            mean, error = worst(level)
+            return bool(np.any(mean - quantile * error > 0))
+
+        low = smallest(lambda level: not broken(level))
+        return Outcome(both.defect, p, low, smallest(holds), both.share)
