@@ -159,7 +159,7 @@ def _group_law(one: AbstractAction, t: float, orbit: Sequence[tuple[NDArray, NDA
     return True
 
 
-_UNFOLLOWED = "its flow cannot be followed: moving twice by half of the time is not moving once by all of it"
+_UNFOLLOWED = "moving the points twice by half of the time is not moving them once by all of it: no flow was followed"
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,9 @@ RESOLVED = float(1.0 / np.sqrt(np.finfo(np.float64).eps))
 POINTS = 2048
 """Points of the region at which functions are compared where they cannot be integrated."""
 
+OUTSIDE = 0.25
+"""Share of the region beyond the range of the data from which on a claim about the region rests on the class alone."""
+
 SHOWN = 1e-6
 """Coefficients below this part of the largest are rounding and not written."""
 
@@ -182,6 +185,34 @@ def span(x: ArrayLike, samples: Samples, names: tuple[str, ...] | None = None) -
         limit,
         f"the region reaches in {flat} direction{'s' if flat > 1 else ''} in which the data do not vary ({text} is "
         "constant on them): generators that leave their span are not decided; claim the symmetry on the data's span",
+    )
+
+
+def reach(x: ArrayLike, samples: Samples, names: tuple[str, ...] | None = None) -> Gate:
+    """Whether the region lies within the range of the data, coordinate by coordinate.
+
+    A class of functions can be tested where data are, and nowhere else: |z| and z are one function of points z > 0.
+    The value is the share of the region outside the ranges, widened by what the ends of a sample fall short of those
+    of its law.
+    """
+    data = np.atleast_2d(np.asarray(x, dtype=np.float64))
+    low, high = data.min(axis=0), data.max(axis=0)
+    short = 3.0 * (high - low) / len(data)  # the ends of n uniform points are within this, 19 times in 20
+    slack = np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
+    beyond = (samples.points < low - short - slack) | (samples.points > high + short + slack)
+    share = float(samples.weights @ beyond.any(axis=1))
+    if share <= OUTSIDE:
+        return Gate("range of the data", True, share, OUTSIDE, f"{share:.0%} of the region lie outside of it")
+    worst = int(np.argmax(samples.weights @ beyond))
+    name = (names or coordinate_names(data.shape[1]))[worst]
+    return Gate(
+        "range of the data",
+        False,
+        share,
+        OUTSIDE,
+        f"{share:.0%} of the region lie outside the range of the data, which is {number(low[worst], 3)} to "
+        f"{number(high[worst], 3)} in {name}: what the function does there is assumed, not tested; measure there, or "
+        "claim the symmetry where the data are",
     )
 
 

@@ -17,6 +17,7 @@ from erlangen.evidence._algebra_gate import trivial as trivial
 from erlangen.evidence._coverage_gate import Extrapolation as Extrapolation
 from erlangen.evidence._coverage_gate import coverage as coverage
 from erlangen.evidence._coverage_gate import extrapolation as extrapolation
+from erlangen.evidence._coverage_gate import reach as reach
 from erlangen.evidence._coverage_gate import span as span
 from erlangen.evidence._fit_gate import lack_of_fit as lack_of_fit
 from erlangen.evidence._fit_gate import pruned as pruned
@@ -37,7 +38,7 @@ def data_gates(
     groups: ArrayLike | None = None,
     rng: int | np.random.Generator = 0,
 ) -> tuple[Gate, ...]:
-    """Gates that need no generator: lack of fit of the class, span and coverage of the data.
+    """Gates that need no generator: lack of fit of the class, span, range and coverage of the data.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def data_gates(
     return (
         lack_of_fit(family, x, y, noise=noise, weights=weights, groups=groups, rng=rng),
         span(x, samples),
+        reach(x, samples),
         coverage(family, action, x, samples, delta=delta, weights=weights),
     )
 
