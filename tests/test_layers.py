@@ -29,7 +29,10 @@ ORDER = [
     {"cli"},
 ]
 RANK = {folder: rank for rank, folders in enumerate(ORDER) for folder in folders}
-EXTRA_ARROWS = {("estimators", "dynamics")}
+EXTRA_ARROWS = {
+    ("estimators", "dynamics"),
+    ("verbs", "evidence"),  # on demand only: what discover found prints with its evidence
+}
 
 
 def folder_of(parts: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 # A function named as its module is bound here: importing the module by itself would put the module in its place.
+from erlangen.evidence.certify import certify as certify
 from erlangen.evidence.estimate import estimate as estimate
 from erlangen.evidence.observed import observed as observed
 
@@ -32,6 +33,7 @@ if _TYPE_CHECKING:
 # Each name is imported when it is first used, so that the folder imports in a blink.
 _HOMES = {
     "_orbital": ("Orbital", "orbital"),
+    "certify": ("certify",),
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "defect_map": ("DefectMap", "where"),
     "estimate": ("Estimate", "estimate", "estimate_features"),

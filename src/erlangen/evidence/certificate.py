@@ -30,6 +30,8 @@ class Gate:
         The number and what it was compared with; NaN where there is none.
     reason : str
         The same in words, with what to do where it failed.
+    binding : bool
+        Whether nothing is certified where it failed; else it only leaves the answer undecided.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Gate:
     value: float
     limit: float
     reason: str
+    binding: bool = True
 
     def __str__(self) -> str:
         return f"{self.name}: {'passed' if self.passed else 'FAILED'}, {self.reason}"
@@ -96,12 +99,15 @@ class Band:
         Estimates and bounds, ascending.
     simultaneous : bool
         Whether the band holds for all delta at once, or each upper bound for itself.
+    complete : bool
+        Whether all candidates are in it; if not, nothing is said of larger spans.
     """
 
     defects: NDArray
     lower: NDArray
     upper: NDArray
     simultaneous: bool = True
+    complete: bool = True
 
     def certified(self, delta: float) -> int:
         """Dimension that is certified at this delta: the largest d with U_1, ..., U_d <= delta."""
@@ -212,32 +218,36 @@ class Certificate:
     @property
     def decided(self) -> bool:
         """Whether the answer is the same at both ends of the band at delta, and every gate passed."""
-        return self.trusted and self.band.certified(self.delta) == self.band.possible(self.delta)
+        same = self.band.certified(self.delta) == self.band.possible(self.delta)
+        return same and all(gate.passed for gate in self.gates)
 
     @property
     def trusted(self) -> bool:
-        """Whether every gate passed."""
-        return all(gate.passed for gate in self.gates)
+        """Whether every binding gate passed."""
+        return all(gate.passed for gate in self.gates if gate.binding)
 
     @property
     def verdict(self) -> str:
         """One sentence: what is certified, what is refuted, or why the data do not decide."""
         sure = f"{100 * (1 - self.alpha):g} %"
-        failed = [gate for gate in self.gates if not gate.passed]
+        failed = [gate for gate in self.gates if gate.binding and not gate.passed]
         if failed:
             return f"Nothing is certified: {failed[0].name}, {failed[0].reason}."
-        most = self.band.possible(self.delta)
-        if self.dim == 0 and most == 0:
+        least, most = self.band.certified(self.delta), self.band.possible(self.delta)
+        if most == 0 and self.band.complete:
             return f"No symmetry up to delta = {self.delta:g} among the candidates, at {sure}: all are refuted."
         worst = max((b.high for b in self.bounds if b.verdict == "certified"), default=0.0)
+        set_apart = f", besides {len(self.trivial)} trivial" if self.trivial else ""
         head = (
-            f"Certified at {sure}: dimension {self.dim}, true defects at most {number(worst, 2)}"
+            f"Certified at {sure}: dimension {self.dim}{set_apart}, true defects at most {number(worst, 2)}"
             if self.dim
-            else f"Nothing is certified up to delta = {self.delta:g}"
+            else f"Nothing{' but the trivial' if self.trivial else ''} is certified up to delta = {self.delta:g}"
         )
-        if most > self.dim:
-            return f"{head}; the data do not decide whether it is more: up to {most} are not refuted."
-        return f"{head}; any larger one is refuted." if self.dim else f"{head}."
+        if not self.band.complete:
+            return f"{head}; other candidates were not looked at."
+        if most > least:
+            return f"{head}; the data do not decide whether there is more: {most - least} more are not refuted."
+        return f"{head}; any larger one is refuted."
 
     def table(self) -> list[dict[str, Any]]:
         """One row per generator: what it is, its estimated defect, bounds, verdict and reason."""

@@ -100,6 +100,8 @@ class FittedField(AbstractField):
         Labels only: the estimated fraction of flipped ones.
     names : tuple of str or None
         Names of the coordinates, where the table had them.
+    targets : ndarray (n, c) or None
+        The values of the table.
     """
 
     model: AbstractField
@@ -120,6 +122,7 @@ class FittedField(AbstractField):
     labels: tuple | None = None
     flips: float = 0.0
     names: tuple[str, ...] | None = None
+    targets: NDArray | None = None
 
     @property
     def point_dim(self) -> int:
@@ -410,6 +413,7 @@ def _finish(
             labels=table.labels,
             flips=level.flips,
             names=table.names,
+            targets=table.y,
         )
 
     second = None

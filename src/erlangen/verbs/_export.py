@@ -61,6 +61,8 @@ def notes(sym: Symmetry) -> list[str]:
         out.append(sym.found.generators[-1].reason)
     if sym.agreement is not None:
         out.append(sym.agreement.reason)
+    if sym.certificate is not None:
+        out.append(f"evidence ({sym.certificate.mode}): {sym.certificate.verdict}")
     if sym.inert.shape[1]:
         out.append(f"{sym.inert.shape[1]} candidates are inert: they move nothing on the samples")
     if sym.vacuous.shape[1]:

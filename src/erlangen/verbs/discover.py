@@ -124,6 +124,7 @@ def discover(
         scales=scales,
         noise=noise,
         measurement=Measurement(spectrum.factors, spectrum.floor, Threshold().delta if delta is None else delta),
+        lie=lie,
     )
 
 

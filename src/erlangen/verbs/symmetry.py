@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import html_table, number, text_table
 from erlangen.actions import AbstractAction, PolynomialAction, behind
-from erlangen.derivative import Scales
+from erlangen.derivative import LieDerivative, Scales
 from erlangen.linalg.rank import RankDecision
 from erlangen.linalg.subspace import DenseSubspace
 from erlangen.verbs import _export
@@ -24,6 +24,7 @@ from erlangen.verbs._name import Named
 from erlangen.verbs._sort import Found, Generator
 
 if TYPE_CHECKING:
+    from erlangen.evidence.certificate import Certificate
     from erlangen.algebra import Group, LieAlgebra, Representation
 
 
@@ -65,6 +66,8 @@ class Symmetry:
         Error of a unit generator.
     measurement : Measurement or None
         What :meth:`test` measures generators with.
+    lie : LieDerivative or None
+        What was looked at: field, candidates and samples; None where the symmetry was read from a file.
     """
 
     candidates: AbstractAction
@@ -84,6 +87,7 @@ class Symmetry:
     scales: Scales
     noise: float
     measurement: Measurement | None = None
+    lie: LieDerivative | None = None
 
     @property
     def dim(self) -> int:
@@ -218,6 +222,17 @@ class Symmetry:
                 )
             )
         return self.measurement.test(coefficients_of(self.candidates, generator), delta)
+
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """Is it real? The evidence that costs no more than the discovery did: see `erlangen.evidence.certify`.
+
+        For a table, bounds from one confidence set of the coefficients; for a model, a claim about the model on
+        fresh points. None where there is nothing to look at: read from a file, or too large.
+        """
+        from erlangen.evidence._symmetries import certificate_of
+
+        return certificate_of(self)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per direction, findings first: generator, defect, verdict, reason.

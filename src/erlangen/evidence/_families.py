@@ -1,0 +1,84 @@
+"""The class that a certificate supposes: given as a field, a library or a degree, or chosen from some of the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, UndecidedError, explain
+from erlangen.actions import coordinate_names
+from erlangen.evidence.observed import Observed
+from erlangen.fields import AbstractLinearField, PolynomialField
+from erlangen.fields.bases import AbstractBasis, BasisField
+from erlangen.fields.libraries import AbstractLibrary
+from erlangen.fields.table import FittedField, fit_table
+from erlangen.linalg.polynomials import exponents
+
+CHOOSING = 0.3
+"""Share of rows that choose: testing needs more, for its bounds must be narrow; choosing must only point right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """A class, and the rows that chose it (None where it was given)."""
+
+    family: AbstractLinearField
+    rows: NDArray | None
+
+
+def family_of(given: Any, data: Observed, rng: np.random.Generator) -> Family | None:
+    """Read a class, or choose a polynomial degree; None where no polynomial fits."""
+    if given is None:
+        return _chosen(data, rng)
+    d, c = data.x.shape[1], data.y.shape[1]
+    if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given >= 0:
+        return Family(polynomials(d, int(given), c, data.kind), None)
+    if isinstance(given, AbstractLibrary):
+        given = given.bind(data.names or coordinate_names(d)).basis
+    if isinstance(given, AbstractBasis):
+        given = BasisField(given, np.zeros((c, given.size)), data.kind)
+    if isinstance(given, AbstractLinearField) and (given.point_dim, given.value_dim, given.kind) == (d, c, data.kind):
+        return Family(given, None)
+    told = f"on R^{given.point_dim} with {given.value_dim} values of kind {given.kind!r}"
+    raise InputError(
+        explain(
+            "This is not a class for these observations.",
+            given=f"{type(given).__name__} {told if isinstance(given, AbstractLinearField) else ''}".strip(),
+            expected=f"a degree, a library, or a linear field on R^{d} with {c} values of kind {data.kind!r}",
+            fix="family=3",
+        )
+    )
+
+
+def polynomials(d: int, degree: int, c: int, kind: str) -> PolynomialField:
+    """All polynomials of a degree."""
+    table = exponents(d, degree)
+    return PolynomialField(table, np.zeros((c, len(table))), kind)
+
+
+def _chosen(data: Observed, rng: np.random.Generator) -> Family | None:
+    """Choose a degree from part of the rows: those that may also choose generators."""
+    marked = Observed(data.x, np.arange(len(data), dtype=np.float64)[:, None], groups=data.groups)
+    first, _ = marked.split(CHOOSING, rng)
+    rows = first.y[:, 0].astype(np.int64)
+    try:
+        fitted = fit_table(data.x[rows], data.y[rows], data.kind, rng=rng)
+    except UndecidedError:
+        return None
+    degree = degree_of(fitted)
+    if degree is None:
+        return None
+    return Family(polynomials(data.x.shape[1], degree, data.y.shape[1], data.kind), rows)
+
+
+def degree_of(fitted: FittedField) -> int | None:
+    """Degree of the chosen class, where it is a class of polynomials over the whole space."""
+    if len(fitted.span.basis) != fitted.span.basis.shape[1]:
+        return None
+    try:
+        return fitted.polynomial().degree
+    except UndecidedError:
+        return None

@@ -1,0 +1,170 @@
+"""The modes of a certificate for linear classes: which rows choose, which test, and with which radius."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen.evidence._families import CHOOSING
+from erlangen.evidence._task import Answer, Task
+from erlangen.evidence.bilinear import Bilinear, spectrum_of
+from erlangen.evidence.calibrated import calibrate, calibrated
+from erlangen.evidence.estimate import Estimate
+from erlangen.evidence.heldout import held_out, span_bound
+from erlangen.evidence.simultaneous import Nested, simultaneous
+
+DIRECTING = 0.1
+"""Share of rows that only say in which direction the denominator of named generators is measured."""
+
+ROWS_PER_PARAMETER = 3
+"""Rows for each parameter, without which that direction would be noise."""
+
+FEWEST_GROUPS = 8
+"""Runs from which on each may be fitted on its own; fewer leave so few degrees of freedom that nothing is certified."""
+
+
+def by_held_out(task: Task, both: Bilinear) -> Answer:
+    """One part chooses, the other tests; named generators are tested on all rows."""
+    if task.named is not None:
+        return _named(task, both)
+    parts = task.parts(CHOOSING)
+    first, second = (task.fit(part) for part in parts)
+    found = held_out(both, first, second, task.delta, task.alpha)
+    span = found.span
+    bound = span_bound(both, first, second, span, second.quantile(task.alpha / 2))
+    path = _with_lower(found.path, both, second, task.alpha)
+    law = "exactly, in finite samples" if second.exact else "asymptotically, one contrast at a time"
+    return Answer(
+        span,
+        bound,
+        path,
+        second,
+        "held-out",
+        f"chosen on {len(parts[0])} rows and tested on the other {len(parts[1])}: the probability that anything false "
+        f"is certified at delta = {task.delta:g} is at most {task.alpha:g}, {law}",
+        second.assumptions,
+        float("nan"),
+        False,
+        2,
+    )
+
+
+def _named(task: Task, both: Bilinear) -> Answer:
+    """Generators named beforehand: as they come, then all of them together, in a fixed sequence.
+
+    A small part of the rows says only in which direction the denominator is measured; the others test.
+    """
+    assert task.named is not None
+    span = np.linalg.qr(task.named.T)[0]
+    least = ROWS_PER_PARAMETER * both.n_params / (task.data.y.shape[1] * len(task.data))
+    parts = task.parts(min(max(DIRECTING, least), CHOOSING))
+    first, second = (task.fit(part) for part in parts)
+    t, upper = second.quantile(task.alpha), np.full(span.shape[1], np.inf)
+    for d in range(1, span.shape[1] + 1):
+        upper[d - 1] = span_bound(both, first, second, span[:, :d], t)
+        if upper[d - 1] > task.delta:
+            break
+    defects = np.array([both.worst(span[:, :d], second.theta) for d in range(1, span.shape[1] + 1)])
+    path = Nested(span, defects, np.zeros(len(upper)), np.maximum.accumulate(upper), span[:, :0])
+    dim = path.dim(task.delta)
+    law = "exactly, in finite samples" if second.exact else "asymptotically, one contrast at a time"
+    return Answer(
+        span[:, :dim],
+        float(path.upper[dim - 1]) if dim else float("inf"),
+        path,
+        second,
+        "held-out",
+        f"generators named beforehand, tested on {len(parts[1])} rows: the probability that anything false is certified "
+        f"at delta = {task.delta:g} is at most {task.alpha:g}, {law}",
+        ("the generators were named without looking at these data", *second.assumptions),
+        float("nan"),
+        False,
+        2,
+        complete=False,
+    )
+
+
+def by_simultaneous(task: Task, both: Bilinear) -> Answer:
+    """One confidence set for all directions."""
+    fit = task.fit(task.data)
+    return simultaneous_answer(both, fit, task.alpha, task.delta, len(task.data), task.chosen_on is not None)
+
+
+def simultaneous_answer(both: Bilinear, fit: Estimate, alpha: float, delta: float, n: int, chosen: bool) -> Answer:
+    """The simultaneous certificate of an estimate from n rows."""
+    path = simultaneous(both, fit, alpha)
+    dim = path.dim(delta)
+    law = "exactly, in finite samples" if fit.exact else "asymptotically"
+    class_chosen = ("the class was chosen by the same rows: this is not accounted for",) if chosen else ()
+    return Answer(
+        path.basis[:, :dim],
+        float(path.upper[dim - 1]) if dim else float("inf"),
+        path,
+        fit,
+        "simultaneous",
+        f"one confidence set of all parameters from {n} rows: with probability {1 - alpha:g} every bound in this "
+        f"certificate holds, for every generator and every delta at once, {law}",
+        (*class_chosen, *fit.assumptions),
+        fit.radius(alpha),
+        True,
+        1,
+    )
+
+
+def by_calibrated(task: Task, both: Bilinear) -> Answer:
+    """All rows, with a radius found by simulation."""
+    fit = task.fit(task.data)
+    found = calibrate(both, fit, task.delta, task.alpha, rng=task.rng)
+    path = calibrated(both, fit, found)
+    dim = path.dim(task.delta)
+    worst = max(found.rates, key=lambda rate: rate[1])
+    note = (
+        f"radius {found.radius:.3g} in place of {found.outer:.3g}; of {found.draws} draws from each of "
+        f"{len(found.rates)} null models at most {100 * worst[1]:.2g} % were certified falsely ({worst[0]})"
+    )
+    return Answer(
+        path.basis[:, :dim],
+        float(path.upper[dim - 1]) if dim else float("inf"),
+        path,
+        fit,
+        "calibrated",
+        f"all {len(task.data)} rows choose and test, with a radius from simulations at the edge of delta: the "
+        f"probability of a false certificate is about {task.alpha:g} or less, asymptotically and not in finite samples",
+        ("the null models contain one that is as bad as the truth", *fit.assumptions),
+        float("nan"),
+        False,
+        found.draws * len(found.rates),
+        (note,),
+    )
+
+
+def _with_lower(path: Nested, both: Bilinear, fit: Estimate, alpha: float) -> Nested:
+    """The same path with bounds from below, from the simultaneous set of the rows that test."""
+    lower = _lower_of(both, fit, alpha)
+    out = np.zeros(len(path.defects))
+    out[: len(lower)] = lower[: len(out)]
+    return Nested(path.basis, path.defects, out, path.upper, path.silent)
+
+
+def _lower_of(both: Bilinear, fit: Estimate, alpha: float) -> NDArray:
+    from erlangen._errors import UndecidedError
+    from erlangen.evidence.simultaneous import reach
+
+    try:
+        radius = fit.radius(alpha)
+    except UndecidedError:  # grouped rows have no simultaneous set: nothing is refuted
+        return np.zeros(0)
+    if fit.null.shape[1]:
+        return np.zeros(0)
+    found = spectrum_of(both, fit.theta)
+    whole = reach(both, found.basis, fit.root)
+    return np.array([whole.lower(float(s), radius) for s in found.values])
+
+
+MODES: dict[str, Callable[[Task, Bilinear], Answer]] = {
+    "held-out": by_held_out,
+    "simultaneous": by_simultaneous,
+    "calibrated": by_calibrated,
+}

@@ -1,0 +1,207 @@
+"""From an answer to a certificate: readable generators, what is set apart, gates, the band, words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._render import number
+from erlangen.actions import coordinate_names
+from erlangen.derivative import BoxMeasure, GaussianMeasure, LieDerivative, Samples, scales_of
+from erlangen.derivative.scales import Scales
+from erlangen.evidence._task import Answer, Task
+from erlangen.evidence.bilinear import Bilinear
+from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
+from erlangen.evidence.gates import closure, data_gates, generator_errors, generator_gates, split_trivial
+from erlangen.evidence.simultaneous import bounds_of
+from erlangen.verbs._sort import Cluster, Found, sort_directions
+
+SHOWN_DIGITS = 3
+"""Digits of directions that are listed but not certified: their coefficients are not known better."""
+
+UNDECIDED_SHOWN = 6
+"""Directions that are listed beyond the certified ones."""
+
+
+def report(task: Task, both: Bilinear, answer: Answer, seconds: float) -> Certificate:
+    """Write a certificate."""
+    fitted = task.family.with_theta(answer.fit.theta)
+    data = task.data
+    gates = data_gates(
+        task.family,
+        task.action,
+        data.x,
+        data.y,
+        task.samples,
+        delta=task.delta,
+        noise=task.noise,
+        weights=data.weights,
+        groups=data.groups,
+    )
+    names = data.names or coordinate_names(data.x.shape[1])
+    lie = LieDerivative(fitted, task.action, task.samples)
+    return written(lie, both, answer, gates, names, task.alpha, task.delta, seconds)
+
+
+def written(
+    lie: LieDerivative,
+    both: Bilinear,
+    answer: Answer,
+    gates: tuple[Gate, ...],
+    names: tuple[str, ...],
+    alpha: float,
+    delta: float,
+    seconds: float,
+) -> Certificate:
+    """Sort the certified span as discover does, bound each generator, look at the gates."""
+    scales = scales_of(lie.field, lie.lifted, lie.samples)
+    rejected = next((g for g in gates if g.binding and not g.passed), None)
+    rest, trivial = _split(lie, scales, answer, delta, names)
+    found = _sorted(lie, scales, rest, answer, both, delta)
+    shown = _Words(both, answer, delta, lie.action.describe, names)
+    certified = [shown.certified(g.xi, rejected) for g in found.generators]
+    refused = [shown.refused(g.xi, g.reason) for g in found.refused]
+    uncovered = [shown.uncovered(g.xi, g.reason) for g in found.uncovered]
+    own = tuple(replace(shown.certified(g.xi, None), reason=g.reason) for g in found.own)
+    gates = (*gates, *_generator_gates(lie, both, answer, found, delta, scales))
+    path = answer.path
+    return Certificate(
+        0 if rejected else len(certified),
+        (*certified, *refused, *uncovered, *shown.beyond(answer.span.shape[1])),
+        Band(path.defects, path.lower, path.upper, answer.simultaneous, answer.complete),
+        alpha,
+        delta,
+        answer.mode,
+        answer.guarantee,
+        answer.assumptions,
+        gates,
+        (*(replace(b, **shown.limits(b.xi)) for b in trivial), *own),
+        region_text(lie.samples, names),
+        lie.action,
+        names,
+        answer.notes,
+        seconds,
+        answer.refits,
+    )
+
+
+def _split(
+    lie: LieDerivative, scales: Scales, answer: Answer, delta: float, names: tuple[str, ...]
+) -> tuple[NDArray, tuple[Bound, ...]]:
+    if answer.span.shape[1] == 0:
+        return answer.span, ()
+    return split_trivial(lie, scales, answer.span, delta, names)
+
+
+def _sorted(
+    lie: LieDerivative, scales: Scales, rest: NDArray, answer: Answer, both: Bilinear, delta: float
+) -> Found:
+    if rest.shape[1] == 0:
+        return Found((), (), (), ())
+    factors = lie.factors(scales)
+    spread = np.linalg.norm(generator_errors(both.lie, answer.fit.theta, answer.fit.root, rest.T), axis=(1, 2))
+    noise = float(np.max(spread / np.linalg.norm(rest, axis=0)))
+    return sort_directions(lie, scales, factors, [Cluster(rest, noise)], delta, delta / 4)
+
+
+def _generator_gates(
+    lie: LieDerivative, both: Bilinear, answer: Answer, found: Found, delta: float, scales: Scales
+) -> tuple[Gate, ...]:
+    rows = found.matrix("generators").reshape(-1, lie.action.n_generators)
+    if len(rows) == 0:
+        return ()
+    whole = found.matrix().reshape(-1, lie.action.n_generators)
+    errors = generator_errors(both.lie, answer.fit.theta, answer.fit.root, whole)
+    closes = closure(lie.action, whole, lie.samples, errors=errors, units=scales.points)
+    each = generator_gates(lie.field, lie.action, lie.samples, rows, delta=delta, scales=scales)
+    kept = tuple(gate for gate in each if gate.name != closes.name)
+    return (*kept, replace(closes, binding=False))
+
+
+class _Words:
+    """Bounds of single generators, in numbers and words."""
+
+    def __init__(self, both: Bilinear, answer: Answer, delta: float, describe, names: tuple[str, ...]) -> None:
+        self.both, self.answer, self.delta = both, answer, delta
+        self.describe, self.names = describe, names
+
+    def certified(self, xi: NDArray, rejected: Gate | None) -> Bound:
+        low, high = self._bounds(xi)
+        verdict = "certified" if rejected is None else _verdict_of(rejected)
+        reason = (
+            f"true defect at most {number(high, 2)}"
+            if rejected is None
+            else f"{rejected.name}: {rejected.reason}"
+        )
+        return self._bound(xi, low, high, verdict, reason)
+
+    def limits(self, xi: NDArray) -> dict[str, float]:
+        """Estimate and bounds of a direction that is set apart."""
+        if np.linalg.norm(self.both.size_of(xi) @ self.answer.fit.theta) == 0.0:
+            return {"defect": 0.0, "low": 0.0, "high": 0.0}
+        low, high = self._bounds(xi)
+        return {"defect": self.both.defect(xi, self.answer.fit.theta), "low": low, "high": high}
+
+    def refused(self, xi: NDArray, reason: str) -> Bound:
+        return self._bound(xi, *self._bounds(xi), "refuted", reason)
+
+    def uncovered(self, xi: NDArray, reason: str) -> Bound:
+        return self._bound(xi, *self._bounds(xi), "no coverage", reason)
+
+    def beyond(self, dim: int) -> list[Bound]:
+        """The next directions of the path: not refuted, or the first that is."""
+        path, out = self.answer.path, []
+        for d in range(dim, min(len(path.defects), dim + UNDECIDED_SHOWN)):
+            xi, high = path.basis[:, d], float(path.upper[d])
+            refuted = path.lower[d] > self.delta
+            out.append(
+                self._bound(
+                    np.round(xi / np.abs(xi).max(), SHOWN_DIGITS),
+                    float(path.lower[d]),
+                    high,
+                    "refuted" if refuted else "not refuted",
+                    f"a {d + 1}-dimensional span has a true defect of at least {number(float(path.lower[d]), 2)}"
+                    if refuted
+                    else _more(high, self.delta),
+                )
+            )
+            if refuted:
+                break
+        return out
+
+    def _bounds(self, xi: NDArray) -> tuple[float, float]:
+        if math.isnan(self.answer.radius):
+            return 0.0, self.answer.bound
+        return bounds_of(self.both, self.answer.fit, xi, self.answer.radius)
+
+    def _bound(self, xi: NDArray, low: float, high: float, verdict: str, reason: str) -> Bound:
+        defect = self.both.defect(xi, self.answer.fit.theta)
+        return Bound(xi, self.describe(xi, self.names), defect, low, high, verdict, reason)
+
+
+def _verdict_of(gate: Gate) -> str:
+    return "class rejected" if gate.name == "lack of fit" else "no coverage"
+
+
+def _more(high: float, delta: float) -> str:
+    """How many more rows: bounds shrink as one over the root of their number."""
+    if not np.isfinite(high):
+        return "its bound is infinite: these data say nothing about it"
+    if high <= delta:
+        return "within delta by itself, but not after what comes before it"
+    return f"were it exact, about {number(max((high / delta) ** 2, 1.1), 2)} times as many rows would certify it"
+
+
+def region_text(samples: Samples, names: tuple[str, ...]) -> str:
+    """The region in words."""
+    measure = samples.measure
+    if isinstance(measure, BoxMeasure) and len(names) <= 6:
+        parts = [f"{n} in [{number(a, 3)}, {number(b, 3)}]" for n, a, b in zip(names, measure.low, measure.high, strict=True)]
+        return "uniform, " + ", ".join(parts)
+    if isinstance(measure, (BoxMeasure, GaussianMeasure)):
+        kind = "uniform on a box" if isinstance(measure, BoxMeasure) else "normal"
+        return f"{kind} in R^{samples.dim}, means {number(float(measure.mean.min()), 2)} to {number(float(measure.mean.max()), 2)}"
+    return f"the {len(samples)} given points, weighted as they are"

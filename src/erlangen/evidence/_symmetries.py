@@ -1,0 +1,186 @@
+"""Certificates of what discover found: the cheapest that is honest for the field at hand."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import ErlangenError, InputError, UndecidedError, explain
+from erlangen.actions import coordinate_names
+from erlangen.evidence._families import degree_of
+from erlangen.evidence._modes import simultaneous_answer
+from erlangen.evidence._report import written
+from erlangen.evidence.bilinear import bilinear
+from erlangen.evidence.certificate import Certificate, Gate
+from erlangen.evidence.estimate import Estimate
+from erlangen.fields.bases import BasisField, Joined, Monomials, Pulled
+from erlangen.fields.table import FittedField
+
+if TYPE_CHECKING:
+    from erlangen.verbs.symmetry import Symmetry
+
+MOST_CANDIDATES = 64
+"""Candidates up to which the whole band is made; beyond, only what was found is bounded."""
+
+MOST_PARAMETERS = 300
+"""Parameters up to which extremes over their set are found in less time than the discovery took."""
+
+
+def certificate_of(sym: Symmetry) -> Certificate | None:
+    """The default certificate of a symmetry; None where there is none to be had."""
+    try:
+        return certify_symmetry(sym, 0.05, _delta(sym), None, np.random.default_rng(0))
+    except ErlangenError:
+        return None
+
+
+def certify_symmetry(
+    sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: np.random.Generator
+) -> Certificate:
+    """Certify what discover found."""
+    if sym.lie is None:
+        raise UndecidedError(
+            explain(
+                "Nothing is left to certify with.",
+                given="a symmetry read from a file",
+                expected="what discover returned, or observations",
+                fix="er.evidence.certify((x, y), sym.action, samples)",
+            )
+        )
+    field = sym.lie.field
+    if not isinstance(field, FittedField):
+        return _of_model(sym, alpha, delta, mode, rng)
+    if mode in (None, "simultaneous"):
+        return _of_table(sym, field, alpha, delta)
+    if mode == "model":
+        return _of_model(sym, alpha, delta, mode, rng)
+    return _again(sym, field, alpha, delta, mode, rng)
+
+
+def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: np.random.Generator) -> Certificate:
+    from erlangen.evidence.model_claims import model_certificate
+
+    if mode not in (None, "model"):
+        raise InputError(
+            explain(
+                "This symmetry was found in a model, which has no noise to test against.",
+                given=f"mode = {mode!r}",
+                expected="mode='model', or the observations",
+                fix=f'er.evidence.certify((x, y), sym.candidates, samples, mode="{mode}")',
+            )
+        )
+    lie = sym.lie
+    assert lie is not None
+    rows = sym.found.matrix().reshape(-1, sym.candidates.n_generators)
+    return model_certificate(
+        lie.field, lie.action, lie.samples, generators=rows, alpha=alpha, delta=delta, names=sym.coordinates, rng=rng
+    )
+
+
+def _again(
+    sym: Symmetry, field: FittedField, alpha: float, delta: float, mode: str, rng: np.random.Generator
+) -> Certificate:
+    """Certify the table itself, from its rows."""
+    from erlangen.evidence.certify import certify
+
+    if field.targets is None or field.labels is not None:
+        raise UndecidedError("The rows of labelled tables cannot be certified; only the fit of their log-odds can.")
+    degree, lie = degree_of(field), sym.lie
+    assert lie is not None
+    return certify(
+        (field.points, field.targets),
+        lie.action,
+        lie.samples,
+        family=None if mode == "class-free" else degree,
+        alpha=alpha,
+        delta=delta,
+        mode=mode,
+        kind=field.kind,
+        names=sym.coordinates,
+        rng=rng,
+    )
+
+
+def _of_table(sym: Symmetry, field: FittedField, alpha: float, delta: float) -> Certificate:
+    """Bounds from the confidence set of the fitted coefficients."""
+    start = time.perf_counter()
+    family, fit = law_of(field)
+    lie = sym.lie
+    assert lie is not None
+    few = lie.action.n_generators <= MOST_CANDIDATES and len(fit.theta) <= MOST_PARAMETERS
+    basis = np.eye(lie.action.n_generators) if few else sym.found.matrix().reshape(-1, lie.action.n_generators).T
+    if basis.shape[1] == 0 or basis.shape[1] > MOST_CANDIDATES:
+        raise UndecidedError(f"{basis.shape[1]} generators are not certified by default.")
+    from erlangen.derivative import LieDerivative
+
+    part = LieDerivative(lie.field, lie.action.restrict(basis), lie.samples)
+    both = bilinear(family, part.action, lie.samples, scales=sym.scales)
+    answer = simultaneous_answer(both, fit, alpha, delta, len(field.points), True)
+    if not few:
+        from dataclasses import replace
+
+        answer = replace(answer, complete=False)
+    names = sym.coordinates or coordinate_names(lie.action.point_dim)
+    return written(part, both, answer, (_fit_gate(field),), names, alpha, delta, time.perf_counter() - start)
+
+
+def _fit_gate(field: FittedField) -> Gate:
+    chosen = next(row for row in field.classes if row.chosen)
+    return Gate("lack of fit", field.verdict != "rejected", chosen.lack_of_fit, 0.05, field.reason)
+
+
+def law_of(field: FittedField) -> tuple[BasisField, Estimate]:
+    """The class of a fitted table over x, and its coefficients with their law.
+
+    Raises
+    ------
+    UndecidedError
+        Where the class has no coefficients with a known covariance: Gaussian processes, networks.
+    """
+    if field.error_root is None or not isinstance(field.model, BasisField):
+        raise UndecidedError(
+            explain(
+                "This class of model has no coefficients whose covariance is known.",
+                given=f"a table fitted by {next(row.name for row in field.classes if row.chosen)}",
+                expected="polynomials or another basis",
+                fix='er.evidence.certify((x, y), action, samples, mode="class-free")',
+            )
+        )
+    span, c = field.span, field.value_dim
+    pulled = Pulled(field.model.basis, span.matrix, -span.matrix @ span.mean)
+    constant = Monomials(np.zeros((1, field.point_dim), dtype=np.int64))
+    family = BasisField(Joined((pulled, constant)), np.zeros((c, pulled.size + 1)), field.kind)
+    theta = np.hstack([field.scale[:, None] * field.model.coefficients, field.offset[:, None]])
+    root, noise = field.error_root
+    wide = np.vstack([root, np.zeros((1, root.shape[1]))])
+    rank = root.shape[1]
+    dof = c * (len(field.points) - rank)
+    law = "noise is independent and Gaussian, with one covariance in all rows"
+    if field.labels is not None:
+        law = "labels are independent given the points, and there are many (maximum likelihood)"
+    return family, Estimate(
+        theta.ravel(),
+        np.kron(field.scale[:, None] * noise, wide),
+        float(dof) if field.labels is None else np.inf,
+        False,
+        field.noise,
+        (
+            "the true function lies in the class that was chosen",
+            "points are known without error: all noise is in the values",
+            law,
+        ),
+        _unseen(field, c, rank),
+    )
+
+
+def _unseen(field: FittedField, c: int, rank: int) -> NDArray:
+    """Directions of the coefficients that no row determined: none, since classes are kept smaller than their data."""
+    assert isinstance(field.model, BasisField)
+    return np.zeros((c * (field.model.basis.size + 1), 0))
+
+
+def _delta(sym: Symmetry) -> float:
+    return sym.measurement.delta if sym.measurement is not None else 0.05

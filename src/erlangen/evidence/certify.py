@@ -1,0 +1,197 @@
+"""Certify: is a symmetry real? Bounds of true defects with error control, and the reasons to doubt them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.actions import AbstractAction, affine
+from erlangen.derivative import Samples
+from erlangen.evidence import _modes
+from erlangen.evidence._families import family_of
+from erlangen.evidence._report import report
+from erlangen.evidence._task import Task
+from erlangen.evidence.bilinear import Denominator, bilinear
+from erlangen.evidence.certificate import Certificate
+from erlangen.evidence.observed import Observed, observed
+from erlangen.fields import Trajectories
+from erlangen.verbs import Symmetry
+from erlangen.verbs._measure import coefficients_of
+
+MODES = ("held-out", "simultaneous", "calibrated", "class-free", "model")
+
+
+def certify(
+    problem: Any,
+    action: AbstractAction | Symmetry | None = None,
+    samples: Samples | NDArray | None = None,
+    *,
+    family: Any = None,
+    alpha: float = 0.05,
+    delta: float = 0.05,
+    mode: str | None = None,
+    kind: str | None = None,
+    generators: ArrayLike | AbstractAction | None = None,
+    noise: str | None = None,
+    groups: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+    defect: Denominator = "product",
+    rng: int | np.random.Generator = 0,
+) -> Certificate:
+    """Bound the true defects of symmetries, and say at which dimension the data decide.
+
+    A generator is certified where an upper confidence bound of its true relative defect is at most ``delta``: the
+    probability of certifying anything that is not there is at most ``alpha``. Noise makes bounds wide; it can
+    never make a symmetry.
+
+    Parameters
+    ----------
+    problem : tuple (x, y), Observed, Trajectories, Symmetry, or anything that ``as_field`` accepts
+        Observations, which are about the truth behind them; what ``discover`` returned; or a model, about itself.
+    action : AbstractAction or Symmetry, optional
+        Candidate generators; all affine fields by default. A Symmetry brings its own generators.
+    samples : Samples or ndarray (n, d), optional
+        Region in which the symmetry is claimed; the points of the observations by default.
+    family : AbstractLinearField, library or int, optional
+        Class that holds the truth: a degree, a library of functions, a field. Chosen from the first part of the
+        data by default.
+    alpha, delta : float
+        Error probability, and relative defect up to which a generator counts as a symmetry.
+    mode : {"held-out", "simultaneous", "calibrated", "class-free", "model"}, optional
+        ``"held-out"`` (default for observations in a linear class): one part of the rows chooses, the other tests;
+        exact in finite samples. ``"simultaneous"`` (default for what ``discover`` found in a table): one confidence
+        set for everything. ``"calibrated"``: all rows, radius by simulation, asymptotic. ``"class-free"`` (default
+        where no polynomial class fits): cross-fitted moments with any model. ``"model"`` (default for models).
+    kind : {"invariant", "vector"}, optional
+        How values follow points; must be said where c = d.
+    generators : array (r, p) or AbstractAction, optional
+        Generators named beforehand: then nothing has to be chosen, and all rows test.
+    noise : {"equal", "components", "robust", "grouped", "blocks"}, optional
+        Law of the noise, see `erlangen.evidence.estimate`; ``"grouped"`` where runs are known, else ``"equal"``.
+    groups, weights : array_like (n,), optional
+        Run of each row; weight of each row (1 / variance).
+    names : sequence of str, optional
+        Names of the coordinates.
+    defect : {"product", "bracket"}
+        Denominator of the defect; the second one is for comparison with published numbers.
+    rng : int or Generator
+        Splits rows, draws simulations.
+
+    Returns
+    -------
+    Certificate
+        Certified dimension and generators, the dimension as a function of delta with its band, gates and words.
+
+    Raises
+    ------
+    InputError
+        When the problem, the mode or the numbers cannot be used.
+    UndecidedError
+        When there are too few rows for the class, or the tensors are too large.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import erlangen as er
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, (2000, 2))
+    >>> y = (x**2).sum(axis=1) + 0.01 * rng.standard_normal(2000)
+    >>> found = er.evidence.certify((x, y), er.actions.affine(2), er.Samples.box(-1, 1, dim=2), family=2)
+    >>> found.dim, found.bounds[0].text
+    (1, 'x d/dy - y d/dx')
+    """
+    start = time.perf_counter()
+    _check(alpha, delta, mode)
+    rng = np.random.default_rng(rng)
+    if isinstance(problem, Symmetry) and not isinstance(problem, Observed):
+        from erlangen.evidence._symmetries import certify_symmetry
+
+        return certify_symmetry(problem, alpha, delta, mode, rng)
+    if mode == "model" or not _is_data(problem):
+        from erlangen.evidence.model_claims import model_certificate
+
+        _no_data(mode)
+        chosen = None if generators is None else _coefficients(generators, _action(action))
+        return model_certificate(
+            problem, _action(action), samples, generators=chosen, alpha=alpha, delta=delta, kind=kind, rng=rng
+        )
+    data = observed(problem, kind=kind, names=names, groups=groups, weights=weights)
+    offered = _action(action) or affine(data.x.shape[1])
+    region = _region(samples, data)
+    named = None if generators is None else _coefficients(generators, offered)
+    linear = None if mode == "class-free" else family_of(family, data, rng)
+    if linear is None:
+        from erlangen.evidence.weak_moments import class_free
+
+        return class_free(data, offered, region, generators=named, alpha=alpha, delta=delta, rng=rng)
+    task = Task(data, linear.family, offered, region, alpha, delta, noise or _noise(data), named, linear.rows, rng)
+    both = bilinear(linear.family, offered, region, defect=defect)
+    answer = _modes.MODES[mode or "held-out"](task, both)
+    return report(task, both, answer, time.perf_counter() - start)
+
+
+def _check(alpha: float, delta: float, mode: str | None) -> None:
+    if not (0.0 < alpha < 1.0 and 0.0 < delta < 1.0):
+        raise InputError(
+            explain(
+                "Error probability and tolerance lie between 0 and 1.",
+                given=f"alpha = {alpha}, delta = {delta}",
+                expected="0 < alpha < 1 and 0 < delta < 1 (a relative defect of 1 is an unrelated direction)",
+                fix="er.evidence.certify(problem, alpha=0.05, delta=0.05)",
+            )
+        )
+    if mode is not None and mode not in MODES:
+        raise InputError(
+            explain("There is no such mode.", given=f"mode = {mode!r}", expected=", ".join(MODES), fix='mode="held-out"')
+        )
+
+
+def _is_data(problem: Any) -> bool:
+    pair = isinstance(problem, (tuple, list)) and len(problem) == 2 and all(np.ndim(part) > 0 for part in problem)
+    return pair or isinstance(problem, (Observed, Trajectories))
+
+
+def _no_data(mode: str | None) -> None:
+    if mode not in (None, "model"):
+        raise InputError(
+            explain(
+                "A model has no noise to test against.",
+                given=f"mode = {mode!r} for a model",
+                expected="observations (x, y), or mode='model': a claim about the model itself",
+                fix=f'er.evidence.certify((x, y), action, samples, mode="{mode}")',
+            )
+        )
+
+
+def _action(action: AbstractAction | Symmetry | None) -> AbstractAction | None:
+    return action.action if isinstance(action, Symmetry) else action
+
+
+def _coefficients(generators: ArrayLike | AbstractAction, action: AbstractAction | None) -> NDArray:
+    if isinstance(generators, AbstractAction):
+        if action is None:
+            action = affine(generators.point_dim)
+        unit = np.eye(generators.n_generators)
+        return np.array([coefficients_of(action, generators.restrict(e[:, None])) for e in unit])
+    rows = np.atleast_2d(np.asarray(generators, dtype=np.float64))
+    if action is None:
+        return rows
+    return np.array([coefficients_of(action, row) for row in rows])
+
+
+def _region(samples: Samples | NDArray | None, data: Observed) -> Samples:
+    if samples is None:
+        return Samples.from_data(data.x)
+    return samples if isinstance(samples, Samples) else Samples.from_data(samples)
+
+
+def _noise(data: Observed) -> str:
+    if data.groups is None:
+        return "equal"
+    return "grouped" if len(np.unique(data.groups)) >= _modes.FEWEST_GROUPS else "blocks"
