@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from benchmarks._evidence_systems import ALPHA, DELTA, System
 from erlangen.actions import affine
 from erlangen.derivative import Samples
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear
-from erlangen.evidence.calibrated import calibrate, calibrated
+from erlangen.evidence.calibrated import Calibration, calibrate, calibrated
 from erlangen.evidence.estimate import Estimate, estimate_features
 from erlangen.evidence.heldout import held_out, span_bound
 from erlangen.evidence.simultaneous import simultaneous
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from benchmarks._evidence_cells import Cell, Method
 
 DRAWS = 100
-"""Draws from each null model, once a cell: at most one of them may be false."""
+"""Draws from each null model: at most one of them may be false."""
+
+PER_RADIUS = 100
+"""Data sets that share a radius, which the public verb would find for each."""
 
 SHARE = 0.25
 """Share of the rows that choose; the rest tests."""
@@ -59,13 +63,16 @@ def _held_out(cell: Cell) -> Method:
 
 
 def _calibrated(cell: Cell) -> Method:
-    """One radius for the cell, from a data set of its own."""
-    both = tensors(cell.system, cell.defect)
-    pilot = fitted(cell.system, *cell.system.draw(cell.n, cell.level, np.random.default_rng([cell.seed, 2])))
-    radius = calibrate(both, pilot, DELTA, ALPHA, draws=DRAWS, rng=cell.seed)
+    """A radius from a data set of its own for every hundred data sets of the cell."""
+    both, pilots = tensors(cell.system, cell.defect), np.random.default_rng([cell.seed, 2])
+    radii: list[Calibration] = []
+    for _ in range(0, cell.reps, PER_RADIUS):
+        pilot = fitted(cell.system, *cell.system.draw(cell.n, cell.level, pilots))
+        radii.append(calibrate(both, pilot, DELTA, ALPHA, draws=DRAWS, rng=cell.seed))
+    turns = cycle([radius for radius in radii for _ in range(PER_RADIUS)])
 
     def declare(system: System, x: NDArray, y: NDArray, rng: np.random.Generator) -> dict[str, NDArray]:
-        found = calibrated(both, fitted(system, x, y), radius)
+        found = calibrated(both, fitted(system, x, y), next(turns))
         return {"calibrated": found.basis[:, : found.dim(DELTA)]}
 
     return declare
