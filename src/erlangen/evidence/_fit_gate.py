@@ -15,7 +15,7 @@ from erlangen.evidence.certificate import Gate
 from erlangen.evidence.estimate import features_of
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.fields._orthonormal import OrthonormalColumns
-from erlangen.fields._path import SIGNIFICANT, SKETCH, sketch
+from erlangen.fields._path import SKETCH, sketch
 from erlangen.fields.bases import BasisField, Monomials
 from erlangen.linalg.polynomials import exponents, monomials
 from erlangen.linalg.qr import rounding
@@ -26,11 +26,20 @@ HIGHER = 2
 MOST_TERMS = 500
 """Monomials up to which higher degrees are tried; beyond, ridge functions stand for them."""
 
-DRAWS = 999
-"""Random signs of rows or groups, where the noise is not known to be equal."""
+LEVEL = 0.001
+"""One class in a thousand that holds the truth is rejected; classes too small fail by hundreds of digits."""
 
-DEPENDENT = ("robust", "grouped", "blocks")
-"""Kinds of noise under which an F test does not hold."""
+DRAWS = 3999
+"""Random signs of rows or groups, where the noise is not known to be equal: enough for that level thrice."""
+
+BLOCKS = 32
+"""Independent groups at least; fewer runs are cut into consecutive blocks, since signs of few give no small p."""
+
+MOST_GROUPS = 256
+"""Groups at most; more share signs."""
+
+RUNS = ("grouped", "blocks")
+"""Kinds of noise that depend on each other within runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +83,7 @@ def lack_of_fit(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    alpha: float = SIGNIFICANT,
+    alpha: float = LEVEL,
     larger: AbstractLinearField | None = None,
     noise: str = "equal",
     weights: ArrayLike | None = None,
@@ -86,7 +95,7 @@ def lack_of_fit(
     Polynomial families are tested in the full class of their degree (where terms are missing) and in the next two
     degrees, every family also among random ridge functions. The smallest p-value counts, times their number and that
     of the channels. An exact F test per channel where noise is equal within channels; random signs of the scores of
-    rows or groups where it is not (a wild bootstrap, asymptotic).
+    rows, runs or blocks of runs where it is not (a wild bootstrap, asymptotic).
 
     Parameters
     ----------
@@ -128,12 +137,27 @@ def lack_of_fit(
                 fix="lack_of_fit(family, x, y)",
             )
         )
-    labels = np.arange(len(x)) if groups is None else np.unique(np.asarray(groups).ravel(), return_inverse=True)[1]
-    rows = _Rows.build(family, x, y, weights, labels)
-    wild = noise in DEPENDENT or groups is not None
-    few = wild and 2.0 ** (1 - len(np.unique(rows.labels))) > alpha / 10
-    tests = list(_tests(rows, _alternatives(family, x, larger, rng), rng if wild and not few else None))
-    return _gate(_name(family), tests, alpha, few)
+    wild = noise == "robust" or noise in RUNS or groups is not None
+    rows = _Rows.build(family, x, y, weights, _labels(len(x), noise, groups))
+    tests = list(_tests(rows, _alternatives(family, x, larger, rng), rng if wild else None))
+    return _gate(_name(family), tests, alpha)
+
+
+def _labels(n: int, noise: str, groups: ArrayLike | None) -> NDArray:
+    """Rows with the same label ``(n,)`` keep their dependence: rows, runs, or blocks of runs."""
+    if groups is None and noise not in RUNS:
+        return np.arange(n) % MOST_GROUPS
+    runs = (
+        np.zeros(n, dtype=np.int64) if groups is None else np.unique(np.asarray(groups).ravel(), return_inverse=True)[1]
+    )
+    count = int(runs.max()) + 1
+    if count < BLOCKS:
+        blocks, each = np.zeros(n, dtype=np.int64), -(-BLOCKS // count)
+        for run in range(count):
+            own = np.flatnonzero(runs == run)
+            blocks[own] = np.arange(len(own)) * each // len(own)
+        runs = np.unique(runs * each + blocks, return_inverse=True)[1]
+    return runs % MOST_GROUPS
 
 
 def pruned(field: AbstractLinearField) -> Gate:
@@ -156,23 +180,22 @@ def pruned(field: AbstractLinearField) -> Gate:
     )
 
 
-def _gate(name: str, tests: list[tuple[str, float, int]], alpha: float, few: bool) -> Gate:
+def _gate(name: str, tests: list[tuple[str, float, int]], alpha: float) -> Gate:
     if not tests:
         reason = "no observation is left to test the class with; use a smaller class or more observations"
         return Gate("lack of fit", False, float("nan"), alpha, reason)
     worst, _, _ = min(tests, key=lambda test: test[1])
     p = min(1.0, min(test[1] for test in tests) * sum(test[2] for test in tests))
-    note = " (an F test: too few groups for one that allows their dependence)" if few else ""
     if p >= alpha:
         names = ", ".join(test[0] for test in tests)
-        return Gate("lack of fit", True, p, alpha, f"{names} explain no more than {name} (p = {number(p, 2)}){note}")
+        return Gate("lack of fit", True, p, alpha, f"{names} explain no more than {name} (p = {number(p, 2)})")
     return Gate(
         "lack of fit",
         False,
         p,
         alpha,
         f"{worst} explain{'s' if worst.startswith('a ') else ''} what {name} leave out "
-        f"({f'p = {number(p, 1)}' if p > 0 else 'p < 1e-300'}){note}: a class too small "
+        f"({f'p = {number(p, 1)}' if p > 0 else 'p < 1e-300'}): a class too small "
         "is more symmetric than the truth; take a larger class, or a certificate that needs none",
     )
 
@@ -225,7 +248,7 @@ def _sign_test(new: NDArray, left: NDArray, labels: NDArray, rng: np.random.Gene
     flat = scores.reshape(len(new), -1)
     sums = np.zeros((labels.max() + 1, flat.shape[1]))
     np.add.at(sums, labels, flat)
-    signs = rng.choice([-1.0, 1.0], size=(DRAWS, len(sums)))
+    signs = 2.0 * rng.integers(0, 2, size=(DRAWS, len(sums)), dtype=np.int8) - 1.0
     observed = np.sum(sums.sum(axis=0) ** 2)
     return float((1 + np.sum(np.sum((signs @ sums) ** 2, axis=1) >= observed)) / (1 + DRAWS))
 
