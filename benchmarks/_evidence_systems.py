@@ -228,12 +228,12 @@ SHEAR = System("shear", ({(0, 1): 1, (0, 3): -1}, {(0, 1): -1}), 3, 1.0, 2)
 """x' = y - y^3, y' = -y: nothing depends on x."""
 
 
-def broken(name: str, rho: float) -> System:
+def broken(name: str, rho: float, defect: str = "bracket") -> System:
     """The hopf or sphere_flow3 field plus e x^2 d/dx, with e such that the smallest defect above zero is rho."""
 
     def excess(e: float) -> float:
         system = _perturbed(name, e)
-        return float(system.defects()[system.dim]) - rho
+        return float(system.defects(defect)[system.dim]) - rho
 
     return _perturbed(name, float(brentq(excess, 0.0, 2.0, xtol=1e-12)))
 
