@@ -21,6 +21,9 @@ MOST_MOVED = 8
 RARE = 0.02
 """Share of points that is put down to chance: a Lie derivative that changes sign is zero somewhere."""
 
+UNDECIDED = "at no point that is decided"
+"""Text of a rule without points."""
+
 SURE = 2.0
 """Standard errors by which a description must beat saying the same of all points."""
 
@@ -95,7 +98,7 @@ def region_rule(x: NDArray, holds: NDArray, features: Sequence[Feature], rng: np
     One half of the points chooses the cut, the other says how often it is right.
     """
     if len(x) < 4:
-        return RegionRule("at no point is it decided", math.nan, math.nan)
+        return RegionRule(UNDECIDED, math.nan, math.nan)
     share = float(holds.mean())
     order = rng.permutation(len(x))
     fit, test = order[: len(x) // 2], order[len(x) // 2 :]

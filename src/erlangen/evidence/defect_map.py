@@ -16,8 +16,8 @@ from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinat
 from erlangen.derivative import LieDerivative, Samples, scales_of
 from erlangen.evidence._local import coverage, local_defects
 from erlangen.evidence._local_fit import LocalField, local_field
-from erlangen.evidence._region_rule import RegionRule, features_of, region_rule
-from erlangen.fields import as_field
+from erlangen.evidence._region_rule import UNDECIDED, RegionRule, features_of, region_rule
+from erlangen.fields import FittedField, as_field
 from erlangen.fields._table_input import read_table
 from erlangen.linalg.rank import Threshold
 from erlangen.verbs._measure import interval
@@ -32,6 +32,11 @@ MAP_POINTS = 1024
 
 THIN = 1 / 3
 """Least coverage that lets a point be judged: data at most three times as far as is usual (twice, in a corner)."""
+
+
+SCATTER = 2.0
+"""Factor on errors before a point counts as broken: with that of intervals three standard errors, for points are many
+and in the whole region some would be broken by chance."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +104,15 @@ class DefectMap:
 
     def _sentence(self, k: int) -> str:
         rule = self.rules[k]
-        said = f"{self.texts[k]} holds {rule.text}"
-        if rule.text.startswith("at no point"):
-            said = f"whether {self.texts[k]} holds is decided nowhere"
-        elif rule.feature is not None:
-            said += f", right at {100 * rule.accuracy:.0f} % of held-out points"
         open_, bare = (float(self.share(word)[k]) for word in ("undecided", "no data"))
+        decided = 1.0 - open_ - bare
+        said = f"{self.texts[k]} holds {rule.text}"
+        if rule.text == UNDECIDED:
+            said = f"whether {self.texts[k]} holds is decided nowhere"
+        elif decided < 0.5:
+            said = f"{self.texts[k]} is decided at {100 * decided:.0f} % of the points, and there holds {rule.text}"
+        if rule.feature is not None:
+            said += f", right at {100 * rule.accuracy:.0f} % of held-out points"
         rest = [f"undecided at {100 * open_:.0f} %"] * (open_ > 0) + [f"no data at {100 * bare:.0f} %"] * (bare > 0)
         return "; ".join([said, *rest])
 
@@ -147,8 +155,9 @@ def where(
 
     At every point the defect |L_xi f| / (|Df|^2 |xi|^2 / d + |tau f|^2)^(1/2) is the median over the point and those
     near it. A generator holds where the upper end of its interval is at most delta and is broken where the lower end
-    is above; the error of a fitted field is that of its draws and of the next larger class at the same points, else
-    its stated accuracy. The sentence is the best single cut of a coordinate, of an invariant of the generator (such as
+    is above. Data are fitted by the smallest class that fits all of them; where none does, as where a symmetry ends at a
+    boundary, by local quadratics. The error of a fit is that of its noise and what a larger class, or twice the
+    neighbourhood, would change at the same points; a model states its own. The sentence is the best single cut of a coordinate, of an invariant of the generator (such as
     the radius, for a rotation) or of the distance from the mean, chosen on one half of the points and counted on the
     other.
 
@@ -197,9 +206,9 @@ def where(
     action = generators.action if isinstance(generators, Symmetry) else generators
     given = samples if samples is None or isinstance(samples, Samples) else Samples.from_data(samples)
     points = None if given is None else given.points
-    field = _local_table(problem, kind) or as_field(
-        problem, kind=kind, dim=_dimension(action), points=points, data=data
-    )
+    field = as_field(problem, kind=kind, dim=_dimension(action), points=points, data=data)
+    if isinstance(field, FittedField) and field.verdict != "fits" and field.labels is None:
+        field = _local_table(problem, kind) or field
     own = getattr(field, "points", None)
     region = _region(given, own, field.point_dim)
     rng = np.random.default_rng(rng)
@@ -231,16 +240,16 @@ def where(
 
 
 def _local_table(problem: Any, kind: str | None) -> LocalField | None:
-    """Local fits of a table, where it has rows enough and its values are numbers."""
+    """Local fits of a table that no class fits, where it has rows enough."""
     if not (isinstance(problem, (tuple, list)) and len(problem) == 2):
         return None
     x, y = problem
     table = read_table(x, y, kind)
-    return None if table.labels is not None else local_field(table.x, table.y, table.kind)
+    return local_field(table.x, table.y, table.kind)
 
 
 def _verdicts(defects: NDArray, errors: NDArray, covered: NDArray, delta: float) -> NDArray:
-    low, high = interval(defects, errors)  # one error a point
+    low, high = interval(defects, SCATTER * errors)[0], interval(defects, errors)[1]
     said = np.where(high <= delta, "holds", np.where(low > delta, "broken", "undecided"))
     return np.where((covered < THIN)[:, None], "no data", np.where(np.isfinite(defects), said, "undecided"))
 

@@ -1,4 +1,13 @@
-"""Pages of results that need nothing beside them."""
+"""Pages and figures of results that need nothing beside them."""
 
+from erlangen.report._draw import save_figure as save_figure
+from erlangen.report._draw import to_plotly as to_plotly
+from erlangen.report._evidence_figures import bounds_figure as bounds_figure
+from erlangen.report._evidence_figures import map_figure as map_figure
+from erlangen.report._evidence_figures import path_figure as path_figure
 from erlangen.report.dynamics import dynamics_html as dynamics_html
 from erlangen.report.dynamics import dynamics_page as dynamics_page
+from erlangen.report.evidence import evidence_cards as evidence_cards
+from erlangen.report.evidence import evidence_html as evidence_html
+from erlangen.report.evidence import evidence_page as evidence_page
+from erlangen.report.evidence import map_cards as map_cards

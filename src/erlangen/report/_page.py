@@ -47,6 +47,7 @@ function dressed(trace){
   if(role==="line")t.line={width:1.6,color:c};
   if(role==="band"){t.line={width:0};t.fill="toself";t.fillcolor=faded(c,.18)}
   if(role==="edge")t.line={width:1.5,color:css("--ink"),dash:"dot"};
+  if(role==="dots")t.marker={size:6,color:c,...trace.marker};
   if(role==="bars")t.marker={color:faded(c,.6)};
   return t}
 function framed(layout){

@@ -1,0 +1,172 @@
+"""A page on how sure a symmetry is: the path, the bounds, what they rest on, and where each generator holds."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from erlangen._files import check_target, write_text
+from erlangen._render import number
+from erlangen.evidence import Bound, Certificate, DefectMap
+from erlangen.report._evidence_figures import bounds_figure, map_figure, path_figure
+from erlangen.report._figures import Figure
+from erlangen.report._page import card, page, plot, plotly_js, table
+
+
+def evidence_page(
+    certificate: Certificate,
+    path: str | PathLike[str],
+    *,
+    maps: DefectMap | Sequence[DefectMap] = (),
+    marks: Mapping[str, float] | None = None,
+    title: str = "How sure are we?",
+    force: bool = False,
+) -> Path:
+    """Write a page with the path, the bounds, the gates and the assumptions of a certificate.
+
+    The page needs nothing beside it: the script that draws is inside.
+
+    Parameters
+    ----------
+    certificate : Certificate
+        What `erlangen.evidence.certify` returned.
+    path : path
+        The file to write, ``.html``.
+    maps : DefectMap or sequence of them
+        Maps of where generators hold, each drawn for each of its generators.
+    marks : mapping of str to float, optional
+        Values of delta to mark on the path beside the declared one, such as a noise floor.
+    title : str
+        Title of the page.
+    force : bool
+        Overwrite an existing file.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        Where the file exists.
+    MissingExtraError
+        Where Plotly is not installed.
+    """
+    plotly_js()  # refused before any work
+    check_target(path, force)
+    return write_text(path, evidence_html(certificate, maps=maps, marks=marks, title=title), force)
+
+
+def evidence_html(
+    certificate: Certificate,
+    *,
+    maps: DefectMap | Sequence[DefectMap] = (),
+    marks: Mapping[str, float] | None = None,
+    title: str = "How sure are we?",
+) -> str:
+    """Return the page of `evidence_page` as text."""
+    cards, figures = evidence_cards(certificate, marks)
+    for i, found in enumerate([maps] if isinstance(maps, DefectMap) else maps):
+        more, drawn = map_cards(found, f"map{i}")
+        cards, figures = cards + more, figures | drawn
+    names = html.escape(", ".join(certificate.coordinates))
+    head = f"<p><b>{html.escape(certificate.verdict)}</b></p><p class='soft'>Region: {html.escape(certificate.region)}"
+    return page(title, cards, figures, f"{head}. Coordinates: {names}.</p>")
+
+
+def evidence_cards(
+    certificate: Certificate, marks: Mapping[str, float] | None = None, prefix: str = "evidence"
+) -> tuple[list[str], dict[str, Figure]]:
+    """Cards on a certificate and the figures that they hold, for a page of something else.
+
+    Parameters
+    ----------
+    certificate : Certificate
+        What was certified.
+    marks : mapping of str to float, optional
+        Further values of delta to mark.
+    prefix : str
+        Start of the names of the figures, which must be different on one page.
+    """
+    path, bounds = f"{prefix}-path", f"{prefix}-bounds"
+    figures = {path: path_figure(certificate, marks)}
+    cards = [card("Dimension as a function of delta", _legend(figures[path]) + plot(path), _path_note(certificate))]
+    if certificate.bounds or certificate.trivial:
+        figures[bounds] = bounds_figure(certificate)
+        cards.append(card("Bounds of the true defects", _legend(figures[bounds]) + plot(bounds), _BOUNDS))
+        cards.append(card("Generators", _bounds_table(certificate), wide=True))
+    cards.append(card("What the claim is, and what it rests on", _claim(certificate), wide=True))
+    if certificate.gates:
+        cards.append(card("Reasons to doubt it", _gates(certificate), wide=True))
+    return cards, figures
+
+
+def map_cards(found: DefectMap, prefix: str = "map") -> tuple[list[str], dict[str, Figure]]:
+    """Cards on where generators hold and the figures that they hold; see `evidence_cards`."""
+    figures = {f"{prefix}-{k}": map_figure(found, k) for k in range(len(found.texts))}
+    note = (
+        f"Where the local defect is at most {found.delta:g}, for sure; nothing smaller than {found.reach:.2g} of the "
+        "spread of the points is resolved."
+    )
+    cards = [
+        card(sentence[0].upper() + sentence[1:], _legend(figure) + plot(name), note)
+        for sentence, (name, figure) in zip(found.sentences, figures.items(), strict=True)
+    ]
+    return cards, figures
+
+
+_BOUNDS = (
+    "Dots: estimates. Lines: where the true relative defect lies, with the confidence of the certificate. A generator "
+    "is certified where the whole line is left of delta, and refuted where all of it is right of it."
+)
+
+
+def _path_note(certificate: Certificate) -> str:
+    dim, start, stop = certificate.band.plateau
+    sure = f"{100 * (1 - certificate.alpha):g} %"
+    band = (
+        f"With {sure} confidence the true curve is in the shaded band, at all delta at once."
+        if certificate.band.simultaneous
+        else f"The band holds with {sure} confidence at a delta that was chosen beforehand."
+    )
+    if not start < stop:
+        return f"{band} It decides no dimension over any range of delta."
+    return f"{band} Widest plateau: dimension {dim}, for delta from {number(start, 2)} to {number(stop, 2)}."
+
+
+def _bounds_table(certificate: Certificate) -> str:
+    def row(bound: Bound, verdict: str) -> tuple[Any, ...]:
+        numbers = (float(v) for v in (bound.defect, bound.low, bound.high))
+        return (bound.text, *numbers, verdict, bound.reason)
+
+    rows = [row(b, b.verdict) for b in certificate.bounds] + [row(b, "trivial") for b in certificate.trivial]
+    return table(("generator", "estimate", "low", "high", "verdict", "why"), rows)
+
+
+def _claim(certificate: Certificate) -> str:
+    lines = "".join(f"<li>{html.escape(line)}</li>" for line in certificate.assumptions)
+    notes = "".join(f"<p>{html.escape(note)}</p>" for note in certificate.notes)
+    assumed = f"<p>It assumes, most binding first:</p><ol>{lines}</ol>" if lines else ""
+    claim = html.escape(certificate.guarantee[:1].upper() + certificate.guarantee[1:])
+    return f"<p>{claim}. <i>Mode: {html.escape(certificate.mode)}.</i></p>{assumed}{notes}"
+
+
+def _gates(certificate: Certificate) -> str:
+    rows = [
+        (gate.name, "nothing found" if gate.passed else "FAILED", float(gate.value), float(gate.limit), gate.reason)
+        for gate in certificate.gates
+    ]
+    return table(("check", "", "value", "limit", "in words"), rows)
+
+
+def _legend(figure: Figure) -> str:
+    """HTML of what colours mean."""
+    pieces = (
+        f"<span class='chip' style='--c:var({f'--run{run}' if run >= 0 else '--soft'})'>{html.escape(name)}</span>"
+        for name, run in figure["layout"]["meta"]["legend"]
+    )
+    return f"<div class='chips'>{''.join(pieces)}</div>"
