@@ -84,8 +84,8 @@ def is_group(table: NDArray) -> bool:
 def name_of_table(table: NDArray) -> str:
     """Name of the group with this multiplication table.
 
-    Cyclic, abelian and dihedral groups, and A(4), S(4), A(5), S(5), by presentations: generators that satisfy the relations
-    of a group of the same order generate that group. Products with a central ``Z(2)``; else the order.
+    Cyclic, abelian and dihedral groups, and A(4), S(4), A(5), S(5), by presentations: generators that satisfy the
+    relations of a group of the same order generate that group. Products with a central ``Z(2)``; else the order.
 
     Examples
     --------

@@ -109,7 +109,7 @@ class LocalField(AbstractField):
 
 
 def flexible_model(x: NDArray, y: NDArray, kind: str, rng: np.random.Generator) -> AbstractField:
-    """Kernel or local model ``(n, d) -> (n, c)``, whichever predicts a fifth of the rows better that it has not seen."""
+    """Kernel or local model, whichever predicts better a fifth of the rows that it has not seen."""
     order = rng.permutation(len(x))
     out, kept = np.split(order, [len(x) // 5])
     spread = np.maximum(y.std(axis=0), np.finfo(float).tiny)

@@ -92,15 +92,15 @@ class HeldOut:
         x, d = self.points[inside], follow(self.family.kind, g)
         forms = _forms(features_of(self.family, moved[inside]), features_of(self.family, x), d, self.family.value_dim)
         done = [self._channel(miss, size, delta, alpha) for miss, size in forms]
-        worst = [max(part[k] for part in done) for k in range(4)]
-        return Outcome(*worst, float(inside.mean()))
+        defect, p, low, high = (max(part[k] for part in done) for k in range(4))
+        return Outcome(defect, p, low, high, float(inside.mean()))
 
     def _channel(self, miss: NDArray, size: NDArray, delta: float, alpha: float) -> tuple[float, float, float, float]:
         fit, used = self.fit, np.flatnonzero(np.diag(size) + np.diag(miss) > 0)
         miss, size = miss[np.ix_(used, used)], size[np.ix_(used, used)]
         theta, before, null = fit.theta[used], self.theta_a[used], fit.null[used]
         # Only these parameters enter: a root of their own covariance has as many columns.
-        root = np.linalg.qr(fit.root[used].T, mode="r").T
+        root = np.transpose(np.linalg.qr(fit.root[used].T, mode="r"))
         norm = np.sqrt(max(before @ size @ before, 0.0))
         if norm == 0.0 and not theta.any():
             return 0.0, 0.0, 0.0, 0.0
