@@ -18,6 +18,7 @@ if _TYPE_CHECKING:
     from erlangen.evidence.certificate import Gate as Gate
     from erlangen.evidence.defect_map import DefectMap as DefectMap
     from erlangen.evidence.defect_map import where as where
+    from erlangen.evidence.equivalence import EProcess as EProcess
     from erlangen.evidence.estimate import Estimate as Estimate
     from erlangen.evidence.estimate import estimate_features as estimate_features
     from erlangen.evidence.gates import Extrapolation as Extrapolation
@@ -25,7 +26,13 @@ if _TYPE_CHECKING:
     from erlangen.evidence.gates import gates_of as gates_of
     from erlangen.evidence.gates import lack_of_fit as lack_of_fit
     from erlangen.evidence.gates import pruned as pruned
+    from erlangen.evidence.group_test import GroupTest as GroupTest
+    from erlangen.evidence.group_test import test_group as test_group
+    from erlangen.evidence.multiplicity import closed_testing as closed_testing
+    from erlangen.evidence.multiplicity import e_bh as e_bh
+    from erlangen.evidence.multiplicity import holm as holm
     from erlangen.evidence.observed import Observed as Observed
+    from erlangen.evidence.rule import Certified as Certified
     from erlangen.evidence.special import Explained as Explained
     from erlangen.evidence.special import explain_special as explain_special
     from erlangen.evidence.special import with_time as with_time
@@ -36,9 +43,13 @@ _HOMES = {
     "certify": ("certify",),
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "defect_map": ("DefectMap", "where"),
+    "equivalence": ("EProcess",),
     "estimate": ("Estimate", "estimate", "estimate_features"),
     "gates": ("Extrapolation", "extrapolation", "gates_of", "lack_of_fit", "pruned"),
+    "group_test": ("GroupTest", "test_group"),
+    "multiplicity": ("closed_testing", "e_bh", "holm"),
     "observed": ("Observed", "observed"),
+    "rule": ("Certified",),
     "special": ("Explained", "explain_special", "with_time"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}

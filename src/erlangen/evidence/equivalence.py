@@ -14,7 +14,7 @@ the better in few dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ HALVINGS = 40
 """Halvings of the logarithm of s; eleven digits of its range, far more than a p-value has."""
 
 
-def p_value(m: ArrayLike, root: NDArray, mu: float, *, dof: float = np.inf, alpha: float = 0.05) -> float:
+def p_value(m: ArrayLike, root: NDArray, mu: float, *, dof: float = np.inf) -> float:
     """P-value of the null ``|m| >= mu`` for an estimate ``m (k,)`` with covariance ``root @ root.T``: small if m is.
 
     Parameters
@@ -54,10 +54,8 @@ def p_value(m: ArrayLike, root: NDArray, mu: float, *, dof: float = np.inf, alph
     mu : float
         Norm from which on m counts as large.
     dof : float
-        Degrees of freedom behind the scale of ``root``; infinite where it is known. The p-value is then the worst over
-        an interval of the variance plus the probability that the interval fails, a fixed share of ``alpha``.
-    alpha : float
-        Level that is aimed at.
+        Degrees of freedom behind the scale of ``root``; infinite where it is known. A test of level a then takes the
+        worst p-value over an interval of the variance that fails with probability ``VARIANCE_SHARE a``.
 
     References
     ----------
@@ -70,9 +68,27 @@ def p_value(m: ArrayLike, root: NDArray, mu: float, *, dof: float = np.inf, alph
     >>> p_value([1.0, 0.0], 0.1 * np.eye(2), 1.0) > 0.9
     True
     """
-    share = VARIANCE_SHARE * alpha if np.isfinite(dof) else 0.0
-    exponent = Quadratic.of(m, root, dof, share).exponent(mu)
-    return float(min(1.0, np.exp(-exponent) + share))
+    form = Quadratic.of(m, root, dof)
+    if np.isinf(dof):
+        return float(np.exp(-form.exponent(mu)))
+    return smallest_level(lambda a: form.exponent(mu, VARIANCE_SHARE * a) >= -np.log((1.0 - VARIANCE_SHARE) * a))
+
+
+def smallest_level(rejects: Callable[[float], bool]) -> float:
+    """The p-value of a family of tests: the smallest level that rejects; the tests of larger levels must reject, too.
+
+    Examples
+    --------
+    >>> round(smallest_level(lambda a: a >= 0.03), 4)
+    0.03
+    """
+    if not rejects(1.0):
+        return 1.0
+    low, high = float(np.log(np.finfo(np.float64).eps)), 0.0
+    for _ in range(HALVINGS // 2):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if rejects(float(np.exp(middle))) else (middle, high)
+    return float(np.exp(high))
 
 
 def upper_bound(m: ArrayLike, root: NDArray, alpha: float, *, dof: float = np.inf) -> float:
@@ -84,16 +100,7 @@ def upper_bound(m: ArrayLike, root: NDArray, alpha: float, *, dof: float = np.in
     2.14
     """
     share = VARIANCE_SHARE * alpha if np.isfinite(dof) else 0.0
-    form = Quadratic.of(m, root, dof, share)
-    wanted = -np.log(alpha - share)
-    low = 0.0
-    high = float(np.sqrt(form.statistic) + np.sqrt(form.high.sum() + 2.0 * wanted * form.high[:1].sum()))
-    while form.exponent(high) < wanted:
-        low, high = high, 2.0 * max(high, np.finfo(np.float64).tiny)
-    while high - low > 1e-6 * high:
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if form.exponent(middle) < wanted else (low, middle)
-    return high
+    return Quadratic.of(m, root, dof).bound(alpha - share, share)
 
 
 def log_e_value(m: ArrayLike, root: NDArray, mu: float, *, dof: float = np.inf, risk: float = 0.0) -> float:
@@ -108,30 +115,32 @@ def log_e_value(m: ArrayLike, root: NDArray, mu: float, *, dof: float = np.inf, 
     Vovk and Wang, Annals of Statistics 49 (2021) 1736; Gruenwald, de Heide and Koolen, JRSS B 86 (2024) 1091.
     """
     share = RISK if np.isfinite(dof) else 0.0
-    value = Quadratic.of(m, root, dof, share).log_average(mu)
+    value = Quadratic.of(m, root, dof).log_average(mu, share)
     failing = share + risk
     return float(min(value, np.log(CAP)) - np.log1p(CAP * failing)) if failing > 0 else float(value)
 
 
 @dataclass(frozen=True, eq=False)
 class Quadratic:
-    """A squared norm and the eigenvalues of its noise, which may be known up to a factor in an interval.
+    """A squared norm and the eigenvalues of its noise, whose common scale may have been estimated.
 
     Attributes
     ----------
     statistic : float
-        T = |m_hat|^2 (or a bound from above of several).
-    low, high : ndarray (cells, k)
-        Eigenvalues, descending, at both ends of each cell of the factor.
+        T = |m_hat|^2.
+    eigenvalues : ndarray (k,)
+        Of the estimated covariance, descending.
+    dof : float
+        Degrees of freedom of its scale.
     """
 
     statistic: float
-    low: NDArray
-    high: NDArray
+    eigenvalues: NDArray
+    dof: float = np.inf
 
     @classmethod
-    def of(cls, m: ArrayLike, root: NDArray, dof: float, share: float) -> Quadratic:
-        """The form of an estimate ``m (k,)`` with ``root (k, r)``, whose scale has ``dof`` degrees of freedom."""
+    def of(cls, m: ArrayLike, root: NDArray, dof: float = np.inf) -> Quadratic:
+        """The form of an estimate ``m (k,)`` with ``root (k, r)``."""
         m = np.asarray(m, dtype=np.float64).ravel()
         if root.ndim != 2 or len(root) != len(m) or not (np.isfinite(m).all() and np.isfinite(root).all()):
             raise InputError(
@@ -143,37 +152,54 @@ class Quadratic:
                 )
             )
         eigenvalues = np.linalg.svd(root, compute_uv=False) ** 2 if root.size else np.zeros(0)
-        return cls.spread(float(m @ m), eigenvalues, eigenvalues, dof, share)
+        return cls(float(m @ m), eigenvalues, dof)
 
-    @classmethod
-    def spread(cls, statistic: float, low: NDArray, high: NDArray, dof: float, share: float) -> Quadratic:
-        """The form with eigenvalues between ``low`` and ``high`` times the factor sigma^2 / sigma_hat^2."""
-        ends = variance_interval(dof, share)
-        return cls(statistic, ends[:-1, None] * low[None, :], ends[1:, None] * high[None, :])
+    @property
+    def certain(self) -> bool:
+        """Whether there is no noise at all."""
+        return not self.eigenvalues.any()
 
-    def exponent(self, mu: float) -> float:
-        """Minus the logarithm of the p-value of ``|m| >= mu``: the least over the cells of the factor."""
-        if self.high.shape[1] == 0 or not self.high.any():
+    def exponent(self, mu: float, share: float = 0.0) -> float:
+        """Minus the logarithm of the p-value of ``|m| >= mu``, the least over the interval of the variance."""
+        if self.certain:
             return np.inf if self.statistic < mu**2 else 0.0
-        distance = (np.sqrt(self.statistic) - mu) / np.sqrt(self.high[:, 0])
+        low, high = self._cells(share)
+        distance = (np.sqrt(self.statistic) - mu) / np.sqrt(high[:, 0])
         along = np.where(distance < 0.0, -special.log_ndtr(np.minimum(distance, 0.0)), 0.0)
-        return float(np.min(np.maximum(_supremum(self.statistic, mu, self.low, self.high), along)))
+        return float(np.min(np.maximum(_supremum(self.statistic, mu, low, high), along)))
 
-    def log_average(self, mu: float) -> float:
-        """Logarithm of the mean of E_s over the grid of s, the least over the cells of the factor."""
-        if self.high.shape[1] == 0 or not self.high.any():
+    def bound(self, level: float, share: float = 0.0) -> float:
+        """Smallest mu whose null has a p-value of at most ``level``."""
+        wanted, top = -np.log(level), self._cells(share)[1][-1] if not self.certain else np.zeros(1)
+        low, high = 0.0, float(np.sqrt(self.statistic) + np.sqrt(2.0 * wanted * top[0]))  # Phi(-z) <= exp(-z^2 / 2)
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self.exponent(middle, share) < wanted else (low, middle)
+            if high - low <= 1e-6 * high:
+                break
+        return high
+
+    def log_average(self, mu: float, share: float = 0.0) -> float:
+        """Logarithm of the mean of E_s over the grid of s, the least over the interval of the variance."""
+        if self.certain:
             return np.inf if self.statistic < mu**2 else -np.inf
-        s = GRID / self.high[-1, 0]
-        values = [_log_e(np.full(len(self.low), one), self.statistic, mu, self.low, self.high).min() for one in s]
-        return float(special.logsumexp(values) - np.log(len(s)))
+        low, high = self._cells(share)
+        grid = GRID / self.eigenvalues[0]
+        values = [_log_e(np.full(len(low), s), self.statistic, mu, low, high).min() for s in grid]
+        return float(special.logsumexp(values) - np.log(len(grid)))
+
+    def _cells(self, share: float) -> tuple[NDArray, NDArray]:
+        """Eigenvalues ``(cells, k)`` at both ends of each cell of the interval of the variance."""
+        ends = variance_interval(self.dof, share)[:, None]
+        return ends[:-1] * self.eigenvalues, ends[1:] * self.eigenvalues
 
 
 def variance_interval(dof: float, share: float) -> NDArray:
     """Ends ``(cells + 1,)`` of the cells of an interval of sigma^2 / sigma_hat^2, failing with probability share."""
     if not np.isfinite(dof) or share == 0.0:
         return np.ones(2)
-    low, high = dof / special.chdtri(dof, share / 2.0), dof / special.chdtri(dof, 1.0 - share / 2.0)
-    return np.geomspace(low, high, CELLS + 1)
+    low, high = dof / special.chdtri(dof, share / 2.0), 0.5 * dof / special.gammaincinv(0.5 * dof, share / 2.0)
+    return np.geomspace(low, max(high, low), CELLS + 1)
 
 
 def _log_e(s: NDArray, statistic: float, mu: float, low: NDArray, high: NDArray) -> NDArray:
