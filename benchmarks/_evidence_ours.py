@@ -14,6 +14,7 @@ from benchmarks import _evidence_rivals
 from benchmarks._evidence_systems import ALPHA, DELTA, System
 from erlangen.actions import affine
 from erlangen.derivative import Samples
+from erlangen.evidence._families import CHOOSING
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear
 from erlangen.evidence.calibrated import Calibration, calibrate, calibrated
 from erlangen.evidence.estimate import Estimate, estimate_features
@@ -31,9 +32,6 @@ DRAWS = 100
 PER_RADIUS = 100
 """Data sets that share a radius, which the public verb would find for each."""
 
-SHARE = 0.25
-"""Share of the rows that choose; the rest tests."""
-
 
 @lru_cache(maxsize=64)
 def tensors(system: System, defect: Denominator) -> Bilinear:
@@ -48,8 +46,8 @@ def fitted(system: System, x: NDArray, y: NDArray) -> Estimate:
 
 
 def halves(system: System, x: NDArray, y: NDArray) -> tuple[Estimate, Estimate]:
-    """Estimates of the rows that choose and of those that test."""
-    k = max(int(round(SHARE * len(x))), len(system.table) + 1)
+    """Estimates of the rows that choose and of those that test, in the shares of the public verb."""
+    k = int(round(CHOOSING * len(x)))
     return fitted(system, x[:k], y[:k]), fitted(system, x[k:], y[k:])
 
 
