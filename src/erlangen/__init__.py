@@ -33,6 +33,7 @@ if _TYPE_CHECKING:
     from erlangen.algebra import rep_from_matrices as rep_from_matrices
     from erlangen.derivative import LieDerivative as LieDerivative
     from erlangen.derivative import Samples as Samples
+    from erlangen.evidence.rule import Certified as Certified
     from erlangen.fields import as_field as as_field
     from erlangen.io import read_trajectories as read_trajectories
     from erlangen.linalg.rank import LargestGap as LargestGap
@@ -53,6 +54,7 @@ _HOMES = {
     "derivative": ("Samples", "LieDerivative"),
     "algebra": ("LieAlgebra", "Group", "groups", "identify", "rep", "rep_from_matrices"),
     "linalg.rank": ("Threshold", "LargestGap", "NoiseFloor"),
+    "evidence.rule": ("Certified",),
     "io": ("read_trajectories",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError"),
 }

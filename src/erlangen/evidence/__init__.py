@@ -12,6 +12,10 @@ from erlangen.evidence.observed import observed as observed
 if _TYPE_CHECKING:
     from erlangen.evidence._orbital import Orbital as Orbital
     from erlangen.evidence._orbital import orbital as orbital
+    from erlangen.evidence.bounds.box import bound as bound
+    from erlangen.evidence.bounds.box import bound_steps as bound_steps
+    from erlangen.evidence.bounds.result import BoxCertificate as BoxCertificate
+    from erlangen.evidence.bounds.result import FiniteCertificate as FiniteCertificate
     from erlangen.evidence.certificate import Band as Band
     from erlangen.evidence.certificate import Bound as Bound
     from erlangen.evidence.certificate import Certificate as Certificate
@@ -40,6 +44,8 @@ if _TYPE_CHECKING:
 # Each name is imported when it is first used, so that the folder imports in a blink.
 _HOMES = {
     "_orbital": ("Orbital", "orbital"),
+    "bounds.box": ("bound", "bound_steps"),
+    "bounds.result": ("BoxCertificate", "FiniteCertificate"),
     "certify": ("certify",),
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "defect_map": ("DefectMap", "where"),

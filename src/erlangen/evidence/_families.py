@@ -40,13 +40,15 @@ def family_of(given: Any, data: Observed, rng: np.random.Generator) -> Family | 
         given = given.bind(data.names or coordinate_names(d)).basis
     if isinstance(given, AbstractBasis):
         given = BasisField(given, np.zeros((c, given.size)), data.kind)
-    if isinstance(given, AbstractLinearField) and (given.point_dim, given.value_dim, given.kind) == (d, c, data.kind):
-        return Family(given, None)
-    told = f"on R^{given.point_dim} with {given.value_dim} values of kind {given.kind!r}"
+    told = type(given).__name__
+    if isinstance(given, AbstractLinearField):
+        if (given.point_dim, given.value_dim, given.kind) == (d, c, data.kind):
+            return Family(given, None)
+        told += f" on R^{given.point_dim} with {given.value_dim} values of kind {given.kind!r}"
     raise InputError(
         explain(
             "This is not a class for these observations.",
-            given=f"{type(given).__name__} {told if isinstance(given, AbstractLinearField) else ''}".strip(),
+            given=told,
             expected=f"a degree, a library, or a linear field on R^{d} with {c} values of kind {data.kind!r}",
             fix="family=3",
         )

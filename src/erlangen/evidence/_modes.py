@@ -76,8 +76,8 @@ def _named(task: Task, both: Bilinear) -> Answer:
         path,
         second,
         "held-out",
-        f"generators named beforehand, tested on {len(parts[1])} rows: the probability that anything false is certified "
-        f"at delta = {task.delta:g} is at most {task.alpha:g}, {law}",
+        f"generators named beforehand, tested on {len(parts[1])} rows: the probability that anything false is "
+        f"certified at delta = {task.delta:g} is at most {task.alpha:g}, {law}",
         ("the generators were named without looking at these data", *second.assumptions),
         float("nan"),
         False,

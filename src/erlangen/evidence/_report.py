@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,15 @@ from erlangen.derivative.scales import Scales
 from erlangen.evidence._task import Answer, Task
 from erlangen.evidence.bilinear import Bilinear
 from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
-from erlangen.evidence.gates import closure, data_gates, generator_errors, generator_gates, split_trivial
+from erlangen.evidence.gates import closure, data_gates, generator_errors, split_trivial
 from erlangen.evidence.simultaneous import bounds_of
-from erlangen.verbs._sort import Cluster, Found, sort_directions
+from erlangen.verbs._sort import Cluster, Found, Generator, sort_directions
 
 SHOWN_DIGITS = 3
 """Digits of directions that are listed but not certified: their coefficients are not known better."""
+
+NEGLIGIBLE = 1e-9
+"""Relative change of a generator that no bound of two digits sees."""
 
 UNDECIDED_SHOWN = 6
 """Directions that are listed beyond the certified ones."""
@@ -55,12 +58,13 @@ def written(
     alpha: float,
     delta: float,
     seconds: float,
+    known: Found | None = None,
 ) -> Certificate:
-    """Sort the certified span as discover does, bound each generator, look at the gates."""
+    """Sort the certified span as discover does (unless that is ``known``), bound each generator, look at the gates."""
     scales = scales_of(lie.field, lie.lifted, lie.samples)
     rejected = next((g for g in gates if g.binding and not g.passed), None)
-    rest, trivial = _split(lie, scales, answer, delta, names)
-    found = _sorted(lie, scales, rest, answer, both, delta)
+    rest, trivial = _split(lie, scales, answer, delta, names) if known is None else (answer.span, ())
+    found = _sorted(lie, scales, rest, answer, both, delta) if known is None else known
     shown = _Words(both, answer, delta, lie.action.describe, names)
     certified = [shown.certified(g.xi, rejected) for g in found.generators]
     refused = [shown.refused(g.xi, g.reason) for g in found.refused]
@@ -96,15 +100,25 @@ def _split(
     return split_trivial(lie, scales, answer.span, delta, names)
 
 
-def _sorted(
-    lie: LieDerivative, scales: Scales, rest: NDArray, answer: Answer, both: Bilinear, delta: float
-) -> Found:
+def _sorted(lie: LieDerivative, scales: Scales, rest: NDArray, answer: Answer, both: Bilinear, delta: float) -> Found:
     if rest.shape[1] == 0:
         return Found((), (), (), ())
     factors = lie.factors(scales)
     spread = np.linalg.norm(generator_errors(both.lie, answer.fit.theta, answer.fit.root, rest.T), axis=(1, 2))
     noise = float(np.max(spread / np.linalg.norm(rest, axis=0)))
-    return sort_directions(lie, scales, factors, [Cluster(rest, noise)], delta, delta / 4)
+    return _inside(sort_directions(lie, scales, factors, [Cluster(rest, noise)], delta, delta / 4), rest)
+
+
+def _inside(found: Found, span: NDArray) -> Found:
+    """The same generators within the span that was bounded: a rounded one leaves it, and nothing bounds that one."""
+    q = np.linalg.qr(span)[0]
+
+    def kept(one: Generator) -> Generator:
+        xi = q @ (q.T @ one.xi)
+        same = np.linalg.norm(xi - one.xi) <= NEGLIGIBLE * np.linalg.norm(xi)
+        return one if same else replace(one, xi=xi)
+
+    return Found(*(tuple(kept(g) for g in getattr(found, f.name)) for f in fields(found)))
 
 
 def _generator_gates(
@@ -116,9 +130,22 @@ def _generator_gates(
     whole = found.matrix().reshape(-1, lie.action.n_generators)
     errors = generator_errors(both.lie, answer.fit.theta, answer.fit.root, whole)
     closes = closure(lie.action, whole, lie.samples, errors=errors, units=scales.points)
-    each = generator_gates(lie.field, lie.action, lie.samples, rows, delta=delta, scales=scales)
-    kept = tuple(gate for gate in each if gate.name != closes.name)
-    return (*kept, replace(closes, binding=False))
+    return (*_moved(found), replace(closes, binding=False))
+
+
+def _moved(found: Found) -> tuple[Gate, ...]:
+    """What moving the points showed: only generators that passed are among those found."""
+    shown = [g.confirmation for g in found.generators if g.confirmation is not None]
+    if not shown:
+        return ()
+    parts = np.array([one.components for one in shown])
+    worst = float(np.nanmax(parts)) if np.isfinite(parts).any() else 0.0
+    residual = max(max(one.residuals) for one in shown)
+    nan = float("nan")
+    return (
+        Gate("components", True, worst, nan, f"each of {parts.shape[1]} components respects the generators by itself"),
+        Gate("finite flow", True, residual, nan, "moving the points for finite times confirms the generators"),
+    )
 
 
 class _Words:
@@ -131,11 +158,7 @@ class _Words:
     def certified(self, xi: NDArray, rejected: Gate | None) -> Bound:
         low, high = self._bounds(xi)
         verdict = "certified" if rejected is None else _verdict_of(rejected)
-        reason = (
-            f"true defect at most {number(high, 2)}"
-            if rejected is None
-            else f"{rejected.name}: {rejected.reason}"
-        )
+        reason = f"true defect at most {number(high, 2)}" if rejected is None else f"{rejected.name}: {rejected.reason}"
         return self._bound(xi, low, high, verdict, reason)
 
     def limits(self, xi: NDArray) -> dict[str, float]:
@@ -199,9 +222,12 @@ def region_text(samples: Samples, names: tuple[str, ...]) -> str:
     """The region in words."""
     measure = samples.measure
     if isinstance(measure, BoxMeasure) and len(names) <= 6:
-        parts = [f"{n} in [{number(a, 3)}, {number(b, 3)}]" for n, a, b in zip(names, measure.low, measure.high, strict=True)]
+        parts = [
+            f"{n} in [{number(a, 3)}, {number(b, 3)}]" for n, a, b in zip(names, measure.low, measure.high, strict=True)
+        ]
         return "uniform, " + ", ".join(parts)
     if isinstance(measure, (BoxMeasure, GaussianMeasure)):
         kind = "uniform on a box" if isinstance(measure, BoxMeasure) else "normal"
-        return f"{kind} in R^{samples.dim}, means {number(float(measure.mean.min()), 2)} to {number(float(measure.mean.max()), 2)}"
+        low, high = (number(float(end), 2) for end in (measure.mean.min(), measure.mean.max()))
+        return f"{kind} in R^{samples.dim}, means {low} to {high}"
     return f"the {len(samples)} given points, weighted as they are"

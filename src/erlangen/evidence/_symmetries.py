@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +11,17 @@ from numpy.typing import NDArray
 
 from erlangen._errors import ErlangenError, InputError, UndecidedError, explain
 from erlangen.actions import coordinate_names
+from erlangen.derivative import LieDerivative
 from erlangen.evidence._families import degree_of
 from erlangen.evidence._modes import simultaneous_answer
 from erlangen.evidence._report import written
 from erlangen.evidence.bilinear import bilinear
 from erlangen.evidence.certificate import Certificate, Gate
 from erlangen.evidence.estimate import Estimate
+from erlangen.evidence.simultaneous import simultaneous, upper_of
 from erlangen.fields.bases import BasisField, Joined, Monomials, Pulled
 from erlangen.fields.table import FittedField
+from erlangen.verbs._sort import Found, Generator
 
 if TYPE_CHECKING:
     from erlangen.verbs.symmetry import Symmetry
@@ -33,7 +37,7 @@ def certificate_of(sym: Symmetry) -> Certificate | None:
     """The default certificate of a symmetry; None where there is none to be had."""
     try:
         return certify_symmetry(sym, 0.05, _delta(sym), None, np.random.default_rng(0))
-    except ErlangenError:
+    except (ErlangenError, ImportError):
         return None
 
 
@@ -114,17 +118,43 @@ def _of_table(sym: Symmetry, field: FittedField, alpha: float, delta: float) -> 
     basis = np.eye(lie.action.n_generators) if few else sym.found.matrix().reshape(-1, lie.action.n_generators).T
     if basis.shape[1] == 0 or basis.shape[1] > MOST_CANDIDATES:
         raise UndecidedError(f"{basis.shape[1]} generators are not certified by default.")
-    from erlangen.derivative import LieDerivative
-
     part = LieDerivative(lie.field, lie.action.restrict(basis), lie.samples)
     both = bilinear(family, part.action, lie.samples, scales=sym.scales)
-    answer = simultaneous_answer(both, fit, alpha, delta, len(field.points), True)
-    if not few:
-        from dataclasses import replace
-
-        answer = replace(answer, complete=False)
+    answer = replace(simultaneous_answer(both, fit, alpha, delta, len(field.points), True), complete=few)
+    known = None
+    rows = np.linalg.lstsq(basis, sym.found.matrix().reshape(-1, len(basis)).T, rcond=None)[0]
+    if rows.shape[1]:
+        bound = upper_of(both, fit, rows, alpha)
+        if bound <= delta:  # what discover found, all of it: sorted and confirmed already
+            answer, known = replace(answer, span=rows, bound=bound), _in(sym.found, basis)
     names = sym.coordinates or coordinate_names(lie.action.point_dim)
-    return written(part, both, answer, (_fit_gate(field),), names, alpha, delta, time.perf_counter() - start)
+    gates = (_fit_gate(field),)
+    return written(part, both, answer, gates, names, alpha, delta, time.perf_counter() - start, known)
+
+
+def upper_bounds(lie: LieDerivative, alpha: float) -> NDArray:
+    """Upper bounds of the worst defects in the spans of the smallest ones, for a field fitted to a table.
+
+    Raises
+    ------
+    UndecidedError
+        Where the field has no coefficients of known law, or too many candidates or parameters.
+    """
+    if not isinstance(lie.field, FittedField):
+        raise UndecidedError("Only fields that were fitted to a table have coefficients of a known law.")
+    family, fit = law_of(lie.field)
+    if lie.action.n_generators > MOST_CANDIDATES or len(fit.theta) > MOST_PARAMETERS:
+        raise UndecidedError(f"{lie.action.n_generators} candidates over {len(fit.theta)} parameters are too many.")
+    return simultaneous(bilinear(family, lie.action, lie.samples), fit, alpha).upper
+
+
+def _in(found: Found, basis: NDArray) -> Found:
+    """The same directions over the columns of ``basis (p, r)``."""
+
+    def moved(listed: tuple[Generator, ...]) -> tuple[Generator, ...]:
+        return tuple(replace(g, xi=np.linalg.lstsq(basis, g.xi, rcond=None)[0]) for g in listed)
+
+    return Found(*(moved(getattr(found, name)) for name in ("generators", "own", "uncovered", "refused")))
 
 
 def _fit_gate(field: FittedField) -> Gate:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg import qr
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction
@@ -253,14 +253,8 @@ def _compressed(tensor: NDArray) -> NDArray:
     flat = tensor.reshape(len(tensor), -1)
     flat = flat[np.abs(flat).max(axis=1, initial=0.0) > rounding(flat.shape) * np.abs(flat).max(initial=0.0)]
     if flat.shape[0] > flat.shape[1]:
-        flat = np.linalg.qr(flat, mode="r")
+        flat = qr(flat, mode="r", check_finite=False)[0][: flat.shape[1]]
     return np.ascontiguousarray(flat).reshape(-1, *tensor.shape[1:])
-
-
-def whitened(m: NDArray) -> NDArray:
-    """Inverse W of a triangular factor of ``m (J, r)``: ``|m W| = 1`` for every unit vector."""
-    r = np.linalg.qr(m, mode="r")
-    return solve_triangular(r, np.eye(r.shape[1]))
 
 
 def _plain(samples: Samples, family: AbstractLinearField) -> Scales:

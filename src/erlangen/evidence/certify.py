@@ -109,7 +109,7 @@ def certify(
     start = time.perf_counter()
     _check(alpha, delta, mode)
     rng = np.random.default_rng(rng)
-    if isinstance(problem, Symmetry) and not isinstance(problem, Observed):
+    if isinstance(problem, Symmetry):
         from erlangen.evidence._symmetries import certify_symmetry
 
         return certify_symmetry(problem, alpha, delta, mode, rng)
@@ -148,7 +148,9 @@ def _check(alpha: float, delta: float, mode: str | None) -> None:
         )
     if mode is not None and mode not in MODES:
         raise InputError(
-            explain("There is no such mode.", given=f"mode = {mode!r}", expected=", ".join(MODES), fix='mode="held-out"')
+            explain(
+                "There is no such mode.", given=f"mode = {mode!r}", expected=", ".join(MODES), fix='mode="held-out"'
+            )
         )
 
 

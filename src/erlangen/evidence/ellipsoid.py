@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-HALVINGS = 200
-"""More halvings than a double has digits: bisection then ends by itself."""
+NEAR = 1e-6
+"""Relative precision of the multiplier: its bound is valid anywhere and flat at the root, so its error is squared."""
 
 
 def norm_upper(a: NDArray, b: NDArray, radius: float) -> float:
@@ -49,10 +49,8 @@ def quadratic_max(h: NDArray, g: NDArray, radius: float) -> float:
     def outside(m: float) -> bool:
         return float(np.sum(c2 / np.maximum(m - l, np.finfo(float).tiny) ** 2)) > radius**2
 
-    for _ in range(HALVINGS):
+    while high - low > NEAR * (high - top) + np.finfo(float).eps * scale:
         middle = 0.5 * (low + high)
-        if middle <= low or middle >= high:
-            break
         low, high = (middle, high) if outside(middle) else (low, middle)
     m = max(high, top + np.finfo(float).eps * scale)
     return float(m * radius**2 + np.sum(c2 / (m - l)))

@@ -114,18 +114,18 @@ def observed(
 
 
 def _of_runs(flow: Trajectories) -> Observed:
-    missing = [run for run in flow.runs if run.derivatives is None]
-    if missing:
+    known = [run.derivatives for run in flow.runs if run.derivatives is not None]
+    if len(known) < len(flow.runs):
         raise InputError(
             explain(
                 "Trajectories are certified through their derivatives, and these have none.",
-                given=f"{len(missing)} of {len(flow.runs)} runs without derivatives",
+                given=f"{len(flow.runs) - len(known)} of {len(flow.runs)} runs without derivatives",
                 expected="runs with derivatives",
                 fix="er.evidence.certify(er.dynamics.smooth(flow).flow, ...)",
             )
         )
     x = np.vstack([run.states for run in flow.runs])
-    y = np.vstack([run.derivatives for run in flow.runs])
+    y = np.vstack(known)
     groups = np.repeat(np.arange(len(flow.runs)), [len(run.states) for run in flow.runs])
     _check(x, y)
     return Observed(x, y, "vector", tuple(flow.names), groups)

@@ -128,6 +128,17 @@ def _upper(both: Bilinear, theta: NDArray, span: NDArray, root: NDArray, radius:
     return ratio_upper(lie @ theta, lie @ root, size @ theta, size @ root, radius)
 
 
+def upper_of(both: Bilinear, fit: Estimate, span: NDArray, alpha: float) -> float:
+    """Bound of the worst true defect in any span ``(p, d)``, from the simultaneous set; infinite where unseen."""
+    if span.shape[1] == 0:
+        return 0.0
+    part = both.restrict(span)
+    found = spectrum_of(part, fit.theta)
+    if len(found.values) < span.shape[1] or unseen(both, span, fit.null):
+        return float("inf")
+    return _upper(part, fit.theta, found.basis, fit.root, fit.radius(alpha), float(found.values[-1]))
+
+
 def _lower(both: Bilinear, fit: Estimate, found: DefectSpectrum, radius: float) -> NDArray:
     if fit.null.shape[1]:
         return np.zeros(len(found.values))

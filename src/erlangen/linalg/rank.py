@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,14 @@ class RankDecision:
         Why, in words.
     margin : float
         First value that does not count divided by the last that does (infinite where one is missing).
+    decided : bool
+        Whether the rule could tell; where it could not, ``dim`` is what is sure.
     """
 
     dim: int
     reason: str
     margin: float
+    decided: bool = True
 
 
 class AbstractRankRule(ABC):
@@ -40,6 +44,10 @@ class AbstractRankRule(ABC):
     @abstractmethod
     def decide(self, values: NDArray, floor: float) -> RankDecision:
         """Return the dimension and the reason for ascending ``values (p,)`` with this floor."""
+
+    def decide_for(self, values: NDArray, floor: float, problem: Any) -> RankDecision:
+        """The same for a Lie derivative ``problem``, for rules that look behind the numbers."""
+        return self.decide(values, floor)
 
 
 def margin(values: NDArray, dim: int, floor: float) -> float:

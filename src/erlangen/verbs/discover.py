@@ -99,8 +99,8 @@ def discover(
     lie = LieDerivative(field, action, samples)
     scales = scales_of(field, lie.lifted, samples, units)
     spectrum = solve(lie, scales)
-    decision = spectrum.decide(rule)
-    delta = rule.delta if isinstance(rule, Threshold) else None
+    decision = spectrum.decide(rule, lie)
+    delta = getattr(rule, "delta", None)
     tolerance = spectrum.tolerance(decision, delta)
     clusters = _clusters(spectrum, decision)
     noise = clusters[-1].noise if clusters else spectrum.floor
@@ -159,14 +159,14 @@ class Spectrum:
     resolution: float
     added: float
 
-    def decide(self, rule: AbstractRankRule) -> RankDecision:
+    def decide(self, rule: AbstractRankRule, lie: LieDerivative) -> RankDecision:
         """Apply a rank rule to the defects with the derivative's own error taken out.
 
         The error of a fitted derivative adds to a defect in squares, so its expected part can be
         subtracted; the scatter that remains bounds what can be told.
         """
         debiased = np.sqrt(np.maximum(self.values**2 - self.added**2, 0.0))
-        return rule.decide(debiased, self.resolution)
+        return rule.decide_for(debiased, self.resolution, lie)
 
     def tolerance(self, decision: RankDecision, delta: float | None) -> float:
         """Relative defect that later checks allow beside the derivative's own error.
@@ -226,7 +226,7 @@ def _check(action: AbstractAction | Symmetry | None, rule: AbstractRankRule) -> 
             explain(
                 "The rule must say what counts as zero.",
                 given=f"rule = {rule!r}",
-                expected="a rank rule: Threshold, LargestGap, NoiseFloor",
+                expected="a rank rule: Threshold, LargestGap, NoiseFloor, Certified",
                 fix=f"rule=er.Threshold({rule})" if isinstance(rule, float) else "rule=er.Threshold(0.05)",
             )
         )

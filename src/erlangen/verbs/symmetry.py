@@ -24,8 +24,8 @@ from erlangen.verbs._name import Named
 from erlangen.verbs._sort import Found, Generator
 
 if TYPE_CHECKING:
-    from erlangen.evidence.certificate import Certificate
     from erlangen.algebra import Group, LieAlgebra, Representation
+    from erlangen.evidence.certificate import Certificate
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +161,7 @@ class Symmetry:
         agrees = self.agreement is None or self.agreement.agrees
         blind = len(self.spectrum) == 0 or (self.measurement is not None and self.resolution > self.measurement.delta)
         only_uncovered = self.dim == 0 and not self.found.own and bool(self.found.uncovered)
-        return agrees and not blind and not only_uncovered
+        return agrees and not blind and not only_uncovered and self.decision.decided
 
     @property
     def verdict(self) -> str:
