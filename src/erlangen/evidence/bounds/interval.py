@@ -1,0 +1,394 @@
+r"""Enclosures of a tape on many boxes at once: an interval, a first-order and a second-order Taylor form.
+
+On a box ``x = c + h * e``, e in [-1, 1]^d, each step z of the tape is ``z = z0 + J e + r`` with ``|r| <= error``. The
+output is then taken apart exactly. Write lambda for the derivatives of the output by each step at the centre (one
+sweep backwards); every step of a curved function or product leaves a local remainder rho, and
+
+.. math:: s(x) = s_0 + g \cdot e + \sum \lambda \rho,
+
+whatever numbers stand for slopes and centres. Bounding rho at once gives the first-order form. Taking the quadratic
+part of each rho, ``f''(z0) (J e)^2 / 2`` or ``J_a e J_b e``, into one Hessian H with its signs leaves a remainder of
+third order. Signs cancel in g and H; only remainders are summed in size. All forms are intersected.
+
+At a kink (relu) the slope is any number between 0 and 1 (the Clarke derivative), with no quadratic part.
+
+Rounding: whatever the order of a sum, ``|fl(W z) - W z| <= (k + 4) eps |W||z|`` with k terms; errors of this size, and
+those of each product, are added to the remainders, and sums of remainders are widened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen.evidence.bounds.functions import EPS, SMOOTH, AbstractFunction
+from erlangen.evidence.bounds.graph import Input, Linear, Product, Tape, Unary, parents
+from erlangen.evidence.bounds.quadratic import extremes
+
+TINY = 1e-290
+"""Added to remainders: more than all that underflow can lose."""
+
+
+@final
+@dataclass(eq=False)
+class Known:
+    """What is known of a step on B boxes.
+
+    Attributes
+    ----------
+    form : ndarray (1 + d, n, B)
+        Value at the centre, and the derivative by each coordinate e.
+    error : ndarray (n, B)
+        Bound of what the first-order form leaves out.
+    linear : ndarray (n, B)
+        Sum of the sizes of the derivatives: how far the linear part reaches.
+    low, high : ndarray (n, B)
+        The step lies between these.
+    reach : ndarray (n, B)
+        Largest distance from the value at the centre.
+    """
+
+    form: NDArray
+    error: NDArray
+    linear: NDArray
+    low: NDArray
+    high: NDArray
+    reach: NDArray
+
+
+@final
+@dataclass(eq=False)
+class Local:
+    """A curved step near the centre: slope, second derivative, and remainders of second and third order."""
+
+    slope: NDArray
+    curve: NDArray
+    second: NDArray
+    third: NDArray
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Enclosed:
+    """Bounds of the output on B boxes.
+
+    Attributes
+    ----------
+    low, high : ndarray (B,)
+        The output lies between these on each box; infinite where nothing is known.
+    centre : ndarray (B,)
+        The middle of the Taylor forms; where the tape is smooth, the value at the centre.
+    slope : ndarray (d, B)
+        Derivatives at the centre times the half widths.
+    hessian : ndarray (d, d, B)
+        Second derivatives at the centre times the half widths.
+    straight, bent : ndarray (B,)
+        Bounds of what ``centre + slope . e``, and the same with ``e . hessian e / 2``, leave out.
+    """
+
+    low: NDArray
+    high: NDArray
+    centre: NDArray
+    slope: NDArray
+    hessian: NDArray
+    straight: NDArray
+    bent: NDArray
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """Bounds of some entries of a tape.
+
+    Parameters
+    ----------
+    tape : Tape
+        Pruned to what the outputs need.
+    outputs : tuple of (int, int)
+        Each a step and which of its entries.
+    """
+
+    tape: Tape
+    outputs: tuple[tuple[int, int], ...]
+
+    @cached_property
+    def orders(self) -> dict[tuple[int, str, float], int]:
+        """Highest derivative that each curved step needs at the centre."""
+        found: dict[tuple[int, str, float], int] = {}
+        for step in self.tape.steps:
+            if isinstance(step, Unary) and step.name in SMOOTH:
+                key = (step.parent, step.name, step.power)
+                found[key] = max(found.get(key, 0), step.order + 3)
+        return found
+
+    @cached_property
+    def unit(self) -> float:
+        """Relative error of elementwise arithmetic on a step and of sums over its entries and uses."""
+        uses = [0] * len(self.tape.steps)
+        for step in self.tape.steps:
+            for parent in parents(step):
+                uses[parent] += 1
+        return (16.0 + max(uses) + self.tape.dim + self.width) * EPS
+
+    @property
+    def width(self) -> int:
+        """Most entries of any step."""
+        return max(self.tape.widths)
+
+    def bounds(self, low: NDArray, high: NDArray) -> list[Enclosed]:
+        """Bound each output on boxes with corners ``low, high (d, B)``."""
+        with np.errstate(all="ignore"):
+            known, local = self._forward(low, high)
+            return [self._backward(known, local, step, entry) for step, entry in self.outputs]
+
+    # --- forwards: centres, derivatives and ranges
+
+    def _forward(self, low: NDArray, high: NDArray) -> tuple[list[Known], dict[int, Local]]:
+        known: list[Known] = []
+        local: dict[int, Local] = {}
+        jets: dict[tuple[int, str, float], list[NDArray]] = {}
+        for number, step in enumerate(self.tape.steps):
+            if isinstance(step, Input):
+                known.append(_box(low, high))
+            elif isinstance(step, Linear):
+                known.append(self._linear(step, known, low.shape))
+            elif isinstance(step, Product):
+                made, local[number] = self._product(known[step.left], known[step.right])
+                known.append(made)
+            elif step.name in SMOOTH:
+                key = (step.parent, step.name, step.power)
+                parent = known[step.parent]
+                if key not in jets:
+                    jets[key] = SMOOTH[step.name].jet(parent.form[0], self.orders[key], step.power)
+                made, local[number] = self._smooth(SMOOTH[step.name], step, jets[key], parent)
+                known.append(made)
+            else:
+                made, local[number] = _kink(step, known[step.parent], self.unit)
+                known.append(made)
+        return known, local
+
+    def _linear(self, step: Linear, known: Sequence[Known], shape: tuple[int, ...]) -> Known:
+        d, count = shape
+        n = len(step.bias)
+        form = np.zeros((1 + d, n, count))
+        form[0] = step.bias[:, None]
+        middle = np.repeat(step.bias[:, None], count, axis=1)
+        error, spread = np.full((n, count), TINY), np.full((n, count), TINY)
+        rounding = (len(step.terms) + 2) * EPS
+        for parent, weight in step.terms:
+            z = known[parent]
+            mid = 0.5 * (z.low + z.high)
+            half = np.maximum(z.high - mid, mid - z.low)
+            if isinstance(weight, np.ndarray):
+                size, lost = np.abs(weight), rounding + (weight.shape[1] + 4) * EPS
+                form += weight @ z.form
+                middle += weight @ mid
+                error += size @ (z.error * (1 + lost) + lost * (np.abs(z.form[0]) + z.linear))
+                spread += size @ (half * (1 + lost) + lost * np.abs(mid))
+            else:
+                size, lost = abs(weight), rounding
+                form += weight * z.form
+                middle += weight * mid
+                error += size * (z.error * (1 + lost) + lost * (np.abs(z.form[0]) + z.linear))
+                spread += size * (half * (1 + lost) + lost * np.abs(mid))
+        own = rounding * np.abs(step.bias)[:, None]
+        spread = (spread + own) * (1 + rounding)
+        return _settled(form, (error + own) * (1 + rounding), middle - spread, middle + spread)
+
+    def _product(self, a: Known, b: Known) -> tuple[Known, Local]:
+        u = self.unit
+        a0, b0 = a.form[0], b.form[0]
+        form = a0 * b.form + b0 * a.form
+        form[0] = a0 * b0
+        both = a.reach * b.reach
+        flat = np.abs(a0) * b.linear + np.abs(b0) * a.linear
+        lost = u * (np.abs(form[0]) + flat + np.abs(a0) * b.reach + np.abs(b0) * a.reach) + TINY
+        second = both * (1 + u) + lost
+        third = np.minimum(a.linear * b.error + a.error * b.reach, a.reach * b.error + a.error * b.linear)
+        error = (np.abs(a0) * b.error + np.abs(b0) * a.error) * (1 + u) + second
+        ends = [a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high]
+        low = np.minimum(np.minimum(ends[0], ends[1]), np.minimum(ends[2], ends[3]))
+        high = np.maximum(np.maximum(ends[0], ends[1]), np.maximum(ends[2], ends[3]))
+        made = _settled(form, error, low - EPS * np.abs(low) - TINY, high + EPS * np.abs(high) + TINY)
+        zero = np.zeros((1, 1))
+        return made, Local(zero, zero, second, third * (1 + u) + lost + u * a.linear * b.linear)
+
+    def _smooth(self, f: AbstractFunction, step: Unary, jet: list[NDArray], z: Known) -> tuple[Known, Local]:
+        u, k, p = self.unit, step.order, step.power
+        value, slope, curve = jet[k], jet[k + 1], jet[k + 2]
+        sizes = [f.size(k + j, jet, z.low, z.high, z.reach, p) for j in (2, 3)]
+        square = z.reach * z.reach
+        lost = (
+            u * (np.abs(value) + np.abs(slope) * (z.linear + z.reach) + np.abs(curve) * square)
+            + f.error(k, value, p)
+            + f.error(k + 1, slope, p) * z.reach
+            + f.error(k + 2, curve, p) * square
+            + TINY
+        )
+        second = 0.5 * sizes[0] * square * (1 + u) + lost
+        third = 0.5 * np.abs(curve) * z.error * (z.reach + z.linear) + sizes[1] * square * z.reach / 6
+        form = slope * z.form
+        form[0] = value
+        low, high = f.range(k, z.low, z.high, p)
+        made = _settled(form, np.abs(slope) * z.error * (1 + u) + second, low, high)
+        return made, Local(slope, curve, second, third * (1 + u) + lost + u * np.abs(curve) * z.linear * z.linear)
+
+    # --- backwards: what each remainder does to the output
+
+    def _backward(self, known: list[Known], local: dict[int, Local], output: int, entry: int) -> Enclosed:
+        steps, u = self.tape.steps, self.unit
+        d, count = known[0].low.shape
+        pull: list[NDArray | None] = [None] * len(steps)
+        bend: list[NDArray | None] = [None] * len(steps)
+        seed = np.zeros((self.tape.widths[output], count))
+        seed[entry] = 1.0
+        pull[output] = seed
+        hessian = np.zeros((d, d, count))
+        second, third = np.full(count, TINY), np.full(count, TINY)
+        for number in range(output, 0, -1):
+            step, weight, bent = steps[number], pull[number], bend[number]
+            if weight is None:
+                continue
+            if bent is not None:
+                _add_square(hessian, bent, known[number].form[1:])
+            if isinstance(step, Linear):
+                lost = self._pull_linear(step, weight, pull, known)
+                second, third = second + lost, third + lost
+                continue
+            near, size = local[number], np.abs(weight)
+            second = second + np.einsum("nb,nb->b", size, near.second)
+            third = third + np.einsum("nb,nb->b", size, near.third)
+            if isinstance(step, Product):
+                a, b = known[step.left], known[step.right]
+                _add(pull, step.left, weight * b.form[0])
+                _add(pull, step.right, weight * a.form[0])
+                _add_product(hessian, weight, a.form[1:], b.form[1:])
+            elif isinstance(step, Unary):
+                _add(pull, step.parent, weight * near.slope)
+                _add(bend, step.parent, weight * near.curve)
+        if bend[0] is not None:
+            _add_square(hessian, bend[0], known[0].form[1:])  # pyright: ignore[reportArgumentType]
+        return _gathered(known, pull[0], hessian, second, third, (output, entry), u)
+
+    def _pull_linear(
+        self, step: Linear, weight: NDArray, pull: list[NDArray | None], known: list[Known]
+    ) -> NDArray | float:
+        size = np.abs(weight)
+        lost: NDArray | float = 0.0
+        for parent, matrix in step.terms:
+            reach = known[parent].reach
+            if isinstance(matrix, np.ndarray):
+                _add(pull, parent, matrix.T @ weight)
+                largest = self.unit * float(np.abs(matrix).max())
+                lost = lost + largest * size.sum(axis=0) * reach.sum(axis=0)
+            else:
+                _add(pull, parent, matrix * weight)
+                lost = lost + self.unit * abs(matrix) * np.einsum("nb,nb->b", size, reach)
+        return lost
+
+
+def _gathered(
+    known: list[Known],
+    pull: NDArray | None,
+    hessian: NDArray,
+    second: NDArray,
+    third: NDArray,
+    output: tuple[int, int],
+    u: float,
+) -> Enclosed:
+    """Bounds from the Taylor forms, intersected with the interval."""
+    box, out = known[0], known[output[0]]
+    slope = np.zeros(box.low.shape) if pull is None else pull * box.linear
+    centre = out.form[0, output[1]]
+    lean = np.abs(slope).sum(axis=0)
+    wider, lost = 1 + 64 * u, u * (np.abs(centre) + lean)
+    straight = second * wider + lost
+    bent = third * wider + lost + 64 * u * np.abs(hessian).sum(axis=(0, 1))
+    down, up = extremes(slope, hessian)
+    low = np.fmax(np.fmax(centre - lean - straight, centre + down - bent), out.low[output[1]])
+    high = np.fmin(np.fmin(centre + lean + straight, centre + up + bent), out.high[output[1]])
+    low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
+    low, high = low - 4 * u * np.abs(low), high + 4 * u * np.abs(high)
+    return Enclosed(low, high, centre, slope, hessian, straight, bent)
+
+
+def _box(low: NDArray, high: NDArray) -> Known:
+    d, count = low.shape
+    centre = 0.5 * (low + high)
+    half = np.maximum(high - centre, centre - low) * (1 + 2 * EPS)
+    form = np.zeros((1 + d, d, count))
+    form[0] = centre
+    form[1 + np.arange(d), np.arange(d)] = half
+    return Known(form, np.zeros((d, count)), half, low, high, half)
+
+
+def _settled(form: NDArray, error: NDArray, low: NDArray, high: NDArray) -> Known:
+    """Intersect the interval with the Taylor form."""
+    linear = np.abs(form[1:]).sum(axis=0) * (1 + 16 * EPS)
+    reach = (linear + error) * (1 + 4 * EPS)
+    centre = form[0]
+    margin = 2 * EPS * np.abs(centre)
+    low = np.fmax(low, centre - reach - margin)
+    high = np.fmin(high, centre + reach + margin)
+    span = np.maximum(high - centre, centre - low)
+    return Known(form, error, linear, low, high, np.fmin(reach, span * (1 + 4 * EPS) + margin))
+
+
+def _kink(step: Unary, z: Known, u: float) -> tuple[Known, Local]:
+    """``relu`` and its slope, exact where the sign is known; else a band, or any slope between 0 and 1."""
+    if step.name != "relu" or step.order > 1:
+        raise InputError(
+            explain(
+                "This function has no derivative that could be bounded.",
+                given=f"derivative {step.order} of {step.name}",
+                expected="smooth functions, relu, abs, min and max",
+                fix="replace it by a smooth function",
+            )
+        )
+    on, off = z.low > 0, z.high <= 0
+    open_ = ~(on | off)
+    zero = np.zeros((1, 1))
+    if step.order == 1:
+        value = np.where(on, 1.0, np.where(off, 0.0, 0.5))
+        error = np.where(open_, 0.5, 0.0)
+        form = np.zeros_like(z.form)
+        form[0] = value
+        known = Known(form, error, np.zeros_like(value), value - error, value + error, error)
+        return known, Local(np.zeros_like(value), zero, error, error)
+    slope = np.where(on, 1.0, np.where(off, 0.0, z.high / (z.high - z.low)))
+    gap = np.where(open_, -0.5 * slope * z.low, 0.0)
+    form = slope * z.form
+    form[0] = slope * z.form[0] + gap
+    second = gap * (1 + u) + u * (np.abs(form[0]) + slope * (z.linear + z.reach)) + TINY
+    made = _settled(form, slope * z.error * (1 + u) + second, np.maximum(z.low, 0.0), np.maximum(z.high, 0.0))
+    return made, Local(slope, zero, second, second)
+
+
+def _add(store: list[NDArray | None], number: int, value: NDArray) -> None:
+    found = store[number]
+    store[number] = value if found is None else found + value
+
+
+def _add_square(hessian: NDArray, weight: NDArray, form: NDArray) -> None:
+    for i in range(len(form)):
+        row = weight * form[i]
+        for j in range(i, len(form)):
+            part = np.einsum("nb,nb->b", row, form[j])
+            hessian[i, j] += part
+            if i != j:
+                hessian[j, i] += part
+
+
+def _add_product(hessian: NDArray, weight: NDArray, a: NDArray, b: NDArray) -> None:
+    for i in range(len(a)):
+        row = weight * a[i]
+        for j in range(len(b)):
+            part = np.einsum("nb,nb->b", row, b[j])
+            hessian[i, j] += part
+            hessian[j, i] += part
