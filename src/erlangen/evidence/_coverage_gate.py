@@ -100,9 +100,9 @@ def extrapolation(
     if table is not None:
         change, values = _orthonormal(table, samples), monomials(data, table) * root
     else:
-        on_region, on_data = (_functions(family, action, points) for points in (_few(samples).points, data))
-        repeat = len(on_region) // len(_few(samples))
-        change = on_region * np.repeat(np.sqrt(_few(samples).weights), repeat)[:, None]
+        few = _few(samples)
+        on_region, on_data = (_functions(family, action, points) for points in (few.points, data))
+        change = on_region * np.repeat(np.sqrt(few.weights), len(on_region) // len(few))[:, None]
         values = on_data * np.repeat(root, len(on_data) // len(data), axis=0)
     norms = np.linalg.norm(change, axis=0)
     used = norms > 0
@@ -250,7 +250,8 @@ def _orthonormal(table: NDArray, samples: Samples) -> NDArray:
 
 
 def _few(samples: Samples) -> Samples:
-    return samples.subset(POINTS)
+    """Some points of the region; of a known measure fresh ones, since every second of a sequence is not like all."""
+    return samples.subset(POINTS) if samples.measure is None else Samples.from_data(samples.measure.draw(POINTS, 0))
 
 
 def _functions(family: AbstractLinearField, action: AbstractAction, x: NDArray) -> NDArray:
