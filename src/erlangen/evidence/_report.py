@@ -19,6 +19,9 @@ from erlangen.evidence.gates import closure, data_gates, generator_errors, split
 from erlangen.evidence.simultaneous import bounds_of
 from erlangen.verbs._sort import Cluster, Found, Generator, sort_directions
 
+SURELY = 3.0
+"""Standard errors within which a coefficient may be written as a simple number: it is shown so, and bounded so."""
+
 SHOWN_DIGITS = 3
 """Digits of directions that are listed but not certified: their coefficients are not known better."""
 
@@ -105,7 +108,7 @@ def _sorted(lie: LieDerivative, scales: Scales, rest: NDArray, answer: Answer, b
         return Found((), (), (), ())
     factors = lie.factors(scales)
     spread = np.linalg.norm(generator_errors(both.lie, answer.fit.theta, answer.fit.root, rest.T), axis=(1, 2))
-    noise = float(np.max(spread / np.linalg.norm(rest, axis=0)))
+    noise = SURELY * float(np.max(spread / np.linalg.norm(rest, axis=0)))
     return _inside(sort_directions(lie, scales, factors, [Cluster(rest, noise)], delta, delta / 4), rest)
 
 

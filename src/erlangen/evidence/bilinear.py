@@ -116,6 +116,9 @@ class DefectSpectrum:
 def spectrum_of(both: Bilinear, theta: NDArray) -> DefectSpectrum:
     """Solve A^T A v = s^2 M^T M v at known parameters, without forming either product."""
     a, m = both.numerator(theta), both.denominator(theta)
+    unit = np.linalg.norm(m, axis=0)  # generators in units of their own, before anything counts as zero
+    unit = np.where(unit > 0, unit, 1.0)
+    a, m = a / unit, m / unit
     _, s, vt = np.linalg.svd(m, full_matrices=True)
     s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
     seen = s > rounding(m.shape) * max(s[0], np.finfo(float).tiny) if len(s) else np.zeros(0, dtype=bool)
@@ -124,7 +127,7 @@ def spectrum_of(both: Bilinear, theta: NDArray) -> DefectSpectrum:
     if len(values) < frame.shape[1]:  # fewer rows than directions: the rest have no defect
         _, values, wt = np.linalg.svd(np.vstack([a @ frame, np.zeros((frame.shape[1], frame.shape[1]))]))
         wt = wt[: frame.shape[1]]
-    return DefectSpectrum(values[::-1], frame @ wt[::-1].T, vt[~seen].T)
+    return DefectSpectrum(values[::-1], (frame @ wt[::-1].T) / unit[:, None], vt[~seen].T / unit[:, None])
 
 
 def bilinear(
@@ -243,15 +246,15 @@ def _degree(family: AbstractLinearField, lifted: AbstractAction) -> int | None:
 def _projection(family: AbstractLinearField, lifted: AbstractAction, x: NDArray, weights: NDArray) -> NDArray:
     """Values at nodes -> coefficients over orthonormal polynomials ``(K, n)``: as few rows as there can be."""
     degree = _degree(family, lifted) or 0
-    q, r = np.linalg.qr(monomials(x, exponents(x.shape[1], degree)) * np.sqrt(weights)[:, None])
-    keep = np.abs(np.diag(r)) > rounding(r.shape) * np.abs(r).max()
-    return q[:, keep].T
+    columns = monomials(x, exponents(x.shape[1], degree)) * np.sqrt(weights)[:, None]
+    return np.linalg.qr(columns / np.linalg.norm(columns, axis=0))[0].T
 
 
 def _compressed(tensor: NDArray) -> NDArray:
     """The same sums of squares in as few rows as possible: rows that vanish are dropped, long ones are triangular."""
     flat = tensor.reshape(len(tensor), -1)
-    flat = flat[np.abs(flat).max(axis=1, initial=0.0) > rounding(flat.shape) * np.abs(flat).max(initial=0.0)]
+    size = np.abs(flat).max(axis=0, initial=0.0)  # columns have units of their own
+    flat = flat[np.abs(flat / np.where(size > 0, size, 1.0)).max(axis=1, initial=0.0) > rounding(flat.shape)]
     if flat.shape[0] > flat.shape[1]:
         flat = qr(flat, mode="r", check_finite=False)[0][: flat.shape[1]]
     return np.ascontiguousarray(flat).reshape(-1, *tensor.shape[1:])

@@ -161,5 +161,6 @@ def unseen(both: Bilinear, span: NDArray, null: NDArray) -> bool:
     if null.shape[1] == 0:
         return False
     part = both.restrict(span)
+    whole = max(np.abs(part.lie).max(initial=0.0), np.abs(part.size).max(initial=0.0))
     moved = max(np.abs(part.lie @ null).max(initial=0.0), np.abs(part.size @ null).max(initial=0.0))
-    return bool(moved > rounding(part.lie.shape) * max(np.abs(part.lie).max(initial=0.0), np.abs(part.size).max()))
+    return bool(moved > rounding(part.lie.shape) * whole)
