@@ -35,11 +35,17 @@ if _TYPE_CHECKING:
     from erlangen.evidence.multiplicity import closed_testing as closed_testing
     from erlangen.evidence.multiplicity import e_bh as e_bh
     from erlangen.evidence.multiplicity import holm as holm
+    from erlangen.evidence.noisy_states import estimate_noisy_states as estimate_noisy_states
+    from erlangen.evidence.noisy_states import noise_of_states as noise_of_states
     from erlangen.evidence.observed import Observed as Observed
     from erlangen.evidence.rule import Certified as Certified
     from erlangen.evidence.special import Explained as Explained
     from erlangen.evidence.special import explain_special as explain_special
     from erlangen.evidence.special import with_time as with_time
+    from erlangen.evidence.suggest import FreshDesign as FreshDesign
+    from erlangen.evidence.suggest import Suggestion as Suggestion
+    from erlangen.evidence.suggest import fresh_points as fresh_points
+    from erlangen.evidence.suggest import suggest_points as suggest_points
 
 # Each name is imported when it is first used, so that the folder imports in a blink.
 _HOMES = {
@@ -54,9 +60,11 @@ _HOMES = {
     "gates": ("Extrapolation", "extrapolation", "gates_of", "lack_of_fit", "pruned"),
     "group_test": ("GroupTest", "test_group"),
     "multiplicity": ("closed_testing", "e_bh", "holm"),
+    "noisy_states": ("estimate_noisy_states", "noise_of_states"),
     "observed": ("Observed", "observed"),
     "rule": ("Certified",),
     "special": ("Explained", "explain_special", "with_time"),
+    "suggest": ("FreshDesign", "Suggestion", "fresh_points", "suggest_points"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,10 +63,36 @@ def grouped(fit: LeastSquares, labels: NDArray | None) -> Estimate:
 
 def blocks(fit: LeastSquares, labels: NDArray | None) -> Estimate:
     """Variance of a moving-block bootstrap of the rows' influence, in closed form; blocks stay within runs."""
-    n, _ = fit.values.shape
-    check_dof(n - fit.rank, fit)
+    check_dof(len(fit.values) - fit.rank, fit)
+    law = block_law(fit.influence, fit.residuals, labels)
+    left = law.dof - law.root.shape[1] + 1.0
+    return Estimate(
+        theta=fit.theta,
+        root=law.root,
+        dof=law.dof,
+        exact=False,
+        sigma=_spread(fit),
+        assumptions=(IN_CLASS, EXACT_POINTS, *law.assumptions),
+        null=fit.full(fit.unseen),
+        set_dof=max(left, 0.0),
+        stretch=law.dof / max(left, 1.0),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class BlockLaw:
+    """Root ``(q, r)`` of a covariance from moving blocks, its degrees of freedom, and what it supposes."""
+
+    root: NDArray
+    dof: float
+    assumptions: tuple[str, ...]
+
+
+def block_law(influence: NDArray, residuals: NDArray, labels: NDArray | None) -> BlockLaw:
+    """Covariance of the sum of ``influence (n, q)`` over rows that remember as long as ``residuals (n, c)`` do."""
+    n = len(influence)
     runs = [np.arange(n)] if labels is None else [np.flatnonzero(labels == g) for g in np.unique(labels)]
-    length, lost = block_length(fit.residuals, runs)
+    length, lost = block_length(residuals, runs)
     lengths = [min(length, len(run)) for run in runs]
     dof = sum(len(run) / size for run, size in zip(runs, lengths)) - 1.0
     if dof < 1.0:
@@ -76,27 +104,14 @@ def blocks(fit: LeastSquares, labels: NDArray | None) -> Estimate:
                 fix="longer runs, more runs, or a class without lack of fit",
             )
         )
-    influence = fit.influence
     sums = [_moving(influence[run], size) * _share(len(run), size) for run, size in zip(runs, lengths)]
     # A fit takes from the residuals about what one block in all of them holds.
     root = compress(np.concatenate(sums)) * np.sqrt((dof + 1.0) / dof / (1.0 - lost))
-    rank = root.shape[1]
-    return Estimate(
-        theta=fit.theta,
-        root=root,
-        dof=dof,
-        exact=False,
-        sigma=_spread(fit),
-        assumptions=(
-            IN_CLASS,
-            EXACT_POINTS,
-            f"noise is stationary within runs and forgets itself within {length} rows; rows are in order of time",
-            "levels hold for many blocks",
-        ),
-        null=fit.full(fit.unseen),
-        set_dof=max(dof - rank + 1.0, 0.0),
-        stretch=dof / max(dof - rank + 1.0, 1.0),
+    told = (
+        f"noise is stationary within runs and forgets itself within {length} rows; rows are in order of time",
+        "levels hold for many blocks",
     )
+    return BlockLaw(root, dof, told)
 
 
 def block_length(residuals: NDArray, runs: list[NDArray]) -> tuple[int, float]:
