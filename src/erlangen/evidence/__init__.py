@@ -12,6 +12,11 @@ from erlangen.evidence.observed import observed as observed
 if _TYPE_CHECKING:
     from erlangen.evidence._orbital import Orbital as Orbital
     from erlangen.evidence._orbital import orbital as orbital
+    from erlangen.evidence._pointwise import Conformal as Conformal
+    from erlangen.evidence._pointwise import Share as Share
+    from erlangen.evidence._pointwise import conformal as conformal
+    from erlangen.evidence._pointwise import paired_bound as paired_bound
+    from erlangen.evidence._pointwise import violating_share as violating_share
     from erlangen.evidence.bounds.box import bound as bound
     from erlangen.evidence.bounds.box import bound_steps as bound_steps
     from erlangen.evidence.bounds.result import BoxCertificate as BoxCertificate
@@ -32,6 +37,7 @@ if _TYPE_CHECKING:
     from erlangen.evidence.gates import pruned as pruned
     from erlangen.evidence.group_test import GroupTest as GroupTest
     from erlangen.evidence.group_test import test_group as test_group
+    from erlangen.evidence.model_claims import model_certificate as model_certificate
     from erlangen.evidence.multiplicity import closed_testing as closed_testing
     from erlangen.evidence.multiplicity import e_bh as e_bh
     from erlangen.evidence.multiplicity import holm as holm
@@ -39,6 +45,8 @@ if _TYPE_CHECKING:
     from erlangen.evidence.noisy_states import noise_of_states as noise_of_states
     from erlangen.evidence.observed import Observed as Observed
     from erlangen.evidence.rule import Certified as Certified
+    from erlangen.evidence.smooth_models import boosted as boosted
+    from erlangen.evidence.smooth_models import network as network
     from erlangen.evidence.special import Explained as Explained
     from erlangen.evidence.special import explain_special as explain_special
     from erlangen.evidence.special import with_time as with_time
@@ -46,6 +54,7 @@ if _TYPE_CHECKING:
     from erlangen.evidence.suggest import Suggestion as Suggestion
     from erlangen.evidence.suggest import fresh_points as fresh_points
     from erlangen.evidence.suggest import suggest_points as suggest_points
+    from erlangen.evidence.weak_moments import class_free as class_free
 
 # Each name is imported when it is first used, so that the folder imports in a blink.
 _HOMES = {
@@ -56,15 +65,19 @@ _HOMES = {
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "defect_map": ("DefectMap", "where"),
     "equivalence": ("EProcess",),
+    "_pointwise": ("Conformal", "Share", "conformal", "paired_bound", "violating_share"),
     "estimate": ("Estimate", "estimate", "estimate_features"),
     "gates": ("Extrapolation", "extrapolation", "gates_of", "lack_of_fit", "pruned"),
     "group_test": ("GroupTest", "test_group"),
     "multiplicity": ("closed_testing", "e_bh", "holm"),
     "noisy_states": ("estimate_noisy_states", "noise_of_states"),
+    "model_claims": ("model_certificate",),
     "observed": ("Observed", "observed"),
     "rule": ("Certified",),
+    "smooth_models": ("boosted", "network"),
     "special": ("Explained", "explain_special", "with_time"),
     "suggest": ("FreshDesign", "Suggestion", "fresh_points", "suggest_points"),
+    "weak_moments": ("class_free",),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
