@@ -109,7 +109,12 @@ def _sorted(lie: LieDerivative, scales: Scales, rest: NDArray, answer: Answer, b
     factors = lie.factors(scales)
     spread = np.linalg.norm(generator_errors(both.lie, answer.fit.theta, answer.fit.root, rest.T), axis=(1, 2))
     noise = SURELY * float(np.max(spread / np.linalg.norm(rest, axis=0)))
-    return _inside(sort_directions(lie, scales, factors, [Cluster(rest, noise)], delta, delta / 4), rest)
+    found = sort_directions(lie, scales, factors, [Cluster(rest, noise)], delta, delta / 4)
+    if not math.isnan(answer.radius):  # one set bounds every direction, the rounded ones too
+        worst = max((bounds_of(both, answer.fit, g.xi, answer.radius)[1] for g in found.generators), default=0.0)
+        if worst <= delta:
+            return found
+    return _inside(found, rest)
 
 
 def _inside(found: Found, span: NDArray) -> Found:

@@ -37,7 +37,7 @@ def certificate_of(sym: Symmetry) -> Certificate | None:
     """The default certificate of a symmetry; None where there is none to be had."""
     try:
         return certify_symmetry(sym, 0.05, _delta(sym), None, np.random.default_rng(0))
-    except (ErlangenError, ImportError):
+    except ErlangenError:
         return None
 
 
@@ -79,6 +79,8 @@ def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: 
     lie = sym.lie
     assert lie is not None
     rows = sym.found.matrix().reshape(-1, sym.candidates.n_generators)
+    if len(rows) == 0:
+        raise UndecidedError("No generator was found, so there is none to certify.")
     return model_certificate(
         lie.field, lie.action, lie.samples, generators=rows, alpha=alpha, delta=delta, names=sym.coordinates, rng=rng
     )
