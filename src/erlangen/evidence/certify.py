@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from erlangen.actions import AbstractAction, affine
 from erlangen.derivative import Samples
 from erlangen.evidence import _modes
 from erlangen.evidence._families import family_of
+from erlangen.evidence._on_data import narrowed
 from erlangen.evidence._report import report
 from erlangen.evidence._task import Task
 from erlangen.evidence.bilinear import Denominator, bilinear
@@ -131,9 +133,9 @@ def certify(
 
         return class_free(data, offered, region, generators=named, alpha=alpha, delta=delta, rng=rng)
     task = Task(data, linear.family, offered, region, alpha, delta, noise or _noise(data), named, linear.rows, rng)
-    both = bilinear(linear.family, offered, region, defect=defect)
+    task, both, left_out = narrowed(task, bilinear(linear.family, offered, region, defect=defect))
     answer = _modes.MODES[mode or "held-out"](task, both)
-    return report(task, both, answer, time.perf_counter() - start)
+    return report(task, both, replace(answer, notes=(*left_out, *answer.notes)), time.perf_counter() - start)
 
 
 def _check(alpha: float, delta: float, mode: str | None) -> None:
