@@ -243,8 +243,8 @@ class Certificate:
             if self.dim
             else f"Nothing{' but the trivial' if self.trivial else ''} is certified up to delta = {self.delta:g}"
         )
-        if not self.band.complete:
-            return f"{head}; other candidates were not looked at."
+        if not self.band.complete:  # generators were named, and nothing is said of others
+            return f"{head}."
         if most > least:
             return f"{head}; the data do not decide whether there is more: {most - least} more are not refuted."
         return f"{head}; any larger one is refuted."

@@ -175,6 +175,7 @@ def to_dict(sym: Symmetry) -> dict[str, Any]:
         "margin": sym.decision.margin if np.isfinite(sym.decision.margin) else None,
         "agreement": None if sym.agreement is None else sym.agreement.reason,
         "notes": notes(sym),
+        "evidence": None if sym.certificate is None else sym.certificate.to_dict(),
     }
 
 
