@@ -27,10 +27,11 @@ UP = 1.0 + 2.0**-40
 
 def speeds(action: Moves, corners: NDArray) -> NDArray:
     """Bound ``(d,)`` of each coordinate's velocity on a box, over all combinations of generators of norm 1."""
-    far = np.abs(corners).max(axis=0)
-    sizes = np.prod(far**action.base.exponents, axis=1)
-    each = np.abs(action.base.coefficients) @ sizes
-    return np.sqrt((each**2).sum(axis=0)) * UP
+    with np.errstate(over="ignore"):  # infinite is a bound too
+        far = np.abs(corners).max(axis=0)
+        sizes = np.prod(far**action.base.exponents, axis=1)
+        each = np.abs(action.base.coefficients) @ sizes
+        return np.sqrt((each**2).sum(axis=0)) * UP
 
 
 def turning(action: Moves) -> bool:

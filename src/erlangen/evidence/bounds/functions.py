@@ -70,8 +70,8 @@ class AbstractBounded(AbstractFunction):
         """Bound of the derivative of order k on the line."""
 
     def error(self, k: int, value: NDArray, p: float) -> NDArray | float:
-        """Rounding."""
-        return ULPS * EPS * np.abs(value) if k == 0 else self.rounding(k)
+        """Rounding, as of values near the ceiling: tails of SciPy's functions have larger relative errors."""
+        return ULPS * EPS * self.ceiling(0) if k == 0 else self.rounding(k)
 
     def size(self, k: int, jet: list[NDArray], low: NDArray, high: NDArray, reach: NDArray, p: float) -> NDArray:
         """The smaller of the ceiling on the line and of what one more derivative allows."""
