@@ -119,7 +119,8 @@ def spectrum_of(both: Bilinear, theta: NDArray) -> DefectSpectrum:
     unit = np.linalg.norm(m, axis=0)  # generators in units of their own, before anything counts as zero
     unit = np.where(unit > 0, unit, 1.0)
     a, m = a / unit, m / unit
-    _, s, vt = np.linalg.svd(m, full_matrices=True)
+    # the triangular factor has the same singular values, and no square matrix as long as the rows
+    _, s, vt = np.linalg.svd(np.linalg.qr(m, mode="r") if len(m) > m.shape[1] else m, full_matrices=True)
     s = np.concatenate([s, np.zeros(vt.shape[0] - len(s))])
     seen = s > rounding(m.shape) * max(s[0], np.finfo(float).tiny) if len(s) else np.zeros(0, dtype=bool)
     frame = vt[seen].T / s[seen]
