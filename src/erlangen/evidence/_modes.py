@@ -21,16 +21,13 @@ DIRECTING = 0.1
 ROWS_PER_PARAMETER = 3
 """Rows for each parameter, without which that direction would be noise."""
 
-FEWEST_GROUPS = 8
-"""Runs from which on each may be fitted on its own; fewer leave so few degrees of freedom that nothing is certified."""
-
 
 def by_held_out(task: Task, both: Bilinear) -> Answer:
     """One part chooses, the other tests; named generators are tested on all rows."""
     if task.named is not None:
         return _named(task, both)
     parts = task.parts(CHOOSING)
-    first, second = (task.fit(part) for part in parts)
+    first, second = task.point(parts[0]), task.fit(parts[1])
     found = held_out(both, first, second, task.delta, task.alpha)
     span = found.span
     bound = span_bound(both, first, second, span, second.quantile(task.alpha / 2))
@@ -60,7 +57,7 @@ def _named(task: Task, both: Bilinear) -> Answer:
     span = np.linalg.qr(task.named.T)[0]
     least = ROWS_PER_PARAMETER * both.n_params / (task.data.y.shape[1] * len(task.data))
     parts = task.parts(min(max(DIRECTING, least), CHOOSING))
-    first, second = (task.fit(part) for part in parts)
+    first, second = task.point(parts[0]), task.fit(parts[1])
     t, upper = second.quantile(task.alpha), np.full(span.shape[1], np.inf)
     for d in range(1, span.shape[1] + 1):
         upper[d - 1] = span_bound(both, first, second, span[:, :d], t)

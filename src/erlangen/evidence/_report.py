@@ -220,7 +220,7 @@ def _verdict_of(gate: Gate) -> str:
 def _more(high: float, delta: float) -> str:
     """How many more rows: bounds shrink as one over the root of their number."""
     if not np.isfinite(high):
-        return "its bound is infinite: these data say nothing about it"
+        return "not bounded: bounds are sought in order, and one before it was too large, or the data leave it open"
     if high <= delta:
         return "within delta by itself, but not after what comes before it"
     return f"were it exact, about {number(max((high / delta) ** 2, 1.1), 2)} times as many rows would certify it"

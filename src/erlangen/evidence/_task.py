@@ -53,10 +53,14 @@ class Task:
     rng: np.random.Generator
 
     def fit(self, data: Observed) -> Estimate:
-        """Estimate the parameters from some of the rows."""
+        """Estimate the parameters from some of the rows, with the law of their error."""
         return estimate(
             self.family, data.x, data.y, noise=self.noise, weights=data.weights, groups=data.groups, rng=self.rng
         )
+
+    def point(self, data: Observed) -> Estimate:
+        """Estimate the parameters from rows that only choose: their error plays no part."""
+        return estimate(self.family, data.x, data.y, weights=data.weights)
 
     def parts(self, share: float) -> tuple[Observed, Observed]:
         """The rows that choose and the rows that test."""

@@ -75,7 +75,7 @@ def certify(
     generators : array (r, p) or AbstractAction, optional
         Generators named beforehand: then nothing has to be chosen, and all rows test.
     noise : {"equal", "components", "robust", "grouped", "blocks"}, optional
-        Law of the noise, see `erlangen.evidence.estimate`; ``"grouped"`` where runs are known, else ``"equal"``.
+        Law of the noise, see `erlangen.evidence.estimate`; ``"blocks"`` where runs are known, else ``"equal"``.
     groups, weights : array_like (n,), optional
         Run of each row; weight of each row (1 / variance).
     names : sequence of str, optional
@@ -198,4 +198,4 @@ def _region(samples: Samples | NDArray | None, data: Observed) -> Samples:
 def _noise(data: Observed) -> str:
     if data.groups is None:
         return "equal"
-    return "grouped" if len(np.unique(data.groups)) >= _modes.FEWEST_GROUPS else "blocks"
+    return "blocks"  # runs of their own fits need each run to visit everything; blocks do not
