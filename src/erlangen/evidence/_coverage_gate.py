@@ -170,7 +170,7 @@ def span(x: ArrayLike, samples: Samples, names: tuple[str, ...] | None = None) -
     _, s, vt = np.linalg.svd(region, full_matrices=False)
     keep = s * RESOLVED > s[0]
     frame = vt[keep].T / s[keep]
-    _, sizes, right = np.linalg.svd(centred @ frame, full_matrices=True)
+    _, sizes, right = np.linalg.svd(centred @ frame, full_matrices=len(centred) < frame.shape[1])  # right is square
     sizes = np.r_[sizes, np.zeros(frame.shape[1] - len(sizes))]
     least, limit = float(sizes.min()), float(max(sizes[0], 1.0) / RESOLVED)
     if least > limit:
