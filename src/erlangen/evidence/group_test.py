@@ -48,9 +48,10 @@ class GroupTest:
         P-value of "the group is an exact symmetry". Small: evidence **against** exact symmetry. Large: no evidence
         against it, which is no evidence for it. NaN where the estimate cannot test it.
     defect : float
-        Estimated worst relative defect over the group; 1 is an unrelated direction.
+        Estimated worst relative defect over the group; 1 is an unrelated direction. Noise adds to it.
     low, high : float
-        Bounds of the true one: above ``low`` and below ``high``, each with confidence ``1 - alpha``.
+        Bounds of the true one: above ``low`` and below ``high``, each with confidence ``1 - alpha``. What noise adds
+        is taken out of them, so that ``high`` may lie below ``defect``.
     worst : ndarray (p,)
         The combination of generators that is hardest to certify.
     constraints : int
@@ -281,14 +282,14 @@ def _worst(
     r = part.n_generators
     if r == 1:
         return np.ones((1, 1))
-    # Before delta is within reach every combination has p = 1: then the bound, larger by a margin, tells them apart.
+    # Where delta is out of reach every combination has p = 1: then the size of estimate and noise tells them apart.
     mu = max(delta * _left(fit, moved, alpha), 1e-12)
     lie, theta = part.lie @ fit.root, part.lie @ fit.theta
 
     def hardness(c: NDArray) -> float:
         form = Quadratic.of(theta @ c, np.einsum("krq,r->kq", lie, c))
         exponent = form.exponent(mu)
-        return -exponent if exponent > 0 else form.bound(alpha) / mu
+        return -exponent if exponent > 0 else np.sqrt(form.statistic) + np.sqrt(form.eigenvalues[0])
 
     noise = np.linalg.eigh(np.einsum("kaq,kbq->ab", lie, lie))[1]
     starts = np.vstack([np.eye(r), noise.T, rng.standard_normal((STARTS, r))])
