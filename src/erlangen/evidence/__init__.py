@@ -25,6 +25,8 @@ if _TYPE_CHECKING:
     from erlangen.evidence.certificate import Bound as Bound
     from erlangen.evidence.certificate import Certificate as Certificate
     from erlangen.evidence.certificate import Gate as Gate
+    from erlangen.evidence.comparison import Comparison as Comparison
+    from erlangen.evidence.comparison import compare as compare
     from erlangen.evidence.defect_map import DefectMap as DefectMap
     from erlangen.evidence.defect_map import where as where
     from erlangen.evidence.equivalence import EProcess as EProcess
@@ -63,6 +65,7 @@ _HOMES = {
     "bounds.result": ("BoxCertificate", "FiniteCertificate"),
     "certify": ("certify",),
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
+    "comparison": ("Comparison", "compare"),
     "defect_map": ("DefectMap", "where"),
     "equivalence": ("EProcess",),
     "_pointwise": ("Conformal", "Share", "conformal", "paired_bound", "violating_share"),
