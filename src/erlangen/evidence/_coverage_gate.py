@@ -177,6 +177,7 @@ def span(x: ArrayLike, samples: Samples, names: tuple[str, ...] | None = None) -
         return Gate("span of the data", True, least, limit, "the data vary in every direction of the region")
     flat = int(np.sum(sizes <= limit))
     normal = np.linalg.pinv(frame).T @ right[-1] / scale
+    normal *= np.sign(normal[np.argmax(np.abs(normal))])
     text = polynomial_text(exponents(len(normal), 1)[1:], _rounded(normal), names or coordinate_names(len(normal)))
     return Gate(
         "span of the data",
@@ -276,10 +277,11 @@ def _simplest(table: NDArray, c: NDArray) -> str:
         pivot = k + int(np.argmax(np.abs(reduced[row, k:])))
         reduced[:, [k, pivot]] = reduced[:, [pivot, k]]
         reduced[:, k + 1 :] -= np.outer(reduced[:, k], reduced[row, k + 1 :] / reduced[row, k])
-    return polynomial_text(table[order], _rounded(reduced[:, -1]), coordinate_names(table.shape[1]))
+    lead = reduced[np.flatnonzero(np.abs(reduced[:, -1]) > SHOWN * np.abs(reduced[:, -1]).max())[0], -1]
+    return polynomial_text(table[order], _rounded(reduced[:, -1] * np.sign(lead)), coordinate_names(table.shape[1]))
 
 
 def _rounded(c: NDArray) -> list[float]:
     """Coefficients over the largest, without what is rounding."""
-    c = c / c[np.argmax(np.abs(c))]
+    c = c / np.abs(c).max()
     return [float(v) for v in np.round(np.where(np.abs(c) > SHOWN, c, 0.0), 6)]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from erlangen.evidence._design import LeastSquares
 from erlangen.evidence._task import Task
 from erlangen.evidence.bilinear import Bilinear
 from erlangen.evidence.estimate import features_of
 from erlangen.fields import AbstractLinearField
+from erlangen.linalg.qr import triangular_factor
 from erlangen.linalg.subspace import echelon
 
 RESOLVED = float(np.sqrt(np.finfo(np.float64).eps))
@@ -44,11 +44,17 @@ class Seen:
 
 
 def free_parameters(family: AbstractLinearField, x: ArrayLike) -> NDArray:
-    """Orthonormal parameters ``(q, r0)`` of the fields of a family that vanish at all points ``x (n, d)``."""
-    points = np.asarray(x, dtype=np.float64)
-    phi = features_of(family, points)
-    fit = LeastSquares(phi, np.zeros((len(points), family.value_dim)))
-    return fit.full(fit.unseen)
+    """Orthonormal parameters ``(q, r0)`` of the fields of a family that vanish at all points ``x (n, d)``.
+
+    They vanish where they are below half of the digits: a run on a cycle is off it by the error of its solver.
+    """
+    phi = features_of(family, np.asarray(x, dtype=np.float64))
+    rows = phi.reshape(-1, phi.shape[-1])
+    norms = np.linalg.norm(rows, axis=0)
+    norms = np.where(norms > 0, norms, 1.0)
+    _, s, vt = np.linalg.svd(triangular_factor([rows / norms], rows.shape[1]))
+    free = np.linalg.qr((vt[s <= RESOLVED * s[0]] / norms).T)[0]
+    return np.kron(np.eye(family.value_dim), free) if phi.ndim == 2 else free
 
 
 def seen(both: Bilinear, free: NDArray) -> Seen:
@@ -73,7 +79,8 @@ def seen(both: Bilinear, free: NDArray) -> Seen:
     keep = s <= RESOLVED
     if not keep.any():
         return whole  # all candidates lead out: the region is not where the data are
-    basis = echelon(scale[:, None] * vt[keep].T)  # readable, and without the rounding of the others
+    basis = echelon(scale[:, None] * vt[keep].T)
+    basis[np.abs(basis) <= RESOLVED * np.abs(basis).max(axis=0)] = 0.0  # the error of the data, not a coefficient
     part = both.restrict(basis)
     changed = (part.size @ free).reshape(len(part.size), -1)
     u, t, _ = np.linalg.svd(changed, full_matrices=False)
