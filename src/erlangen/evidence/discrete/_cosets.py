@@ -118,13 +118,19 @@ class Cosets:
         return candidates[np.argmax(inside)] if inside.any() else None
 
     def order(self, c: NDArray) -> int | None:
-        """Smallest m <= 12 such that the m-th power lies in the connected group."""
-        power = c
+        """Smallest m <= 12 such that the m-th power lies in the connected group.
+
+        An error e of C is one of m e in the power: the order is where the distance, divided by m, is least.
+        """
+        power, away = c, []
         for m in range(1, _HIGHEST_ORDER + 1):
-            if self.distances(power[None])[0] <= m * self.tolerance:
-                return m
+            away.append(float(self.distances(power[None])[0]) / m)
             power = power @ c
-        return None
+        best = min(away)
+        if best > self.tolerance / 3:
+            return None
+        # Multiples of the order are as near as itself.
+        return 1 + next(k for k, a in enumerate(away) if a <= max(2 * best, 1e-3 * self.tolerance))
 
 
 def simple_signed(d: int) -> NDArray:
@@ -138,7 +144,7 @@ _NICE = np.array([0.0, 0.5, 1.0, np.sqrt(3) / 2, np.sqrt(0.5)])
 
 
 def snapped(c: NDArray, order: int | None, tolerance: float) -> list[NDArray]:
-    """Nearby matrices that a person would write, the boldest first: nice entries, then exact order.
+    """Nearby matrices that a person would write, the boldest first.
 
     Parameters
     ----------
@@ -147,14 +153,18 @@ def snapped(c: NDArray, order: int | None, tolerance: float) -> list[NDArray]:
     order : int or None
         m where c^m is nearly the identity: its eigenvalues are then moved to m-th roots of unity.
     tolerance : float
-        How far entries may move.
+        How far entries may move to 0, 1/2, sqrt(2)/2, sqrt(3)/2 or 1; small ones move to 0 in any case.
     """
-    exact = [] if order is None else _of_order(c, order)
+    exact = [c] if order is None else _of_order(c, order)
     out = []
-    for a in (*exact, c):
+    for a in exact:
         nice = _nice(a)
-        if np.abs(nice - c).max() <= 3 * tolerance and abs(np.linalg.det(nice)) > 0.1:
+        if np.abs(nice - a).max() <= tolerance and abs(np.linalg.det(nice)) > 0.1:
             out.append(nice)
+    for a in exact:
+        sparse = np.where(np.abs(a) <= tolerance, 0.0, a)
+        if order is not None and abs(np.linalg.det(sparse)) > 0.1:
+            out += _of_order(sparse, order)[:1]
     return [*out, *exact]
 
 

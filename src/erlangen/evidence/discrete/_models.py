@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,16 +14,20 @@ from scipy.spatial.distance import cdist, pdist
 from erlangen.fields import AbstractField
 from erlangen.fields._base import EXACT
 
-_CENTRES = 500
+_CENTRES = 300
 """Most kernel functions: a fit takes a tenth of a second."""
+_ROWS = 3000
+"""Most rows that kernels are fitted to; where there are more, local fits need no class."""
 _PILOT = 150
 """Kernel functions of the first fit."""
 _WIDTHS = (0.5, 1.0, 2.0, 4.0)
 """Widths of kernels that are tried, in median distances of points: from wiggles to polynomials."""
 _NEIGHBOURS = (12, 40)
 """Neighbours of a local linear fit in three dimensions that are tried, for values without and with jumps or noise."""
-_BLOCK = 20_000
-"""Points that are evaluated at once."""
+_BLENDED = 5
+"""Nearest rows whose fits are blended."""
+_BLOCK = 4_000
+"""Rows whose neighbours are held at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +87,12 @@ class LocalField(AbstractField):
     def _tree(self) -> cKDTree:
         return cKDTree(self.x / self.scale)
 
+    @cached_property
+    def _nodes(self) -> tuple[NDArray, NDArray]:
+        """Values ``(n, c)`` and slopes ``(n, c, d)`` of the fits at the rows of the table."""
+        parts = [self._fitted(self.x[i : i + _BLOCK]) for i in range(0, len(self.x), _BLOCK)]
+        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+
     def value(self, x: NDArray) -> NDArray:
         return self.both(x)[0]
 
@@ -89,9 +100,18 @@ class LocalField(AbstractField):
         return self.both(x)[1]
 
     def both(self, x: NDArray) -> tuple[NDArray, NDArray]:
-        """Values ``(n, c)`` and slopes ``(n, c, d)``."""
-        parts = [self._fitted(x[i : i + _BLOCK]) for i in range(0, len(x), _BLOCK)]
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        """Values ``(n, c)`` and slopes ``(n, c, d)``: those of the fits at the nearest rows, blended."""
+        values, slopes = self._nodes
+        far, index = self._tree.query(x / self.scale, k=_BLENDED)
+        w = np.maximum(1 - far / np.maximum(far[:, -1:], np.finfo(float).tiny), 0.0) + 1e-9
+        w /= w.sum(axis=1, keepdims=True)
+        steps = x[:, None] - self.x[index]
+        near = values[index] + np.einsum("nkcd,nkd->nkc", slopes[index], steps)
+        return np.einsum("nk,nkc->nc", w, near), np.einsum("nk,nkcd->ncd", w, slopes[index])
+
+    def nearest(self, x: NDArray) -> NDArray:
+        """Values ``(n, c)`` of the nearest rows: noisy, but with all detail that the table has."""
+        return self.y[self._tree.query(x / self.scale)[1]]
 
     def _fitted(self, x: NDArray) -> tuple[NDArray, NDArray]:
         far, index = self._tree.query(x / self.scale, k=self.neighbours)
@@ -99,12 +119,11 @@ class LocalField(AbstractField):
         w = (1 - np.minimum(far / np.maximum(far[:, -1:], np.finfo(float).tiny), 1.0) ** 3) ** 3 + 1e-9
         steps = (self.x[index] - x[:, None]) / self.scale
         design = np.concatenate([np.ones((*index.shape, 1)), steps], axis=2)
-        weighted = design * w[:, :, None]
-        gram = np.einsum("nkp,nkq->npq", weighted, design)
-        ridge = 1e-6 * np.trace(gram, axis1=1, axis2=2) / gram.shape[1]
-        gram[:, range(1, gram.shape[1]), range(1, gram.shape[1])] += ridge[:, None]
-        right = np.einsum("nkp,nkc->npc", weighted, self.y[index])
-        out = np.linalg.solve(gram, right)
+        weighted = np.swapaxes(design * w[:, :, None], 1, 2)
+        gram = weighted @ design
+        p = gram.shape[1]
+        gram[:, range(1, p), range(1, p)] += 1e-6 * np.trace(gram, axis1=1, axis2=2)[:, None] / p
+        out = np.linalg.solve(gram, weighted @ self.y[index])
         return out[:, 0], np.swapaxes(out[:, 1:], 1, 2) / self.scale
 
 
@@ -123,6 +142,11 @@ def flexible_model(x: NDArray, y: NDArray, kind: str, rng: np.random.Generator) 
     errors = [error(build(kept, 1.0)) for build in options]
     best = int(np.argmin(errors))
     return options[best](np.arange(len(x)), min(errors[best], 1.0))
+
+
+def detailed(model: AbstractField) -> Callable[[NDArray], NDArray]:
+    """Predictions in which nothing is smoothed away, for comparisons in which their noise averages out."""
+    return model.nearest if isinstance(model, LocalField) else model.value
 
 
 def smoothed(model: AbstractField, factor: int) -> AbstractField:
@@ -148,6 +172,8 @@ def _kernel_field(x: NDArray, y: NDArray, kind: str, accuracy: float, rng: np.ra
 
     A small first fit tells how fast values change along each coordinate, which sets its unit in the second.
     """
+    chosen = np.sort(rng.permutation(len(x))[:_ROWS])
+    x, y = x[chosen], y[chosen]
     spread = x.std(axis=0)
     units = np.where(spread > 0, spread, 1.0)
     few = rng.permutation(len(x))[: 2 * _PILOT]

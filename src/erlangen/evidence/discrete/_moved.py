@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,3 +169,25 @@ def pairs(field: AbstractField, g: NDArray, x: NDArray, f: NDArray, where: Place
     usable = np.isfinite(there).all(axis=1) & np.isfinite(expected).all(axis=1)
     shift = np.zeros(f.shape[1]) if mean is None else mean
     return Pairs(there[usable] - shift, expected[usable] - shift, float(usable.mean()))
+
+
+def debiased(
+    predict: Callable[[NDArray], NDArray], kind: str, g: NDArray, x: NDArray, y: NDArray, where: Places
+) -> float:
+    """Relative defect of the worst channel with the error of the model taken out, from rows that it has not seen.
+
+    A model misses y at images of points as much as at the points themselves: what it misses there in addition,
+    ``|D y - f(g x)|^2 - |D y - D f(x)|^2``, is the asymmetry. Predictions of one part of the data, rows ``x``, ``y`` of
+    another. NaN without coverage.
+    """
+    moved = where.move(g, x)
+    inside = where.inside(moved)
+    if inside.mean() < COVERED:
+        return float("nan")
+    d = follow(kind, g)
+    here, there, seen = predict(x[inside]), predict(moved[inside]), y[inside]
+    carried, expected = (here, seen) if d is None else (here @ d.T, seen @ d.T)
+    mean = expected.mean(axis=0) if d is None else 0.0
+    excess = np.mean((expected - there) ** 2 - (expected - carried) ** 2, axis=0)
+    size = np.mean((there - mean) ** 2 + (carried - mean) ** 2, axis=0)
+    return float(np.max(relative(np.maximum(excess, 0.0), size)))

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen.evidence.discrete._cosets import exponentials
-from erlangen.evidence.discrete._models import LocalField
 from erlangen.fields import AbstractField
 
 _STEPS = 40
@@ -28,32 +27,36 @@ def haar(d: int, count: int, rng: np.random.Generator) -> NDArray:
     return q
 
 
-def minimise(field: AbstractField, x: NDArray, starts: NDArray) -> NDArray:
+def minimise(field: AbstractField, x: NDArray, starts: NDArray, directions: NDArray | None = None) -> NDArray:
     """Local minima ``(s, d, d)`` of ``sum |D^-1 F(C x) - F(x)|^2`` from ``starts (s, d, d)``.
 
     D = C for vector fields (values are pulled back, so that C = 0 is no solution) and D = 1 for functions. Steps are
-    C -> exp(E) C: they keep the sign of the determinant, and C invertible.
+    C -> exp(E) C: they keep the sign of the determinant, and C invertible. E is any matrix, or a combination of
+    ``directions (r, d, d)``.
     """
     c = starts.copy()
     f = field.value(x)
     scale = _scale(field, f)
+    d = c.shape[1]
+    along = (np.eye(d * d) if directions is None else directions.reshape(-1, d * d)).T
+    size = along.shape[1]
     damping = np.full(len(c), 1e-3)
-    residual, slopes = _residuals(field, x, f, c, scale, True)
+    residual, slopes = _residuals(field, x, f, c, scale, along)
     cost = np.sum(residual**2, axis=1)
     alive = np.isfinite(cost)
-    d = c.shape[1]
     for _ in range(_STEPS):
         here = np.flatnonzero(alive)
         if not len(here):
             break
         j, r = slopes[here], residual[here]
-        gram, right = np.einsum("sma,smb->sab", j, j), np.einsum("sma,sm->sa", j, r)
-        top = np.maximum(np.einsum("saa->s", gram) / d**2, np.finfo(float).eps)
-        step = -np.linalg.solve(gram + (damping[here] * top)[:, None, None] * np.eye(d * d), right[..., None])[..., 0]
+        gram, right = j.transpose(0, 2, 1) @ j, np.einsum("sma,sm->sa", j, r)
+        top = np.maximum(np.einsum("saa->s", gram) / size, np.finfo(float).eps)
+        step = -np.linalg.solve(gram + (damping[here] * top)[:, None, None] * np.eye(size), right[..., None])[..., 0]
+        step = step @ along.T
         length = np.linalg.norm(step, axis=1) / np.sqrt(d)
         step *= np.minimum(1.0, _LONGEST / np.maximum(length, np.finfo(float).tiny))[:, None]
         tried = exponentials(step.reshape(-1, d, d)) @ c[here]
-        new, new_slopes = _residuals(field, x, f, tried, scale, True)
+        new, new_slopes = _residuals(field, x, f, tried, scale, along)
         new_cost = np.sum(new**2, axis=1)
         better = new_cost < cost[here]
         at = here[better]
@@ -74,16 +77,13 @@ def _scale(field: AbstractField, f: NDArray) -> NDArray:
 
 
 def _residuals(
-    field: AbstractField, x: NDArray, f: NDArray, c: NDArray, scale: NDArray, slopes: bool
+    field: AbstractField, x: NDArray, f: NDArray, c: NDArray, scale: NDArray, directions: NDArray
 ) -> tuple[NDArray, NDArray]:
-    """Residuals ``(s, n c)`` and their derivatives ``(s, n c, d d)`` along E."""
+    """Residuals ``(s, n c)`` and their derivatives ``(s, n c, r)`` along E in the columns of ``directions (d d, r)``."""
     (s, d, _), n = c.shape, len(x)
     y = np.einsum("sab,nb->sna", c, x)
     flat = y.reshape(-1, d)
-    if isinstance(field, LocalField):
-        there, jacobian = field.both(flat)
-    else:
-        there, jacobian = field.value(flat), field.jacobian(flat)
+    there, jacobian = field.both(flat) if hasattr(field, "both") else (field.value(flat), field.jacobian(flat))
     there, jacobian = there.reshape(s, n, -1), jacobian.reshape(s, n, -1, d)
     along = np.einsum("snka,snb->snkab", jacobian, y)
     if field.kind != "invariant":
@@ -94,4 +94,4 @@ def _residuals(
         there = np.einsum("skl,snl->snk", back, there)
     residual = (there - f) / scale
     along = along / scale[:, None, None]
-    return residual.reshape(s, -1), along.reshape(s, residual[0].size, d * d)
+    return residual.reshape(s, -1), along.reshape(s, residual[0].size, d * d) @ directions

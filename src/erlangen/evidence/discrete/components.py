@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import ErlangenError, InputError, explain
 from erlangen._render import html_table, number, text_table
-from erlangen.actions import coordinate_names, gl, matrices_of
+from erlangen.actions import coordinate_names, gl, matrices_of, rotation
 from erlangen.actions.polynomial import PolynomialAction
 from erlangen.algebra import Group
 from erlangen.algebra.group import from_matrices
@@ -20,8 +20,8 @@ from erlangen.derivative import Samples
 from erlangen.evidence.discrete._cosets import Cosets, simple_signed, snapped
 from erlangen.evidence.discrete._finite import element_orders, generated, is_group
 from erlangen.evidence.discrete._group_names import component_name
-from erlangen.evidence.discrete._models import smoothed
-from erlangen.evidence.discrete._moved import Places, pairs
+from erlangen.evidence.discrete._models import LocalField, detailed, smoothed
+from erlangen.evidence.discrete._moved import Places, debiased, pairs
 from erlangen.evidence.discrete._search import haar, minimise
 from erlangen.evidence.discrete.element_tests import DiscreteTest, Prepared, judge, prepare
 from erlangen.evidence.discrete.elements import describe
@@ -41,8 +41,10 @@ _EXACT = 1e-6
 """Relative defect up to which a map counts where the field is known to rounding: that of a least-squares search."""
 _SAME = (1e-3, 0.15)
 """Relative distance up to which two elements are one: for exact fields, and the most that noise may excuse."""
-_MARGIN = 10.0
-"""An element is known to about its defect over how fast the defect grows: ten times the defect covers slow growth."""
+_NICE = (1e-2, 3e-2)
+"""How far entries may move to plain ones: for exact fields, and for fits."""
+_UNITS = 3.0
+"""Spreads of coordinates that differ by less are taken for one unit."""
 _ROUGHEST = 100.0
 """Largest condition number of a representative: beyond it, a search has left for infinity."""
 
@@ -62,9 +64,7 @@ class Component:
     defect : float
         Its relative defect on points that the search has not used.
     turns : ndarray (t,)
-        Angles in degrees by which the map that was found turned planes, before it was snapped.
-    raw : ndarray (d, d)
-        The map as it was found; for products that of their factors.
+        Angles in degrees by which the map turned planes as it was found, before it was snapped; of products, theirs.
     """
 
     matrix: NDArray
@@ -72,7 +72,6 @@ class Component:
     order: int
     defect: float
     turns: NDArray
-    raw: NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,7 +248,7 @@ def find_components(
         elements, table = [np.eye(field.point_dim), *(f[0] for f in found)], np.zeros((0, 0), dtype=int)
     else:
         elements, table = group
-    return _assemble(elements, table, algebra, named, seeker, prepared, how, (delta, alpha), names)
+    return _assemble(elements, table, algebra, named, seeker, prepared, (how, found), (delta, alpha), names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,6 +279,12 @@ class _Centred(AbstractField):
 
     def jacobian(self, x: NDArray) -> NDArray:
         return self.inner.jacobian(x + self.centre)
+
+    def both(self, x: NDArray) -> tuple[NDArray, NDArray]:
+        """Values and Jacobians, at once where the field can."""
+        if isinstance(self.inner, LocalField):
+            return self.inner.both(x + self.centre)
+        return self.value(x), self.jacobian(x)
 
 
 def _connected(field: _Centred, symmetry: Symmetry | ArrayLike | None, prepared: Prepared) -> tuple[NDArray, str]:
@@ -339,6 +344,10 @@ class _Seeker:
     cosets: Cosets
     accepted: float
     where: Places
+    kept: tuple[NDArray, NDArray] | None
+    predict: Callable[[NDArray], NDArray]
+    directions: NDArray | None
+    rows: NDArray | None
 
     @classmethod
     def build(
@@ -365,10 +374,16 @@ class _Seeker:
             Cosets(algebra, _SAME[0] if exact else _SAME[1]),
             _EXACT if exact else delta,
             where,
+            None if prepared.kept is None else (prepared.kept[0] - prepared.where.centre, prepared.kept[1]),
+            _about(detailed(field.inner), field.centre),
+            _turning(at) if isinstance(field.inner, LocalField) else None,
+            field.inner.x - field.centre if isinstance(field.inner, LocalField) else None,
         )
 
     def defect(self, c: NDArray) -> float:
         """Relative defect of a map on all points."""
+        if self.kept is not None:
+            return debiased(self.predict, self.field.kind, c, *self.kept, self.where)
         return pairs(self.field, c, self.checked, self.values, self.where, self.mean).defect
 
     def search(self, rng: np.random.Generator) -> tuple[list[Found], str]:
@@ -379,7 +394,10 @@ class _Seeker:
         for r in range(_ROUNDS):
             starts = self._starts(r, d, known, rng)
             count += len(starts)
-            new = self._new(minimise(self.coarse, self.x, starts), known)
+            minima = minimise(self.coarse, self.x, starts, self.directions)
+            if self.directions is not None:
+                minima = minimise(self.field, self.x, minima, self.directions)
+            new = self._new(minima, known)
             known += new
             if not new:
                 break
@@ -407,7 +425,9 @@ class _Seeker:
             c = usable[i]
             listed = np.array([np.eye(len(c)), *(f[0] for f in known), *(f[0] for f in new)])
             if self.cosets.same(c, listed) is None and self.cosets.keeps(c):
-                new.append(self.snap(c, float(defects[i])))
+                if self.rows is not None:
+                    c = minimise(self.field, self.rows, c[None], self.directions)[0]
+                new.append(self.snap(c, self.defect(c)))
             if len(new) + len(known) >= _MOST:
                 break
         return new
@@ -417,17 +437,32 @@ class _Seeker:
         plain = self.cosets.plain(c)
         order = self.cosets.order(c)
         options = [] if plain is None else [plain]
-        tolerance = max(10 * self.cosets.tolerance / 3, 0.01) if self.accepted <= _EXACT else self.cosets.tolerance / 3
+        tolerance = _NICE[0] if self.accepted <= _EXACT else _NICE[1]
         if not len(self.cosets.algebra) or order is not None:
             options += snapped(c, order, tolerance)
-        # A fit wobbles: within a quarter of what counts, defects are not told apart.
-        allowed = max(defect, self.accepted) if self.accepted <= _EXACT else defect + self.accepted / 4
+        # A fit wobbles: within a quarter of what counts, defects are not told apart; nor below it, where their own
+        # errors have been taken out.
+        fitted = self.accepted if self.kept is not None else defect + self.accepted / 4
+        allowed = max(defect, self.accepted) if self.accepted <= _EXACT else fitted
         for option in options:
             if self.cosets.same(option, c[None]) is not None:
                 d = self.defect(option)
                 if d <= allowed:
                     return option, d, c
         return c, defect, c
+
+
+def _about(predict: Callable[[NDArray], NDArray], centre: NDArray) -> Callable[[NDArray], NDArray]:
+    return lambda x: predict(x + centre)
+
+
+def _turning(x: NDArray) -> NDArray:
+    """Generators ``(r, d, d)`` of the maps that keep the spread of the points: all that rough models are asked for."""
+    d = x.shape[1]
+    spread = x.std(axis=0)
+    units = np.where(spread > 0, spread, 1.0)
+    units = np.ones(d) if units.max() <= _UNITS * units.min() else units
+    return matrices_of(rotation(d)) * (units[:, None] / units)
 
 
 def _swaps(d: int) -> NDArray:
@@ -444,18 +479,21 @@ def _swaps(d: int) -> NDArray:
 def _closed(found: list[Found], seeker: _Seeker) -> tuple[list[NDArray], NDArray] | None:
     """All products modulo the connected group, the identity first, and their table; None beyond the cap."""
     d = seeker.field.point_dim
-    elements = [np.eye(d)]
-    gens = [f[0] for f in found]
-    k = 0
-    while k < len(elements):
-        for g in gens:
-            c = g @ elements[k]
-            if seeker.cosets.same(c, np.array(elements)) is None:
-                plain = seeker.cosets.plain(c)
-                elements.append(c if plain is None else plain)
-                if len(elements) > _MOST:
-                    return None
-        k += 1
+    elements, gens = [np.eye(d)], []
+    for g, _, _ in found:
+        # Products of those before agree with each other better than representatives that were found one by one.
+        if seeker.cosets.same(g, np.array(elements)) is not None:
+            continue
+        gens.append(g)
+        k = 0
+        while k < len(elements):
+            for c in (h @ elements[k] for h in gens):
+                if seeker.cosets.same(c, np.array(elements)) is None:
+                    plain = seeker.cosets.plain(c)
+                    elements.append(c if plain is None else plain)
+                    if len(elements) > _MOST:
+                        return None
+            k += 1
     stack = np.array(elements)
     inverse = np.linalg.inv(stack)
     rows = []
@@ -474,15 +512,16 @@ def _assemble(
     named: str,
     seeker: _Seeker,
     prepared: Prepared,
-    how: str,
+    searched: tuple[str, list[Found]],
     levels: tuple[float, float],
     names: Sequence[str] | None,
 ) -> Components:
     d = seeker.field.point_dim
     coordinates = tuple(names or prepared.names or coordinate_names(d))
     orders = element_orders(table) if len(table) else np.ones(len(elements), dtype=int)
+    raws = {f[0].tobytes(): f[2] for f in searched[1]}
     found = tuple(
-        Component(c, describe(c, coordinates), int(m), seeker.defect(c), turns(c), c)
+        Component(c, describe(c, coordinates), int(m), seeker.defect(c), turns(raws.get(c.tobytes(), c)))
         for c, m in zip(elements[1:], orders[1:], strict=True)
     )
     chosen = _generating(table, elements) if len(table) else list(range(len(found)))
@@ -490,7 +529,7 @@ def _assemble(
     test = judge(prepared, matrices, len(found), *levels, names)
     closed = bool(len(table))
     name = component_name(elements, table, algebra, named) if closed else "not decided"
-    return Components(name, found, tuple(chosen), table, algebra, closed, test, how, coordinates)
+    return Components(name, found, tuple(chosen), table, algebra, closed, test, searched[0], coordinates)
 
 
 def _generating(table: NDArray, elements: list[NDArray]) -> list[int]:

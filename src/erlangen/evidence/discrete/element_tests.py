@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from erlangen._errors import InputError, explain
 from erlangen._render import html_table, number, text_table
@@ -20,20 +21,28 @@ from erlangen.derivative import Samples
 from erlangen.evidence._fit_gate import lack_of_fit
 from erlangen.evidence.certificate import Gate
 from erlangen.evidence.discrete._finite import closed, minimal_generators, name_of
-from erlangen.evidence.discrete._models import flexible_model
-from erlangen.evidence.discrete._moved import Places, pairs, places
+from erlangen.evidence.discrete._models import detailed, flexible_model
+from erlangen.evidence.discrete._moved import Places, debiased, pairs, places
 from erlangen.evidence.discrete._tested import AnyModel, Fresh, HeldOut, Outcome
 from erlangen.evidence.discrete.elements import FiniteSet, as_set, describe
-from erlangen.evidence.estimate import estimate
+from erlangen.evidence.estimate import Estimate, estimate
 from erlangen.evidence.observed import Observed, observed
 from erlangen.fields import AbstractField, AbstractLinearField, Trajectories, as_field
+from erlangen.fields._base import EXACT
+from erlangen.fields.bases import BasisField
 from erlangen.fields.polynomial import PolynomialField
-from erlangen.linalg.polynomials import exponents
+from erlangen.linalg.polynomials import exponents, monomials
 
 _FIRST = 0.4
 """Share of the rows that choose class and elements; the others test."""
+_FITTED = 0.75
+"""Share of the first part that a model of no class is fitted to; the rest tells its error."""
+_GATED = 2000
+"""Rows on which classes are compared: they show a lack of fit of a few percent of the noise."""
 _HIGHEST = 6
 """Degree up to which polynomial classes are tried."""
+_BEYOND_DOUBT = 1e-6
+"""P-value below which a class is passed over without its own test."""
 _ROWS_PER_TERM = 4
 """Rows of the first part that each monomial of a class needs."""
 _POINTS = 1000
@@ -290,12 +299,20 @@ class Prepared:
     gates: tuple[Gate, ...]
     region: str
     names: tuple[str, ...] | None
+    kept: tuple[NDArray, NDArray] | None = None
+
+    def defects(self, matrices: NDArray) -> NDArray:
+        """Relative defects ``(m,)`` of maps, from the part of the data that chooses."""
+        if self.kept is not None:
+            predict = detailed(self.model)
+            return np.array([debiased(predict, self.model.kind, g, *self.kept, self.where) for g in matrices])
+        f = self.model.value(self.points)
+        mean = f.mean(axis=0) if self.model.kind == "invariant" else None
+        return np.array([pairs(self.model, g, self.points, f, self.where, mean).defect for g in matrices])
 
     def choose(self, matrices: NDArray, delta: float) -> NDArray:
         """Maps that look symmetric, as far as they are needed to generate all that do."""
-        f = self.model.value(self.points)
-        mean = f.mean(axis=0) if self.model.kind == "invariant" else None
-        defects = np.array([pairs(self.model, g, self.points, f, self.where, mean).defect for g in matrices])
+        defects = self.defects(matrices)
         simple = np.lexsort((defects, np.sum(np.abs(matrices - np.eye(matrices.shape[1])), axis=(1, 2)).round(6)))
         return minimal_generators(matrices[[int(i) for i in simple if defects[i] <= delta]])
 
@@ -407,7 +424,7 @@ def _of_data(
         return _class_free(data, first, second, centre, rng)
     noise = "equal" if data.y.shape[1] == 1 else "components"
     fit_a, fit_b = (estimate(chosen, part.x, part.y, noise=noise, weights=part.weights) for part in (first, second))
-    model = chosen.with_theta(fit_a.theta)
+    model = _with_accuracy(chosen.with_theta(fit_a.theta), fit_a, first.x[:_POINTS])
     where = places(data.x, centre, True, model)
     at = (first.x if points is None else points)[:_POINTS]
     return Prepared(
@@ -424,11 +441,23 @@ def _of_data(
     )
 
 
+def _with_accuracy(model: AbstractLinearField, fit: Estimate, x: NDArray) -> AbstractLinearField:
+    """The same field with the relative error that its estimate has at the points, where it can say so."""
+    f = model.value(x)
+    errors = np.einsum("naq,qr->nar", model.features(x), fit.root)
+    spread = f - f.mean(axis=0) if model.kind == "invariant" else f
+    error = float(np.sqrt(np.sum(errors**2) / max(float(np.sum(spread**2)), np.finfo(float).tiny)))
+    if isinstance(model, (PolynomialField, BasisField)):
+        return replace(model, accuracy=float(np.clip(error, EXACT, 1.0)))
+    return model
+
+
 def _class_free(
     data: Observed, first: Observed, second: Observed, centre: str | ArrayLike | None, rng: np.random.Generator
 ) -> Prepared:
     """A model of any class, and its residuals on rows that it has not seen."""
-    model = flexible_model(first.x, first.y, first.kind, rng)
+    fitted, kept = first.split(_FITTED, rng)
+    model = flexible_model(fitted.x, fitted.y, first.kind, rng)
     where = places(data.x, centre, True, model)
     return Prepared(
         model,
@@ -445,23 +474,42 @@ def _class_free(
         (),
         f"{len(second)} held-out points, maps about {where.words}",
         data.names,
+        (kept.x, kept.y),
     )
 
 
 def _class(data: Observed, rng: np.random.Generator) -> tuple[AbstractLinearField, Gate]:
     """The smallest polynomial class without lack of fit, and the gate of the last one tried."""
+    data = data.take(np.sort(rng.permutation(len(data))[:_GATED]))
     (n, d), c = data.x.shape, data.y.shape[1]
+    tables = [exponents(d, degree) for degree in range(1, _HIGHEST + 1)]
+    tables = [t for t in tables if _ROWS_PER_TERM * len(t) <= n] or tables[:1]
     family, gate = None, None
-    for degree in range(1, _HIGHEST + 1):
-        table = exponents(d, degree)
-        if degree > 1 and _ROWS_PER_TERM * len(table) > n:
-            break
+    for table in tables[_first_degree(data, tables) :]:
         family = PolynomialField(table, np.zeros((c, len(table))), data.kind)
         gate = lack_of_fit(family, data.x, data.y, weights=data.weights, groups=data.groups, rng=rng)
         if gate.passed:
             break
     assert family is not None and gate is not None
     return family, gate
+
+
+def _first_degree(data: Observed, tables: Sequence[NDArray]) -> int:
+    """Place of the smallest class that the largest does not refute beyond doubt: below, nothing need be tested."""
+    n = len(data)
+    spread = data.x.std(axis=0)
+    z = (data.x - data.x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    root = 1.0 if data.weights is None else np.sqrt(data.weights)[:, None]
+    q, r = np.linalg.qr(monomials(z, tables[-1]) * root)
+    explained = np.cumsum((q.T @ (data.y * root)) ** 2, axis=0)
+    free = n - len(tables[-1])
+    rest = np.maximum(np.sum((data.y * root) ** 2, axis=0) - explained[-1], np.finfo(float).tiny)
+    for k, table in enumerate(tables[:-1]):
+        more = len(tables[-1]) - len(table)
+        gain = (explained[-1] - explained[len(table) - 1]) / more / (rest / free)
+        if np.all(stats.f.sf(gain, more, free) > _BEYOND_DOUBT):
+            return k
+    return len(tables) - 1
 
 
 def _is_data(problem: Any) -> bool:
