@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from erlangen.evidence.bilinear import Bilinear, spectrum_of
+from erlangen.evidence.ellipsoid import quadratic_max
 from erlangen.evidence.estimate import Estimate
 from erlangen.evidence.heldout import snapped
 from erlangen.evidence.simultaneous import Nested, reach, with_radius
@@ -83,7 +84,7 @@ def calibrate(
     radius, rates, needed = fit.quantile(alpha), [], []
     for name, theta in null_models(both, fit, delta, rng):
         noise = fit.draws(draws, rng) - fit.theta
-        critical = np.array([_critical(both, fit, theta, theta + e, delta) for e in noise])
+        critical = np.array([_critical(both, fit, theta, theta + e, delta, outer) for e in noise])
         needed.append((name, critical))
         radius = max(radius, float(np.sort(critical)[::-1][allowed]))
     radius = min(radius, outer)
@@ -116,22 +117,35 @@ def null_models(both: Bilinear, fit: Estimate, delta: float, rng: np.random.Gene
     return out + [("a member of the set", theta) for theta in fit.draws(2, rng)]
 
 
-def _critical(both: Bilinear, fit: Estimate, truth: NDArray, drawn: NDArray, delta: float) -> float:
+def _critical(both: Bilinear, fit: Estimate, truth: NDArray, drawn: NDArray, delta: float, outer: float) -> float:
     """Radius from which on the estimate ``drawn`` leads to no false certificate, were ``truth`` true.
 
-    V_d is certified where the bounds of V_1 .. V_d are at most delta; each has a radius at which it is delta. What is
+    V_d is certified where the bounds of V_1 .. V_d are at most delta, of which the last is the largest. What is
     certified is false from the first span on that holds a true defect above delta.
     """
     found = spectrum_of(both, drawn)
-    least = np.inf
     for d, defect in enumerate(found.values, 1):
         if defect > delta:
             return 0.0
         span = found.basis[:, :d]
-        least = min(least, reach(both, span, fit.root).radius(float(defect), delta))
         if both.worst(span, truth) > delta:
-            return max(least, 0.0)
+            radius = max(reach(both, span, fit.root).radius(float(defect), delta), 0.0)
+            return radius if d > 1 else _joint_radius(both, fit, drawn, span[:, 0], delta, (radius, outer))
     return 0.0
+
+
+def _joint_radius(
+    both: Bilinear, fit: Estimate, theta: NDArray, xi: NDArray, delta: float, between: tuple[float, float]
+) -> float:
+    """Radius at which the joint bound of one generator, which is the one that certifies it, comes to delta."""
+    lie, size = both.lie_of(xi), both.size_of(xi)
+    a, b, e, f = lie @ theta, lie @ fit.root, size @ theta, size @ fit.root
+    h, g, start = b.T @ b - delta**2 * f.T @ f, b.T @ a - delta**2 * f.T @ e, a @ a - delta**2 * e @ e
+    low, high = between
+    while high - low > 1e-2 * high:
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if quadratic_max(h, g, middle) + start > 0 else (middle, high)
+    return high
 
 
 def _projected(both: Bilinear, fit: Estimate, span: NDArray) -> NDArray:
