@@ -60,14 +60,19 @@ def aliases() -> dict[str, str]:
     return {name: owner for name, owner in er.systems.dysts_aliases().items() if name in names()}
 
 
+def row_of(name: str) -> dict[str, Any]:
+    """What the table of the package says of a flow."""
+    return _dysts._package()[0][name]
+
+
 def flow(name: str) -> Flow:
     """One of them."""
-    row = _dysts._package()[0][name]
+    row = row_of(name)
     mean, std = np.array(row["mean"], dtype=float), np.array(row["std"], dtype=float)
     if name in TIMED:
         mean, std = np.append(mean, row["period"] / 2), np.append(std, row["period"] / (2 * HALF_WIDTH))
         rates = numerical(name)
-        timed = with_time(lambda x, t: np.stack([rates(a, b) for a, b in zip(x, t, strict=True)]))
+        timed = with_time(lambda x, t: rates(x.T, t).T)
         return Flow(name, _numbers(timed, mean, std), mean, std)
     if name in NUMERICAL:
         rates = numerical(name)
@@ -80,7 +85,7 @@ def _numbers(function: Callable[[NDArray], NDArray], mean: NDArray, std: NDArray
     return as_field(function, kind="vector", dim=len(mean), points=probes)
 
 
-def numerical(name: str) -> Callable[[NDArray, float], NDArray]:
+def numerical(name: str) -> Callable[[NDArray, Any], NDArray]:
     """Rates at one state and time, by the source of the package."""
     row, functions = _dysts._package()[0][name], _dysts._functions(name)
     space: dict[str, Any] = {"np": np}

@@ -37,8 +37,8 @@ CASES = 50
 DELTA = 0.05
 COSINE = 0.99
 SAMPLES, NOISE = 2000, 0.01
-FREQUENCIES = {3: ((1,),), 4: ((1, 0), (1, 1), (1, 2))}
-"""Turns of each plane in one period of the compact group."""
+FREQUENCIES = {3: ((1,),), 4: ((1, 0), (1, 2))}
+"""Turns of each plane in one period of the compact group, such that terms of degree 2 are left (not so for 1, 1)."""
 KINDS = ("averaged", "angle")
 
 
