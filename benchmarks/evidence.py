@@ -5,6 +5,7 @@
 **dysts**: chaotic flows that have no symmetry, `_evidence_dysts`.
 **gates**: coverage and truncated classes, `_evidence_gates`.
 **bounds**: networks on a box, `_evidence_bounds`.
+**noise**: levels under noise of every kind, and of the test of a given group, `_evidence_noise`.
 **discrete**: finite sets and other components of a group, `_evidence_discrete`.
 **cost**: the time of a certificate beside that of discovery, `_evidence_cost`.
 
@@ -20,7 +21,7 @@ from typing import Any
 
 from benchmarks.promote import one_thread
 
-GROUPS = ("protocol", "models", "dysts", "gates", "bounds", "discrete", "cost")
+GROUPS = ("protocol", "models", "dysts", "gates", "bounds", "noise", "discrete", "cost")
 
 
 def run(full: bool, only: tuple[str, ...] = ()) -> list[dict[str, Any]]:
