@@ -57,6 +57,8 @@ KNOWN = [
     ("sin(x)*cos(y)", er.actions.translation(2), {}, 1.0),  # both: |grad f|
     ("max(x, 2*y)", er.actions.translation(2).restrict([0.0, 1.0]), {}, 2.0),  # 0 and 2 beside the kink
     ("abs(x) - abs(y)", QUARTER, {}, 2.0),
+    ("max(x, y)", er.actions.translation(2), {}, 1.0),  # only a cut along the kink shows that it is not sqrt(2)
+    ("max(x, y) + min(x, 2*y) + abs(y - 0.1)", er.actions.translation(2), {}, np.hypot(1.0, 3.0)),
     (["-y", "x"], QUARTER, {"kind": "vector"}, 0.0),
     (["x", "x*y"], QUARTER, {"kind": "vector"}, None),
     (["2*x", "2*y"], QUARTER, {"kind": "map"}, 0.0),

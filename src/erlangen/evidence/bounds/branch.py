@@ -58,7 +58,9 @@ class _Search:
     witness: NDArray
     low: NDArray
     high: NDArray
+    sides: NDArray
     upper: NDArray
+    turn: NDArray
     done: float = 0.0
     boxes: int = 0
 
@@ -67,9 +69,18 @@ class _Search:
         top = max(self.done, self.best, float(self.upper.max(initial=0.0)))
         return Sandwich(self.best, top, self.witness.copy(), self.boxes, len(self.upper))
 
-    def bounded(self, low: NDArray, high: NDArray) -> Sizes:
+    def bounded(self, low: NDArray, high: NDArray, sides: NDArray) -> Sizes:
         self.boxes += low.shape[1]
-        return self.objective.sizes(low, high)
+        return self.objective.sizes(low, high, sides if sides.any() else None)
+
+    def keep(self, which: NDArray) -> None:
+        self.low, self.high, self.sides = self.low[:, which], self.high[:, which], self.sides[:, which]
+        self.upper, self.turn = self.upper[which], self.turn[which]
+
+    def add(self, low: NDArray, high: NDArray, sides: NDArray, upper: NDArray, turn: NDArray) -> None:
+        self.low, self.high = np.hstack([self.low, low]), np.hstack([self.high, high])
+        self.sides = np.hstack([self.sides, sides])
+        self.upper, self.turn = np.concatenate([self.upper, upper]), np.concatenate([self.turn, turn])
 
     def try_points(self, x: NDArray) -> None:
         x = np.clip(x, self.root[0][:, None], self.root[1][:, None])
@@ -103,9 +114,11 @@ def search(
         After every round; it ends where no box is left to divide.
     """
     low, high = box[0][:, None], box[1][:, None]
-    found = _Search(objective, box, rng, 0.0, box.mean(axis=0), low, high, np.zeros(1))
+    kinks = objective.enclosure.kinks.count  # pyright: ignore[reportOptionalMemberAccess]
+    sides = np.zeros((kinks, 1), dtype=np.int8)
+    found = _Search(objective, box, rng, 0.0, box.mean(axis=0), low, high, sides, np.zeros(1), np.full(1, -1))
     found.try_points(_first_points(box, rng))
-    found.upper = found.bounded(low, high).high
+    found.upper = found.bounded(low, high, sides).high
     yield found.state
     batch = max(32, ENTRIES // objective.enclosure.width)  # pyright: ignore[reportOptionalMemberAccess]
     shrink = 1.0
@@ -137,31 +150,51 @@ def _close(found: _Search, ratio: float, aim: float | None) -> None:
     stuck = ((middle <= found.low) | (middle >= found.high)).all(axis=0)
     closed = (found.upper <= enough) | stuck
     found.done = max(found.done, float(found.upper[closed].max(initial=0.0)))
-    keep = ~closed
-    found.low, found.high, found.upper = found.low[:, keep], found.high[:, keep], found.upper[keep]
+    found.keep(~closed)
 
 
 def _divide(found: _Search, batch: int) -> None:
-    """Halve the boxes with the largest bounds across their widest side, relative to the whole box."""
+    """Cut the boxes with the largest bounds: along a kink where few of them make the bound, else across."""
     picked = np.arange(len(found.upper))
     if len(picked) > batch:
         picked = np.argpartition(-found.upper, batch)[:batch]
-    low, high, upper = found.low[:, picked], found.high[:, picked], found.upper[picked]
-    side = np.argmax(_weights(found, low, high), axis=0)
-    row = np.arange(len(picked))
-    middle = 0.5 * (low[side, row] + high[side, row])
-    left_high, right_low = high.copy(), low.copy()
-    left_high[side, row] = middle
-    right_low[side, row] = middle
-    low, high = np.hstack([low, right_low]), np.hstack([left_high, high])
-    sizes = found.bounded(low, high)
+    upper, (low, high, sides) = found.upper[picked], _halves(found, picked)
+    sizes = found.bounded(low, high, sides)
     new = np.minimum(sizes.high, np.tile(upper, 2))  # each half inherits what holds for the whole
     _climb(found, sizes.slope, low, high, new)
     keep = np.ones(len(found.upper), dtype=bool)
     keep[picked] = False
-    found.low = np.hstack([found.low[:, keep], low])
-    found.high = np.hstack([found.high[:, keep], high])
-    found.upper = np.concatenate([found.upper[keep], new])
+    found.keep(keep)
+    found.add(low, high, sides, new, _turns(sizes, len(low)))
+
+
+def _halves(found: _Search, picked: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    low, high = np.tile(found.low[:, picked], 2), np.tile(found.high[:, picked], 2)
+    sides, turn = np.tile(found.sides[:, picked], 2), found.turn[picked]
+    count = len(picked)
+    row = np.arange(count)
+    across = turn < 0
+    side = np.argmax(_weights(found, low[:, :count], high[:, :count]), axis=0)[across]
+    left = row[across]
+    middle = 0.5 * (low[side, left] + high[side, left])
+    high[side, left] = middle
+    low[side, left + count] = middle
+    sides[turn[~across], row[~across]] = 1
+    sides[turn[~across], row[~across] + count] = -1
+    return low, high, sides
+
+
+def _turns(sizes: Sizes, d: int) -> NDArray:
+    """The kink ``(B,)`` along which each box is cut next; -1 to cut across.
+
+    Up to d kinks meet in a point, so that cutting across does not part them. The number of those that matter is read
+    off their shares as ``(sum w)^2 / sum w^2``.
+    """
+    if not len(sizes.shares):
+        return np.full(len(sizes.high), -1)
+    total = sizes.shares.sum(axis=0)
+    few = total**2 <= d * (sizes.shares**2).sum(axis=0)
+    return np.where(few & (total > 0.5 * sizes.rest), sizes.shares.argmax(axis=0), -1)
 
 
 def _weights(found: _Search, low: NDArray, high: NDArray) -> NDArray:

@@ -46,13 +46,14 @@ def relu(tape: Tape, a: int) -> int:
 
 
 def negative_part(tape: Tape, a: int) -> int:
-    """``min(a, 0)``."""
-    return tape.linear([(relu(tape, tape.linear([(a, -1.0)])), -1.0)])
+    """``min(a, 0)``, by the same kink as that of ``max(a, 0)``."""
+    return tape.plus(a, relu(tape, a), -1.0)
 
 
 def leaky(tape: Tape, a: int, slope: float) -> int:
     """``a`` where positive, else ``slope * a``."""
-    return tape.linear([(relu(tape, a), 1.0), (negative_part(tape, a), slope)])
+    bend = relu(tape, a)
+    return tape.linear([(bend, 1.0), (bend, -slope), (a, slope)])  # 1 - slope would be rounded
 
 
 def absolute(tape: Tape, a: int) -> int:

@@ -10,7 +10,8 @@ whatever numbers stand for slopes and centres. Bounding rho at once gives the fi
 part of each rho, ``f''(z0) (J e)^2 / 2`` or ``J_a e J_b e``, into one Hessian H with its signs leaves a remainder of
 third order. Signs cancel in g and H; only remainders are summed in size. All forms are intersected.
 
-At a kink (relu) the slope is any number between 0 and 1 (the Clarke derivative), with no quadratic part.
+At a kink (relu) the slope is any number between 0 and 1 (the Clarke derivative), with no quadratic part, unless the
+side is said on which the points lie.
 
 Rounding: whatever the order of a sum, ``|fl(W z) - W z| <= (k + 4) eps |W||z|`` with k terms; errors of this size, and
 those of each product, are added to the remainders, and sums of remainders are widened.
@@ -26,51 +27,11 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen._errors import InputError, explain
 from erlangen.evidence.bounds.functions import EPS, SMOOTH, AbstractFunction
 from erlangen.evidence.bounds.graph import Input, Linear, Product, Tape, Unary, parents
+from erlangen.evidence.bounds.kinks import Kinks, empty, kink
+from erlangen.evidence.bounds.known import TINY, Known, Local, boxed, settled
 from erlangen.evidence.bounds.quadratic import extremes
-
-TINY = 1e-290
-"""Added to remainders: more than all that underflow can lose."""
-
-
-@final
-@dataclass(eq=False)
-class Known:
-    """What is known of a step on B boxes.
-
-    Attributes
-    ----------
-    form : ndarray (1 + d, n, B)
-        Value at the centre, and the derivative by each coordinate e.
-    error : ndarray (n, B)
-        Bound of what the first-order form leaves out.
-    linear : ndarray (n, B)
-        Sum of the sizes of the derivatives: how far the linear part reaches.
-    low, high : ndarray (n, B)
-        The step lies between these.
-    reach : ndarray (n, B)
-        Largest distance from the value at the centre.
-    """
-
-    form: NDArray
-    error: NDArray
-    linear: NDArray
-    low: NDArray
-    high: NDArray
-    reach: NDArray
-
-
-@final
-@dataclass(eq=False)
-class Local:
-    """A curved step near the centre: slope, second derivative, and remainders of second and third order."""
-
-    slope: NDArray
-    curve: NDArray
-    second: NDArray
-    third: NDArray
 
 
 @final
@@ -90,6 +51,10 @@ class Enclosed:
         Second derivatives at the centre times the half widths.
     straight, bent : ndarray (B,)
         Bounds of what ``centre + slope . e``, and the same with ``e . hessian e / 2``, leave out.
+    shares : ndarray (K, B)
+        How much of that comes from each kink.
+    empty : ndarray (B,)
+        Whether nothing lies on the sides of kinks that were meant: the bounds are then of no point.
     """
 
     low: NDArray
@@ -99,6 +64,8 @@ class Enclosed:
     hessian: NDArray
     straight: NDArray
     bent: NDArray
+    shares: NDArray
+    empty: NDArray
 
 
 @final
@@ -136,26 +103,35 @@ class Enclosure:
                 uses[parent] += 1
         return (16.0 + max(uses) + self.tape.dim + self.width) * EPS
 
+    @cached_property
+    def kinks(self) -> Kinks:
+        """The entries with a kink."""
+        return Kinks(self.tape)
+
     @property
     def width(self) -> int:
         """Most entries of any step."""
         return max(self.tape.widths)
 
-    def bounds(self, low: NDArray, high: NDArray) -> list[Enclosed]:
-        """Bound each output on boxes with corners ``low, high (d, B)``."""
+    def bounds(self, low: NDArray, high: NDArray, sides: NDArray | None = None) -> list[Enclosed]:
+        """Bound each output on boxes with corners ``low, high (d, B)``, on some sides of kinks ``(K, B)``."""
         with np.errstate(all="ignore"):
-            known, local = self._forward(low, high)
-            return [self._backward(known, local, step, entry) for step, entry in self.outputs]
+            known, local = self._forward(low, high, sides)
+            none = np.zeros(low.shape[1], dtype=bool)
+            if sides is not None:
+                for number, place in self.kinks.places.items():
+                    none |= empty(sides[place], known[number])
+            return [self._backward(known, local, output, none) for output in self.outputs]
 
     # --- forwards: centres, derivatives and ranges
 
-    def _forward(self, low: NDArray, high: NDArray) -> tuple[list[Known], dict[int, Local]]:
+    def _forward(self, low: NDArray, high: NDArray, sides: NDArray | None) -> tuple[list[Known], dict[int, Local]]:
         known: list[Known] = []
         local: dict[int, Local] = {}
         jets: dict[tuple[int, str, float], list[NDArray]] = {}
         for number, step in enumerate(self.tape.steps):
             if isinstance(step, Input):
-                known.append(_box(low, high))
+                known.append(boxed(low, high))
             elif isinstance(step, Linear):
                 known.append(self._linear(step, known, low.shape))
             elif isinstance(step, Product):
@@ -169,7 +145,8 @@ class Enclosure:
                 made, local[number] = self._smooth(SMOOTH[step.name], step, jets[key], parent)
                 known.append(made)
             else:
-                made, local[number] = _kink(step, known[step.parent], self.unit)
+                side = None if sides is None else sides[self.kinks.places[step.parent]]
+                made, local[number] = kink(step, known[step.parent], self.unit, side)
                 known.append(made)
         return known, local
 
@@ -199,7 +176,7 @@ class Enclosure:
                 spread += size * (half * (1 + lost) + lost * np.abs(mid))
         own = rounding * np.abs(step.bias)[:, None]
         spread = (spread + own) * (1 + rounding)
-        return _settled(form, (error + own) * (1 + rounding), middle - spread, middle + spread)
+        return settled(form, (error + own) * (1 + rounding), middle - spread, middle + spread)
 
     def _product(self, a: Known, b: Known) -> tuple[Known, Local]:
         u = self.unit
@@ -215,7 +192,7 @@ class Enclosure:
         ends = [a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high]
         low = np.minimum(np.minimum(ends[0], ends[1]), np.minimum(ends[2], ends[3]))
         high = np.maximum(np.maximum(ends[0], ends[1]), np.maximum(ends[2], ends[3]))
-        made = _settled(form, error, low - EPS * np.abs(low) - TINY, high + EPS * np.abs(high) + TINY)
+        made = settled(form, error, low - EPS * np.abs(low) - TINY, high + EPS * np.abs(high) + TINY)
         zero = np.zeros((1, 1))
         return made, Local(zero, zero, second, third * (1 + u) + lost + u * a.linear * b.linear)
 
@@ -236,20 +213,23 @@ class Enclosure:
         form = slope * z.form
         form[0] = value
         low, high = f.range(k, z.low, z.high, p)
-        made = _settled(form, np.abs(slope) * z.error * (1 + u) + second, low, high)
+        made = settled(form, np.abs(slope) * z.error * (1 + u) + second, low, high)
         return made, Local(slope, curve, second, third * (1 + u) + lost + u * np.abs(curve) * z.linear * z.linear)
 
     # --- backwards: what each remainder does to the output
 
-    def _backward(self, known: list[Known], local: dict[int, Local], output: int, entry: int) -> Enclosed:
+    def _backward(
+        self, known: list[Known], local: dict[int, Local], target: tuple[int, int], none: NDArray
+    ) -> Enclosed:
         steps, u = self.tape.steps, self.unit
+        output, entry = target
         d, count = known[0].low.shape
         pull: list[NDArray | None] = [None] * len(steps)
         bend: list[NDArray | None] = [None] * len(steps)
         seed = np.zeros((self.tape.widths[output], count))
         seed[entry] = 1.0
         pull[output] = seed
-        hessian = np.zeros((d, d, count))
+        hessian, shares = np.zeros((d, d, count)), np.zeros((self.kinks.count, count))
         second, third = np.full(count, TINY), np.full(count, TINY)
         for number in range(output, 0, -1):
             step, weight, bent = steps[number], pull[number], bend[number]
@@ -271,10 +251,14 @@ class Enclosure:
                 _add_product(hessian, weight, a.form[1:], b.form[1:])
             elif isinstance(step, Unary):
                 _add(pull, step.parent, weight * near.slope)
-                _add(bend, step.parent, weight * near.curve)
+                if step.name in SMOOTH:
+                    _add(bend, step.parent, weight * near.curve)
+                else:
+                    shares[self.kinks.places[step.parent]] += size * near.third
         if bend[0] is not None:
             _add_square(hessian, bend[0], known[0].form[1:])  # pyright: ignore[reportArgumentType]
-        return _gathered(known, pull[0], hessian, second, third, (output, entry), u)
+        remainders = (second, third, shares)
+        return _gathered(known, pull[0], hessian, remainders, target, none, u)
 
     def _pull_linear(
         self, step: Linear, weight: NDArray, pull: list[NDArray | None], known: list[Known]
@@ -297,13 +281,14 @@ def _gathered(
     known: list[Known],
     pull: NDArray | None,
     hessian: NDArray,
-    second: NDArray,
-    third: NDArray,
+    remainders: tuple[NDArray, NDArray, NDArray],
     output: tuple[int, int],
+    none: NDArray,
     u: float,
 ) -> Enclosed:
     """Bounds from the Taylor forms, intersected with the interval."""
     box, out = known[0], known[output[0]]
+    second, third, shares = remainders
     slope = np.zeros(box.low.shape) if pull is None else pull * box.linear
     centre = out.form[0, output[1]]
     lean = np.abs(slope).sum(axis=0)
@@ -315,59 +300,7 @@ def _gathered(
     high = np.fmin(np.fmin(centre + lean + straight, centre + up + bent), out.high[output[1]])
     low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
     low, high = low - 4 * u * np.abs(low), high + 4 * u * np.abs(high)
-    return Enclosed(low, high, centre, slope, hessian, straight, bent)
-
-
-def _box(low: NDArray, high: NDArray) -> Known:
-    d, count = low.shape
-    centre = 0.5 * (low + high)
-    half = np.maximum(high - centre, centre - low) * (1 + 2 * EPS)
-    form = np.zeros((1 + d, d, count))
-    form[0] = centre
-    form[1 + np.arange(d), np.arange(d)] = half
-    return Known(form, np.zeros((d, count)), half, low, high, half)
-
-
-def _settled(form: NDArray, error: NDArray, low: NDArray, high: NDArray) -> Known:
-    """Intersect the interval with the Taylor form."""
-    linear = np.abs(form[1:]).sum(axis=0) * (1 + 16 * EPS)
-    reach = (linear + error) * (1 + 4 * EPS)
-    centre = form[0]
-    margin = 2 * EPS * np.abs(centre)
-    low = np.fmax(low, centre - reach - margin)
-    high = np.fmin(high, centre + reach + margin)
-    span = np.maximum(high - centre, centre - low)
-    return Known(form, error, linear, low, high, np.fmin(reach, span * (1 + 4 * EPS) + margin))
-
-
-def _kink(step: Unary, z: Known, u: float) -> tuple[Known, Local]:
-    """``relu`` and its slope, exact where the sign is known; else a band, or any slope between 0 and 1."""
-    if step.name != "relu" or step.order > 1:
-        raise InputError(
-            explain(
-                "This function has no derivative that could be bounded.",
-                given=f"derivative {step.order} of {step.name}",
-                expected="smooth functions, relu, abs, min and max",
-                fix="replace it by a smooth function",
-            )
-        )
-    on, off = z.low > 0, z.high <= 0
-    open_ = ~(on | off)
-    zero = np.zeros((1, 1))
-    if step.order == 1:
-        value = np.where(on, 1.0, np.where(off, 0.0, 0.5))
-        error = np.where(open_, 0.5, 0.0)
-        form = np.zeros_like(z.form)
-        form[0] = value
-        known = Known(form, error, np.zeros_like(value), value - error, value + error, error)
-        return known, Local(np.zeros_like(value), zero, error, error)
-    slope = np.where(on, 1.0, np.where(off, 0.0, z.high / (z.high - z.low)))
-    gap = np.where(open_, -0.5 * slope * z.low, 0.0)
-    form = slope * z.form
-    form[0] = slope * z.form[0] + gap
-    second = gap * (1 + u) + u * (np.abs(form[0]) + slope * (z.linear + z.reach)) + TINY
-    made = _settled(form, slope * z.error * (1 + u) + second, np.maximum(z.low, 0.0), np.maximum(z.high, 0.0))
-    return made, Local(slope, zero, second, second)
+    return Enclosed(low, high, centre, slope, hessian, straight, bent, shares, none)
 
 
 def _add(store: list[NDArray | None], number: int, value: NDArray) -> None:

@@ -227,11 +227,17 @@ class Sizes:
         The size lies between these.
     slope : ndarray (d, B)
         Derivatives of the size at the centre times the half widths, up to a positive factor.
+    shares : ndarray (K, B)
+        How much each kink adds to the bound.
+    rest : ndarray (B,)
+        How much all remainders add, those of kinks included.
     """
 
     low: NDArray
     high: NDArray
     slope: NDArray
+    shares: NDArray
+    rest: NDArray
 
 
 @final
@@ -274,10 +280,10 @@ class Objective:
         pruned, steps = tape.pruned(parts)
         return Enclosure(pruned, tuple((step, entry) for step in steps for entry in range(self.channels)))
 
-    def sizes(self, low: NDArray, high: NDArray) -> Sizes:
-        """Bound the size on boxes with corners ``low, high (d, B)``."""
+    def sizes(self, low: NDArray, high: NDArray, sides: NDArray | None = None) -> Sizes:
+        """Bound the size on boxes with corners ``low, high (d, B)``, on some sides of kinks ``(K, B)``."""
         with np.errstate(all="ignore"):
-            parts = self.enclosure.bounds(low, high)  # pyright: ignore[reportOptionalMemberAccess]
+            parts = self.enclosure.bounds(low, high, sides)  # pyright: ignore[reportOptionalMemberAccess]
             if len(parts) == 1:
                 return _one(parts[0])
             return _root_of_squares(parts)
@@ -303,7 +309,8 @@ UP = 1.0 + 2.0**-44
 def _one(part: Enclosed) -> Sizes:
     low = np.maximum(np.maximum(part.low, -part.high), 0.0)
     sign = np.where(part.high >= -part.low, 1.0, -1.0)
-    return Sizes(low, np.maximum(np.abs(part.low), np.abs(part.high)), sign * part.slope)
+    high = np.where(part.empty, 0.0, np.maximum(np.abs(part.low), np.abs(part.high)))
+    return Sizes(low, high, sign * part.slope, part.shares, part.bent)
 
 
 def _root_of_squares(parts: Sequence[Enclosed]) -> Sizes:
@@ -328,7 +335,8 @@ def _root_of_squares(parts: Sequence[Enclosed]) -> Sizes:
     up = extremes(np.asarray(slope), np.asarray(hessian))[1]
     taylor = centre + up + rest + (UP - 1) * (size + rest)
     high = np.fmin(high, np.where(np.isnan(taylor), np.inf, np.maximum(taylor, 0.0)))
-    return Sizes(np.sqrt(low) / UP, np.sqrt(high) * UP, np.asarray(slope))
+    shares, bent = np.sum([part.shares for part in parts], axis=0), np.sum([part.bent for part in parts], axis=0)
+    return Sizes(np.sqrt(low) / UP, np.sqrt(high) * UP, np.asarray(slope), shares, bent)
 
 
 def _squares(tape: Tape, parts: Sequence[int | None], factor: float) -> int:
