@@ -127,6 +127,8 @@ def suggest_points(
     as that many samples of what is not known: points at which they say most about the disagreement of their Lie
     derivatives come first.
 
+    Ask for as many points as will be measured: what is best for ten, measured fifty times each, is not best for 500.
+
     Parameters
     ----------
     problem : tuple (x, y), Observed, Trajectories, or a list of models
@@ -298,7 +300,7 @@ def _of_class(
     covariance = fit.covariance + unit**2 * fit.null @ fit.null.T
     design = Design(covariance, np.sum([a.T @ a for a in lies], axis=0), features, fit.sigma**2)
     names = data.names or coordinate_names(data.x.shape[1])
-    texts = tuple(action.describe(row, names) for row in xi)
+    texts = tuple(action.describe(row / row[np.argmax(np.abs(row))], names) for row in xi)
     return _suggestion(design, candidates, n, texts, undecided, names, rng)
 
 
