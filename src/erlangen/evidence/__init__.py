@@ -17,6 +17,9 @@ if _TYPE_CHECKING:
     from erlangen.evidence._pointwise import conformal as conformal
     from erlangen.evidence._pointwise import paired_bound as paired_bound
     from erlangen.evidence._pointwise import violating_share as violating_share
+    from erlangen.evidence.anytime import among_named as among_named
+    from erlangen.evidence.anytime import generator_log_e as generator_log_e
+    from erlangen.evidence.anytime import over_batches as over_batches
     from erlangen.evidence.bounds.box import bound as bound
     from erlangen.evidence.bounds.box import bound_steps as bound_steps
     from erlangen.evidence.bounds.result import BoxCertificate as BoxCertificate
@@ -63,6 +66,7 @@ _HOMES = {
     "_orbital": ("Orbital", "orbital"),
     "bounds.box": ("bound", "bound_steps"),
     "bounds.result": ("BoxCertificate", "FiniteCertificate"),
+    "anytime": ("among_named", "generator_log_e", "over_batches"),
     "certify": ("certify",),
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "comparison": ("Comparison", "compare"),
