@@ -28,7 +28,7 @@ def rows(full: bool) -> list[dict[str, Any]]:
     """All rows of this group."""
     out = []
     for d, n in (SMALL, LARGE) if full else (SMALL,):
-        out += [_network(d, n, symmetric, 3 if n <= SMALL[1] else 1) for symmetric in (False, True)]
+        out += [_network(d, n, symmetric, 2 if n <= SMALL[1] else 1) for symmetric in (False, True)]
     for name, n in TABLES:
         out += _table(name, n)
     return out

@@ -15,8 +15,10 @@ from benchmarks._evidence_systems import ALPHA, DELTA, System
 from erlangen.actions import affine
 from erlangen.derivative import Samples
 from erlangen.evidence._families import CHOOSING
+from erlangen.evidence._modes import DIRECTING
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear
 from erlangen.evidence.calibrated import Calibration, calibrate, calibrated
+from erlangen.evidence.certify import certify
 from erlangen.evidence.estimate import Estimate, estimate_features
 from erlangen.evidence.heldout import held_out, span_bound
 from erlangen.evidence.simultaneous import simultaneous
@@ -45,9 +47,9 @@ def fitted(system: System, x: NDArray, y: NDArray) -> Estimate:
     return estimate_features(monomials(x, system.table), y)
 
 
-def halves(system: System, x: NDArray, y: NDArray) -> tuple[Estimate, Estimate]:
+def halves(system: System, x: NDArray, y: NDArray, share: float = CHOOSING) -> tuple[Estimate, Estimate]:
     """Estimates of the rows that choose and of those that test, in the shares of the public verb."""
-    k = int(round(CHOOSING * len(x)))
+    k = int(round(share * len(x)))
     return fitted(system, x[:k], y[:k]), fitted(system, x[k:], y[k:])
 
 
@@ -76,6 +78,19 @@ def _calibrated(cell: Cell) -> Method:
     return declare
 
 
+def public(cell: Cell) -> Method:
+    """The verb as people call it: what it certifies, with what it calls trivial (the field itself)."""
+    samples = Samples.box(-cell.system.half, cell.system.half, dim=cell.system.d)
+    defect: Denominator = "bracket" if cell.defect == "bracket" else "product"
+
+    def declare(system: System, x: NDArray, y: NDArray, rng: np.random.Generator) -> dict[str, NDArray]:
+        found = certify((x, y), affine(system.d), samples, family=system.degree, kind="vector", defect=defect, rng=rng)
+        rows = [*found.generators, *(b.xi for b in found.trivial if b.high <= DELTA)]
+        return {"certify": np.linalg.qr(np.array(rows).T)[0] if rows else np.zeros((system.d * (system.d + 1), 0))}
+
+    return declare
+
+
 OURS: dict[str, Callable[[Cell], Method]] = {"held-out": _held_out, "calibrated": _calibrated}
 
 
@@ -95,6 +110,6 @@ def named_certified(system: System, xi: NDArray, n: int, level: float, reps: int
     both, rng = tensors(system, defect), np.random.default_rng(6)
     certified = 0
     for _ in range(reps):
-        first, second = halves(system, *system.draw(n, level, rng))
+        first, second = halves(system, *system.draw(n, level, rng), DIRECTING)
         certified += span_bound(both, first, second, xi, second.quantile(ALPHA)) <= DELTA
     return certified

@@ -104,7 +104,7 @@ def test_methods_know_easy_cells():
     _, found = measure(Cell(system, 400, 0.03, 5, seed(system, 400, 0.03), ("rivals", *OURS)))
     for name in ("symcert", "held-out", "calibrated"):
         assert (found[name].false, found[name].correct) == (0, 5)
-    assert set(METHODS) == {"rivals", *OURS}
+    assert set(METHODS) == {"rivals", "certify", *OURS}
 
 
 def test_methods_see_the_same_data():
