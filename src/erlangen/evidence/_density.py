@@ -27,8 +27,8 @@ from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials
 Density = Callable[[NDArray], NDArray]
 """Points ``(n, d)`` to densities ``(n,)``."""
 
-NODES = 1500
-"""About as many nodes as a product rule gets; beyond five coordinates low-discrepancy points stand in."""
+NODES = 6000
+"""Low-discrepancy points that stand for a region in more than five coordinates; product rules serve the others."""
 
 DEGREE = 4
 """Degree of log densities and of moments that a design is tested by."""
@@ -293,9 +293,9 @@ def same_law(region: AbstractMeasure, x: NDArray) -> float:
 def nodes_of(region: AbstractMeasure) -> tuple[NDArray, NDArray]:
     """Nodes ``(m, d)`` and weights ``(m,)`` that integrate smooth functions over a measure."""
     d = region.dim
-    count = {1: 200, 2: 40, 3: 12, 4: 7, 5: 5}.get(d, 0)
+    count = {1: 200, 2: 28, 3: 12, 4: 7, 5: 5}.get(d, 0)
     if count == 0:
-        points = region.draw(4 * NODES, 0)
+        points = region.draw(NODES, 0)
         return points, np.full(len(points), 1.0 / len(points))
     axes = [region.nodes(a, count) for a in range(d)]
     points = np.array(list(product(*(t for t, _ in axes))))

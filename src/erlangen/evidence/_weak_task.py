@@ -106,11 +106,8 @@ class Weak:
 
     def moments(self, design: AbstractDesign, rng: np.random.Generator) -> tuple[Moments, Average, NDArray]:
         """Fit a model without each fold, and let the fold test; with the average model and the weights of rows."""
-        data, labels = self.data, fold_labels(self.data, self.folds, rng)
-        # Rows beyond the region weigh nothing: a model need not follow them.
-        near = inside(data.x, self.region)
-        others = [(labels != k) & near for k in range(self.folds)]
-        models = [fitted(self.model, data.x[rows], data.y[rows], data.kind) for rows in others]
+        data = self.data
+        labels, models = crossfitted(data, self.region, self.model, self.folds, rng)
         average = Average(tuple(models))
         lifted = lift(average, self.action).restrict(self.generators.T)
         points = Samples.from_data(data.x) if self.region is None else standing(self.region)
@@ -126,9 +123,7 @@ class Weak:
         return gathered(parts, resolved, groups), average, weights
 
     def _functions(self, more: int) -> WeakFunctions:
-        d = self.data.x.shape[1]
-        degree = (DEGREES.get(d, 2) if self.degree is None else self.degree) + more
-        return functions_over(self.data.x, degree) if self.region is None else functions_on(self.region, degree)
+        return functions_for(self.data.x, self.region, self.degree, more)
 
     def _bound(self, moments: Moments, a: int, level: float, gates: tuple[Gate, ...]) -> Bound:
         basis = np.eye(len(self.generators))[:, [a]]
@@ -247,6 +242,23 @@ class Average(AbstractField):
 
     def jacobian(self, x: NDArray) -> NDArray:
         return np.mean([model.jacobian(x) for model in self.models], axis=0)
+
+
+def functions_for(x: NDArray, region: AbstractMeasure | None, degree: int | None, more: int) -> WeakFunctions:
+    """Test functions of a region, or of the points ``x (n, d)``, of so many degrees more than asked for."""
+    degree = (DEGREES.get(x.shape[1], 2) if degree is None else degree) + more
+    return functions_over(x, degree) if region is None else functions_on(region, degree)
+
+
+def crossfitted(
+    data: Observed, region: AbstractMeasure | None, model: Any, folds: int, rng: np.random.Generator
+) -> tuple[NDArray, list[AbstractField]]:
+    """Fold ``(n,)`` of each row, and for each fold a model that was fitted to the others."""
+    labels = fold_labels(data, folds, rng)
+    # Rows beyond the region weigh nothing: a model need not follow them.
+    near = inside(data.x, region)
+    others = [(labels != k) & near for k in range(folds)]
+    return labels, [fitted(model, data.x[rows], data.y[rows], data.kind) for rows in others]
 
 
 def inside(x: NDArray, region: AbstractMeasure | None) -> NDArray:

@@ -134,54 +134,59 @@ class MeanForms:
     defects: NDArray
     sizes: NDArray
 
-    def excess(self, basis: NDArray, delta: float, z: float) -> float:
-        """Upper bound of the largest ``c^T (defect - delta^2 size) c`` over unit combinations of a basis ``(r, d)``.
-
-        Bound of every c at once by one contrast: the false c is fixed, and its mean would be exceeded too.
-        """
-        forms = np.einsum("rd,nrs,se->nde", basis, self.defects - delta**2 * self.sizes, basis, optimize=True)
+    def law(self, basis: NDArray) -> tuple[NDArray, NDArray]:
+        """Means ``(2, d, d)`` of both forms on a basis ``(r, d)``, and a root ``(2, d, d, k)`` of their covariance."""
+        both = np.stack([self.defects, self.sizes], axis=1)
+        forms = np.einsum("rd,nfrs,se->nfde", basis, both, basis, optimize=True)
         mean, n = forms.mean(axis=0), len(forms)
-        if basis.shape[1] == 1:
-            return float(mean[0, 0] + z * forms[:, 0, 0].std(ddof=1) / np.sqrt(n))
         flat = (forms - mean).reshape(n, -1)
         l, q = np.linalg.eigh(flat.T @ flat / ((n - 1) * n))
-        root = (q * np.sqrt(np.maximum(l, 0.0))).reshape(*mean.shape, -1)
-        return float(np.linalg.eigvalsh(mean)[-1]) + z * unfolding_norm(root)
+        return mean, (q * np.sqrt(np.maximum(l, 0.0))).reshape(*mean.shape, -1)
+
+    def quantile(self, alpha: float) -> float:
+        """One-sided quantile of one contrast."""
+        return float(stats.t.ppf(1.0 - alpha, len(self.defects) - 1))
 
     def upper(self, basis: NDArray, alpha: float) -> float:
-        """Smallest delta at which the mean test certifies the span of a basis, by bisection."""
-        z = float(stats.t.ppf(1.0 - alpha, len(self.defects) - 1))
+        """Smallest delta at which the mean test certifies the span of a basis ``(r, d)``, by bisection."""
         l, q = np.linalg.eigh(basis.T @ self.sizes.mean(axis=0) @ basis)
         if l[0] <= 1e-12 * max(float(l[-1]), np.finfo(float).tiny):
             return float("inf")
-        frame = basis @ (q / np.sqrt(l))
+        law, z = self.law(basis @ (q / np.sqrt(l))), self.quantile(alpha)
         low, high = 0.0, 1.0
-        while self.excess(frame, high, z) > 0:
+        while excess(law, high, z) > 0:
             low, high = high, 2 * high
             if high > 1e3:
                 return float("inf")
         while high - low > 1e-3 * high and high > 1e-12:
             middle = 0.5 * (low + high) if low > 0 else high / 4
-            low, high = (middle, high) if self.excess(frame, middle, z) > 0 else (low, middle)
+            low, high = (middle, high) if excess(law, middle, z) > 0 else (low, middle)
         return high
 
     def lower(self, a: int, alpha: float) -> float:
         """Largest delta that is refuted for one generator by the same test from the other side."""
-        z = float(stats.t.ppf(1.0 - alpha, len(self.defects) - 1))
-        basis = np.eye(self.sizes.shape[1])[:, [a]]
-        mirrored, high = MeanForms(-self.defects, -self.sizes), self.defect(a)
-        if mirrored.excess(basis, 0.0, z) >= 0:
+        mean, root = self.law(np.eye(self.sizes.shape[1])[:, [a]])
+        mirrored, z, low, high = (-mean, root), self.quantile(alpha), 0.0, self.defect(a)
+        if excess(mirrored, 0.0, z) >= 0:
             return 0.0
-        low = 0.0
         while high - low > 1e-3 * high and high > 1e-12:
             middle = 0.5 * (low + high)
-            low, high = (middle, high) if mirrored.excess(basis, middle, z) < 0 else (low, middle)
+            low, high = (middle, high) if excess(mirrored, middle, z) < 0 else (low, middle)
         return low
 
     def defect(self, a: int) -> float:
         """Estimated relative defect of one generator."""
         size = self.sizes[:, a, a].mean()
         return float(np.sqrt(self.defects[:, a, a].mean() / size)) if size > 0 else float("inf")
+
+
+def excess(law: tuple[NDArray, NDArray], delta: float, z: float) -> float:
+    """Upper bound of the largest mean of ``c^T (defect - delta^2 size) c`` over unit combinations c.
+
+    All of them are bounded by one contrast each: the c that is false is fixed, and its mean would be exceeded too.
+    """
+    mean, root = law[0][0] - delta**2 * law[0][1], law[1][0] - delta**2 * law[1][1]
+    return float(np.linalg.eigvalsh(mean)[-1]) + z * unfolding_norm(root)
 
 
 def mean_forms(

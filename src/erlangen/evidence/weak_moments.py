@@ -18,22 +18,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction, affine
-from erlangen.derivative import LieDerivative, Samples, scales_of
+from erlangen.derivative import Samples
 from erlangen.derivative.measures import AbstractMeasure
-from erlangen.evidence._crossfit import fitted
-from erlangen.evidence._weak_task import Weak, inside, standing
+from erlangen.evidence._density import design_of
+from erlangen.evidence._weak_choice import chosen_generators
+from erlangen.evidence._weak_task import Weak
 from erlangen.evidence.certificate import Certificate
-from erlangen.evidence.observed import Observed, observed
-from erlangen.linalg.rank import Threshold
-from erlangen.verbs import Symmetry, discover
+from erlangen.evidence.observed import observed
+from erlangen.verbs import Symmetry
 from erlangen.verbs._measure import coefficients_of
-from erlangen.verbs.discover import solve
 
 CHOOSING = 0.3
 """Share of the rows that choose generators, where none are named: they test nothing."""
-
-REACH = 3.0
-"""Directions whose defect in the rows that choose is up to so many times delta go to the test."""
 
 
 def class_free(
@@ -116,7 +112,12 @@ def class_free(
     data = observed(problem, kind=kind, groups=groups)
     action = _candidates(action, generators, data.x.shape[1])
     region = _region(samples, data.x)
-    chosen, rest = _generators(action, generators, data, region, model, delta, rng)
+    if generators is None:
+        first, rest = data.split(CHOOSING, rng)
+        law = design_of(region, first.x, design)
+        chosen = chosen_generators(first, action, region, model, law, delta, degree, rng)
+    else:
+        chosen, rest = _named(action, generators), data
     task = Weak(rest, action, chosen, region, model, alpha, delta, design, degree, folds, generators is not None)
     return replace(task.certificate(rng), seconds=time.perf_counter() - start)
 
@@ -154,37 +155,11 @@ def _region(samples: Samples | NDArray | None, x: NDArray) -> AbstractMeasure | 
     )
 
 
-def _generators(
-    action: AbstractAction,
-    generators: AbstractAction | ArrayLike | None,
-    data: Observed,
-    region: AbstractMeasure | None,
-    model: Any,
-    delta: float,
-    rng: np.random.Generator,
-) -> tuple[NDArray, Observed]:
-    """Generators ``(r, p)`` and the rows that may test them."""
-    if generators is None:
-        first, rest = data.split(CHOOSING, rng)
-        return chosen_generators(first, action, region, model, delta), rest
+def _named(action: AbstractAction, generators: AbstractAction | ArrayLike) -> NDArray:
+    """Coefficients ``(r, p)`` of generators that were named."""
     if generators is action:
-        return np.eye(action.n_generators), data
+        return np.eye(action.n_generators)
     if isinstance(generators, AbstractAction):
         unit = np.eye(generators.n_generators)
-        return np.array([coefficients_of(action, generators.restrict(e[:, None])) for e in unit]), data
-    return np.array([coefficients_of(action, xi) for xi in np.atleast_2d(np.asarray(generators, dtype=float))]), data
-
-
-def chosen_generators(
-    data: Observed, action: AbstractAction, region: AbstractMeasure | None, model: Any, delta: float
-) -> NDArray:
-    """Generators ``(r, p)`` of small defect in a model of these rows, the smallest first; at least one."""
-    near = inside(data.x, region)
-    field = fitted(model, data.x[near], data.y[near], data.kind)
-    samples = Samples.from_data(data.x) if region is None else standing(region)
-    found = discover(field, action, samples, rule=Threshold(min(REACH * delta, 0.5)))
-    listed = sorted((*found.found.generators,), key=lambda g: g.defect)
-    if listed:
-        return np.array([g.xi for g in listed])
-    lie = LieDerivative(field, action, samples)
-    return solve(lie, scales_of(field, lie.lifted, samples)).part(0, 1).T
+        return np.array([coefficients_of(action, generators.restrict(e[:, None])) for e in unit])
+    return np.array([coefficients_of(action, xi) for xi in np.atleast_2d(np.asarray(generators, dtype=np.float64))])
