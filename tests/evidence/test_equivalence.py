@@ -11,6 +11,7 @@ from scipy import stats
 import erlangen as er
 from erlangen import InputError, UndecidedError
 from erlangen.evidence import EProcess, closed_testing, e_bh, estimate, group_test, holm
+from erlangen.evidence.anytime import among_named, generator_log_e, over_batches
 from erlangen.evidence.bilinear import bilinear
 from erlangen.evidence.equivalence import (
     Quadratic,
@@ -34,6 +35,13 @@ def draws(mu, along, count, seed=0):
     m = np.zeros(5)
     m[along] = mu
     return m + np.random.default_rng(seed).standard_normal((count, 5)) @ ROOT
+
+
+def observations(field, n, sigma, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (n, field.point_dim))
+    y = field.value(x)
+    return x, y + sigma * rng.standard_normal(y.shape)
 
 
 # ---- quadratic forms
@@ -148,6 +156,48 @@ def test_average_of_splits():
     assert np.isclose(average(np.log([1.0, 2.0, 6.0]).tolist()), np.log(3.0))
 
 
+HALF = polynomial_field(2, 2, np.zeros(6))
+NAMED = {"rotation": [0, -1, 1, 0], "squeeze": [1, 0, 0, -1], "boost": [0, 1, 1, 0], "dilation": [1, 0, 0, 1]}
+
+
+def linear_fits(theta, n, sigma, count):
+    """Tensors over gl(2), and estimates from batches of data."""
+    family = HALF.with_theta(np.asarray(theta, dtype=float))
+    both = bilinear(family, er.actions.gl(2), BOX)
+    return both, [estimate(family, *observations(family, n, sigma, seed)) for seed in range(count)]
+
+
+def test_named_generators_are_picked_with_a_false_discovery_rate():
+    both, fits = linear_fits([0, 0, 0, 1, 0, 1], 400, 0.02, 1)
+    found = among_named(both, fits[0], NAMED, 0.05, 0.05)
+    assert [name for name, _ in found] == ["rotation"]
+    assert found[0][1] > np.log(len(NAMED) / 0.05)
+
+
+@pytest.mark.parametrize("xi", [None, NAMED["rotation"]])
+def test_batches_add_up_for_a_symmetry(xi):
+    both, fits = linear_fits([0, 0, 0, 1, 0, 1], 60, 0.05, 4)
+    process = over_batches(both, fits, 0.1, xi)
+    assert len(process.steps) == (4 if xi else 3)
+    assert process.path[-1] > max(process.steps)
+    assert process.rejects(0.01)
+
+
+def test_batches_do_not_add_up_where_the_defect_is_delta():
+    theta = [0, 0, 0, 1, 0, 1.2]
+    both, fits = linear_fits(theta, 60, 0.05, 60)
+    delta = both.defect(np.array(NAMED["rotation"]), np.array(theta)) / 1.001
+    e = np.exp([generator_log_e(both, fit, NAMED["rotation"], delta) for fit in fits])
+    assert e.mean() < 1 + 3 * e.std() / np.sqrt(60)
+    assert np.exp(generator_log_e(both, fits[0], NAMED["rotation"], 3 * delta)) > e.max()
+
+
+def test_a_generator_of_another_length_is_told():
+    both, fits = linear_fits([0, 0, 0, 1, 0, 1], 60, 0.05, 1)
+    with pytest.raises(InputError, match="3 coefficients"):
+        generator_log_e(both, fits[0], [1, 0, 0], 0.05)
+
+
 # ---- many tests
 
 
@@ -189,13 +239,6 @@ def test_numbers_that_are_no_p_or_e_values_are_told(call):
 
 
 # ---- a given group
-
-
-def observations(field, n, sigma, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(-1, 1, (n, field.point_dim))
-    y = field.value(x)
-    return x, y + sigma * rng.standard_normal(y.shape)
 
 
 CIRCLE = polynomial_field(2, 2, [0, 0, 0, 1, 0, 1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -114,6 +115,22 @@ def test_values_without_noise_keep_the_error_of_rounding():
     off = np.linalg.lstsq(fit.root, TRUTH - fit.theta, rcond=None)[0]
     assert 0 < fit.sigma[0] < 1e-12
     assert np.linalg.norm(off) < fit.radius(0.05)
+
+
+def test_thinned_estimates_are_independent_and_share_the_information():
+    x, y = table()
+    fit = estimate(CUBIC, x, y)
+    rng = np.random.default_rng(0)
+    parts = []
+    for _ in range(600):
+        again = replace(fit, theta=TRUTH + fit.root @ rng.standard_normal(20))
+        first, second = again.thinned(1.5, rng)
+        parts.append([np.linalg.solve(part.root, part.theta - TRUTH) for part in (first, second)])
+    a, b = np.array(parts).transpose(1, 2, 0)
+    limit = 4.5 / np.sqrt(600)  # of the 400 correlations none is beyond, but once in 400 times
+    assert np.abs(a @ b.T / 600).max() < limit
+    assert np.abs(a @ a.T / 600 - np.eye(20)).max() < 1.5 * limit
+    assert np.abs(b @ b.T / 600 - np.eye(20)).max() < 1.5 * limit
 
 
 def misses(make, noise, reps, seed=0, alpha=0.05):
