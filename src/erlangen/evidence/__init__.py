@@ -32,6 +32,18 @@ if _TYPE_CHECKING:
     from erlangen.evidence.comparison import compare as compare
     from erlangen.evidence.defect_map import DefectMap as DefectMap
     from erlangen.evidence.defect_map import where as where
+    from erlangen.evidence.discrete.components import Component as Component
+    from erlangen.evidence.discrete.components import Components as Components
+    from erlangen.evidence.discrete.components import find_components as find_components
+    from erlangen.evidence.discrete.element_tests import DiscreteTest as DiscreteTest
+    from erlangen.evidence.discrete.element_tests import ElementTest as ElementTest
+    from erlangen.evidence.discrete.element_tests import test_elements as test_elements
+    from erlangen.evidence.discrete.elements import FiniteSet as FiniteSet
+    from erlangen.evidence.discrete.elements import cyclic as cyclic
+    from erlangen.evidence.discrete.elements import permutations as permutations
+    from erlangen.evidence.discrete.elements import reflections as reflections
+    from erlangen.evidence.discrete.elements import signed_permutations as signed_permutations
+    from erlangen.evidence.discrete.elements import signs as signs
     from erlangen.evidence.equivalence import EProcess as EProcess
     from erlangen.evidence.estimate import Estimate as Estimate
     from erlangen.evidence.estimate import estimate_features as estimate_features
@@ -71,6 +83,9 @@ _HOMES = {
     "certificate": ("Band", "Bound", "Certificate", "Gate"),
     "comparison": ("Comparison", "compare"),
     "defect_map": ("DefectMap", "where"),
+    "discrete.components": ("Component", "Components", "find_components"),
+    "discrete.element_tests": ("DiscreteTest", "ElementTest", "test_elements"),
+    "discrete.elements": ("FiniteSet", "cyclic", "permutations", "reflections", "signed_permutations", "signs"),
     "equivalence": ("EProcess",),
     "_pointwise": ("Conformal", "Share", "conformal", "paired_bound", "violating_share"),
     "estimate": ("Estimate", "estimate", "estimate_features"),

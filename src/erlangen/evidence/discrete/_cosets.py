@@ -136,7 +136,9 @@ class Cosets:
 def simple_signed(d: int) -> NDArray:
     """Signed permutations ``(s, d, d)``, those that change least first."""
     one = np.eye(d)
-    found = [np.array(s)[:, None] * one[list(p)] for p in permutations(range(d)) for s in product((1.0, -1.0), repeat=d)]
+    found = [
+        np.array(s)[:, None] * one[list(p)] for p in permutations(range(d)) for s in product((1.0, -1.0), repeat=d)
+    ]
     return np.array(sorted(found, key=lambda m: (np.abs(m - one).sum(), -m.ravel().cumsum().sum())))
 
 

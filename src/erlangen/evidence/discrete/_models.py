@@ -138,7 +138,7 @@ def flexible_model(x: NDArray, y: NDArray, kind: str, rng: np.random.Generator) 
         return float(np.sqrt(np.mean(((model.value(x[few]) - y[few]) / spread) ** 2)))
 
     options = [lambda rows, accuracy: _kernel_field(x[rows], y[rows], kind, accuracy, rng)]
-    options += [lambda rows, accuracy, k=k: _local(x[rows], y[rows], k, kind, accuracy) for k in _neighbours(x)]
+    options += [lambda rows, accuracy, k=k: local_model(x[rows], y[rows], k, kind, accuracy) for k in _neighbours(x)]
     errors = [error(build(kept, 1.0)) for build in options]
     best = int(np.argmin(errors))
     return options[best](np.arange(len(x)), min(errors[best], 1.0))
@@ -162,7 +162,8 @@ def _neighbours(x: NDArray) -> list[int]:
     return [k for k in ((n * (d + 1)) // 4 for n in _NEIGHBOURS) if d + 2 < k < len(x) // 4]
 
 
-def _local(x: NDArray, y: NDArray, k: int, kind: str, accuracy: float) -> LocalField:
+def local_model(x: NDArray, y: NDArray, k: int, kind: str, accuracy: float) -> LocalField:
+    """Local fits to k neighbours, in units of the spread of each coordinate."""
     std = x.std(axis=0)
     return LocalField(x, y, k, np.where(std > 0, std, 1.0), kind, accuracy)
 

@@ -79,11 +79,11 @@ def _scale(field: AbstractField, f: NDArray) -> NDArray:
 def _residuals(
     field: AbstractField, x: NDArray, f: NDArray, c: NDArray, scale: NDArray, directions: NDArray
 ) -> tuple[NDArray, NDArray]:
-    """Residuals ``(s, n c)`` and their derivatives ``(s, n c, r)`` along E in the columns of ``directions (d d, r)``."""
+    """Residuals ``(s, n c)`` and derivatives ``(s, n c, r)`` along E in the columns of ``directions (d d, r)``."""
     (s, d, _), n = c.shape, len(x)
     y = np.einsum("sab,nb->sna", c, x)
     flat = y.reshape(-1, d)
-    there, jacobian = field.both(flat) if hasattr(field, "both") else (field.value(flat), field.jacobian(flat))
+    there, jacobian = getattr(field, "both", lambda p: (field.value(p), field.jacobian(p)))(flat)
     there, jacobian = there.reshape(s, n, -1), jacobian.reshape(s, n, -1, d)
     along = np.einsum("snka,snb->snkab", jacobian, y)
     if field.kind != "invariant":

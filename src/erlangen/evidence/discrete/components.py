@@ -244,7 +244,9 @@ def find_components(
     group = _closed(found, seeker)
     if group is None:
         found = found[:1]
-        how = f"products of what was found fill more than {_MOST} components: probably continuous; give a larger algebra"
+        how = (
+            f"products of what was found fill more than {_MOST} components: probably continuous; give a larger algebra"
+        )
         elements, table = [np.eye(field.point_dim), *(f[0] for f in found)], np.zeros((0, 0), dtype=int)
     else:
         elements, table = group

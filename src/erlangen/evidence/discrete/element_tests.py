@@ -21,11 +21,12 @@ from erlangen.derivative import Samples
 from erlangen.evidence._fit_gate import lack_of_fit
 from erlangen.evidence.certificate import Gate
 from erlangen.evidence.discrete._finite import closed, minimal_generators, name_of
-from erlangen.evidence.discrete._models import detailed, flexible_model
-from erlangen.evidence.discrete._moved import Places, debiased, pairs, places
-from erlangen.evidence.discrete._tested import AnyModel, Fresh, HeldOut, Outcome
+from erlangen.evidence.discrete._models import detailed, flexible_model, local_model
+from erlangen.evidence.discrete._moved import COVERED, Places, debiased, pairs, places
+from erlangen.evidence.discrete._tested import AnyModel, Fresh, HeldOut, Matched, Outcome
 from erlangen.evidence.discrete.elements import FiniteSet, as_set, describe
 from erlangen.evidence.estimate import Estimate, estimate
+from erlangen.evidence.multiplicity import holm
 from erlangen.evidence.observed import Observed, observed
 from erlangen.fields import AbstractField, AbstractLinearField, Trajectories, as_field
 from erlangen.fields._base import EXACT
@@ -95,7 +96,7 @@ class DiscreteTest:
         Number of maps among which they were chosen; chosen ones generate all others that looked symmetric.
     delta, alpha : float
         Tolerance, and the probability that any certified map has a true defect above it.
-    mode : {"held-out", "class-free", "model"}
+    mode : {"held-out", "matched", "class-free", "model"}
         How they were tested.
     guarantee : str
         What is claimed.
@@ -225,7 +226,8 @@ def test_elements(
     Matrices that are given one by one are all tested. Observations are tested
 
     - **held-out**, exactly in finite samples, in the smallest polynomial class without lack of fit, or in ``family``;
-    - **class-free** where no class fits: by residuals of a model on rows that it has not seen.
+    - **matched** where no class fits and the table has most images of its points: value beside value, without a model;
+    - **class-free** else: by residuals of a model on rows that it has not seen.
 
     A field is taken as it is, and tested at fresh points of ``samples``: what is claimed is about that model.
 
@@ -270,7 +272,8 @@ def test_elements(
     """
     _check(delta, alpha)
     rng = np.random.default_rng(rng)
-    prepared = prepare(problem, samples, kind=kind, family=family, centre=centre, rng=rng)
+    maps = as_set(elements, np.shape(problem[0])[1]).matrices if _is_table(problem) else None
+    prepared = prepare(problem, samples, kind=kind, family=family, centre=centre, rng=rng, maps=maps)
     candidates = as_set(elements, prepared.where.centre.size)
     searched = isinstance(elements, FiniteSet) or callable(elements)
     chosen = prepared.choose(candidates.matrices, delta) if searched else candidates.matrices
@@ -300,9 +303,12 @@ class Prepared:
     region: str
     names: tuple[str, ...] | None
     kept: tuple[NDArray, NDArray] | None = None
+    choosing: Matched | None = None
 
     def defects(self, matrices: NDArray) -> NDArray:
         """Relative defects ``(m,)`` of maps, from the part of the data that chooses."""
+        if self.choosing is not None:
+            return np.array([self.choosing.pairs(g).defect for g in matrices])
         if self.kept is not None:
             predict = detailed(self.model)
             return np.array([debiased(predict, self.model.kind, g, *self.kept, self.where) for g in matrices])
@@ -324,7 +330,7 @@ def judge(
     coordinates = tuple(names or prepared.names or coordinate_names(prepared.where.centre.size))
     outcomes = [prepared.tester.test(g, delta, alpha) for g in matrices]
     trusted = all(gate.passed for gate in prepared.gates)
-    adjusted = holm(np.array([o.p_value for o in outcomes]))
+    adjusted = holm([o.p_value for o in outcomes]) if outcomes else []
     tested = tuple(
         ElementTest(
             g,
@@ -344,20 +350,6 @@ def judge(
     return DiscreteTest(name, order, tested, looked_at, delta, alpha, coordinates=coordinates, **rest)
 
 
-def holm(p: NDArray) -> NDArray:
-    """Adjusted p-values ``(m,)``: the smallest level at which Holm's procedure rejects each.
-
-    Examples
-    --------
-    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    order, m = np.argsort(p), len(p)
-    out = np.empty(m)
-    out[order] = np.minimum(np.maximum.accumulate(p[order] * (m - np.arange(m))), 1.0)
-    return out
-
-
 def prepare(
     problem: Any,
     samples: Samples | NDArray | None,
@@ -366,11 +358,12 @@ def prepare(
     family: AbstractLinearField | None,
     centre: str | ArrayLike | None,
     rng: np.random.Generator,
+    maps: NDArray | None = None,
 ) -> Prepared:
     """Split observations, fit, and set up the test; or take a field as it is."""
     points = None if samples is None else (samples.points if isinstance(samples, Samples) else np.asarray(samples))
     if _is_data(problem):
-        return _of_data(observed(problem, kind=kind), points, family, centre, rng)
+        return _of_data(observed(problem, kind=kind), points, family, centre, rng, maps)
     field = as_field(problem, kind=kind, points=points, dim=None if points is None else points.shape[1])
     if points is None:
         points = getattr(field, "points", None)
@@ -417,11 +410,17 @@ def _of_data(
     family: AbstractLinearField | None,
     centre: str | ArrayLike | None,
     rng: np.random.Generator,
+    maps: NDArray | None,
 ) -> Prepared:
-    first, second = data.split(_FIRST, rng)
+    orbits = _orbits(data.x) if maps is not None and data.groups is None else None
+    if orbits is not None:
+        first, second = (replace(part, groups=None) for part in replace(data, groups=orbits).split(_FIRST, rng))
+    else:
+        first, second = data.split(_FIRST, rng)
     chosen, gate = _class(first, rng) if family is None else (family, lack_of_fit(family, first.x, first.y, rng=rng))
     if family is None and not gate.passed:
-        return _class_free(data, first, second, centre, rng)
+        matched = None if maps is None or orbits is None else _matched(data, first, second, centre, maps)
+        return _class_free(data, first, second, centre, rng) if matched is None else matched
     noise = "equal" if data.y.shape[1] == 1 else "components"
     fit_a, fit_b = (estimate(chosen, part.x, part.y, noise=noise, weights=part.weights) for part in (first, second))
     model = _with_accuracy(chosen.with_theta(fit_a.theta), fit_a, first.x[:_POINTS])
@@ -450,6 +449,38 @@ def _with_accuracy(model: AbstractLinearField, fit: Estimate, x: NDArray) -> Abs
     if isinstance(model, (PolynomialField, BasisField)):
         return replace(model, accuracy=float(np.clip(error, EXACT, 1.0)))
     return model
+
+
+def _orbits(x: NDArray) -> NDArray | None:
+    """Labels ``(n,)`` of points that signed permutations carry into each other; None where there are no such points."""
+    size = np.sort(np.abs(x), axis=1)
+    keys = np.round(size / max(float(size.max()), np.finfo(float).tiny), 9)
+    labels = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+    return labels if labels.max() + 1 <= len(x) / 2 else None
+
+
+def _matched(
+    data: Observed, first: Observed, second: Observed, centre: str | ArrayLike | None, maps: NDArray
+) -> Prepared | None:
+    """Values at images beside values at points, where the table has most of them."""
+    where = places(data.x, centre, False)
+    testers = [Matched(part.x, part.y, data.kind, where) for part in (first, second)]
+    if min(testers[1].pairs(g).share for g in maps) < COVERED:
+        return None
+    choosing, testing = testers
+    return Prepared(
+        local_model(first.x, first.y, 1, data.kind, 1.0),
+        first.x,
+        where,
+        testing,
+        "matched",
+        "an upper bound of the true relative defect, from values at points and at images; noise counts as asymmetry",
+        ("rows are independent, and enough of them for the mean of squared differences to be normal (asymptotic)",),
+        (),
+        f"{len(second)} points of the data whose images are in it too, maps about {where.words}",
+        data.names,
+        choosing=choosing,
+    )
 
 
 def _class_free(
@@ -510,6 +541,10 @@ def _first_degree(data: Observed, tables: Sequence[NDArray]) -> int:
         if np.all(stats.f.sf(gain, more, free) > _BEYOND_DOUBT):
             return k
     return len(tables) - 1
+
+
+def _is_table(problem: Any) -> bool:
+    return _is_data(problem) and not isinstance(problem, (Observed, Trajectories)) and np.ndim(problem[0]) == 2
 
 
 def _is_data(problem: Any) -> bool:
