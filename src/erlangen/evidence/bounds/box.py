@@ -137,10 +137,20 @@ def bound_steps(
         nothing = Sandwich(0.0, 0.0, whole.mean(axis=0), 0, 0)
         yield certificate(nothing, "zero by construction: no number was needed")
         return
+    floor = None
     for state in search(goal, whole, ratio, below, np.random.default_rng(rng)):
-        yield (made := certificate(state, _reason(state, ratio, below)))
+        made = certificate(state, _reason(state, ratio, below))
+        if not made.reason and made.ratio > 1 / RESOLUTION:  # a symmetry that is exact: lower bounds are rounding
+            floor = RESOLUTION * made.typical if floor is None else floor
+            if state.upper <= floor:
+                made = made.stopped(f"the bound is below {RESOLUTION:.0e} of an unrelated direction")
+        yield made
         if made.reason:
             return
+
+
+RESOLUTION = 1e-9
+"""A bound this small beside an unrelated direction is not made smaller: no network in float32 keeps symmetry better."""
 
 
 def _reason(state: Sandwich, ratio: float, below: float | None) -> str:

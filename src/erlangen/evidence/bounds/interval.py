@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from erlangen.evidence.bounds.functions import EPS, SMOOTH, AbstractFunction
 from erlangen.evidence.bounds.graph import Input, Linear, Product, Tape, Unary, parents
 from erlangen.evidence.bounds.kinks import Kinks, empty, kink
-from erlangen.evidence.bounds.known import TINY, Known, Local, boxed, settled
+from erlangen.evidence.bounds.known import NARROW, TINY, Known, Local, Quadratic, boxed, settled
 from erlangen.evidence.bounds.quadratic import extremes
 
 
@@ -176,7 +176,28 @@ class Enclosure:
                 spread += size * (half * (1 + lost) + lost * np.abs(mid))
         own = rounding * np.abs(step.bias)[:, None]
         spread = (spread + own) * (1 + rounding)
-        return settled(form, (error + own) * (1 + rounding), middle - spread, middle + spread)
+        quadratic = self._linear_quadratic(step, known, shape, own)
+        return settled(form, (error + own) * (1 + rounding), middle - spread, middle + spread, quadratic)
+
+    def _linear_quadratic(
+        self, step: Linear, known: Sequence[Known], shape: tuple[int, ...], own: NDArray
+    ) -> Quadratic | None:
+        d, count = shape
+        n = len(step.bias)
+        if n > NARROW or any(known[parent].quadratic is None for parent, _ in step.terms):
+            return None
+        matrix, rest = np.zeros((d, d, n, count)), own + TINY
+        for parent, weight in step.terms:
+            z, part = known[parent], known[parent].quadratic
+            lost = self.unit * (np.abs(z.form[0]) + z.linear + part.size)  # pyright: ignore[reportOptionalMemberAccess]
+            left = (part.rest + lost) * (1 + self.unit)  # pyright: ignore[reportOptionalMemberAccess]
+            if isinstance(weight, np.ndarray):
+                matrix += weight @ part.matrix  # pyright: ignore[reportOptionalMemberAccess]
+                rest = rest + np.abs(weight) @ left
+            else:
+                matrix += weight * part.matrix  # pyright: ignore[reportOptionalMemberAccess]
+                rest = rest + abs(weight) * left
+        return Quadratic(matrix, rest)
 
     def _product(self, a: Known, b: Known) -> tuple[Known, Local]:
         u = self.unit
@@ -192,9 +213,16 @@ class Enclosure:
         ends = [a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high]
         low = np.minimum(np.minimum(ends[0], ends[1]), np.minimum(ends[2], ends[3]))
         high = np.maximum(np.maximum(ends[0], ends[1]), np.maximum(ends[2], ends[3]))
-        made = settled(form, error, low - EPS * np.abs(low) - TINY, high + EPS * np.abs(high) + TINY)
+        third = third * (1 + u) + lost + u * a.linear * b.linear
+        quadratic = None
+        if a.quadratic is not None and b.quadratic is not None:
+            bilinear = a.form[1:, None] * b.form[None, 1:]
+            matrix = a0 * b.quadratic.matrix + b0 * a.quadratic.matrix + bilinear + bilinear.swapaxes(0, 1)
+            left_a, left_b = a.quadratic.rest + u * a.quadratic.size, b.quadratic.rest + u * b.quadratic.size
+            quadratic = Quadratic(matrix, (np.abs(a0) * left_b + np.abs(b0) * left_a) * (1 + u) + third)
+        made = settled(form, error, low - EPS * np.abs(low) - TINY, high + EPS * np.abs(high) + TINY, quadratic)
         zero = np.zeros((1, 1))
-        return made, Local(zero, zero, second, third * (1 + u) + lost + u * a.linear * b.linear)
+        return made, Local(zero, zero, second, third)
 
     def _smooth(self, f: AbstractFunction, step: Unary, jet: list[NDArray], z: Known) -> tuple[Known, Local]:
         u, k, p = self.unit, step.order, step.power
@@ -213,8 +241,14 @@ class Enclosure:
         form = slope * z.form
         form[0] = value
         low, high = f.range(k, z.low, z.high, p)
-        made = settled(form, np.abs(slope) * z.error * (1 + u) + second, low, high)
-        return made, Local(slope, curve, second, third * (1 + u) + lost + u * np.abs(curve) * z.linear * z.linear)
+        third = third * (1 + u) + lost + u * np.abs(curve) * z.linear * z.linear
+        quadratic = None
+        if z.quadratic is not None:
+            matrix = slope * z.quadratic.matrix + curve * (z.form[1:, None] * z.form[None, 1:])
+            left = z.quadratic.rest + u * z.quadratic.size
+            quadratic = Quadratic(matrix, np.abs(slope) * left * (1 + u) + third)
+        made = settled(form, np.abs(slope) * z.error * (1 + u) + second, low, high, quadratic)
+        return made, Local(slope, curve, second, third)
 
     # --- backwards: what each remainder does to the output
 

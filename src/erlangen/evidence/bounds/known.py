@@ -14,6 +14,32 @@ TINY = 1e-290
 """Added to remainders: more than all that underflow can lose."""
 
 
+NARROW = 4
+"""Steps of at most this many entries carry their second-order part forwards: inputs that are squared, summed, ..."""
+
+
+@final
+@dataclass(eq=False)
+class Quadratic:
+    """A second-order part ``e . matrix e / 2`` and what it leaves out.
+
+    Attributes
+    ----------
+    matrix : ndarray (d, d, n, B)
+        Second derivatives at the centre.
+    rest : ndarray (n, B)
+        Bound of what first and second order leave out.
+    """
+
+    matrix: NDArray
+    rest: NDArray
+
+    @property
+    def size(self) -> NDArray:
+        """Bound ``(n, B)`` of the second-order part."""
+        return 0.5 * np.abs(self.matrix).sum(axis=(0, 1)) * (1 + 64 * EPS)
+
+
 @final
 @dataclass(eq=False)
 class Known:
@@ -31,6 +57,8 @@ class Known:
         The step lies between these.
     reach : ndarray (n, B)
         Largest distance from the value at the centre.
+    quadratic : Quadratic or None
+        The second-order part, for steps of few entries that are smooth functions of such steps.
     """
 
     form: NDArray
@@ -39,6 +67,7 @@ class Known:
     low: NDArray
     high: NDArray
     reach: NDArray
+    quadratic: Quadratic | None = None
 
 
 @final
@@ -60,11 +89,14 @@ def boxed(low: NDArray, high: NDArray) -> Known:
     form = np.zeros((1 + d, d, count))
     form[0] = centre
     form[1 + np.arange(d), np.arange(d)] = half
-    return Known(form, np.zeros((d, count)), half, low, high, half)
+    quadratic = Quadratic(np.zeros((d, d, d, count)), np.zeros((d, count))) if d <= NARROW else None
+    return Known(form, np.zeros((d, count)), half, low, high, half, quadratic)
 
 
-def settled(form: NDArray, error: NDArray, low: NDArray, high: NDArray) -> Known:
-    """Intersect the interval with the Taylor form."""
+def settled(form: NDArray, error: NDArray, low: NDArray, high: NDArray, quadratic: Quadratic | None = None) -> Known:
+    """Intersect the interval with the Taylor forms."""
+    if quadratic is not None:
+        error = np.fmin(error, quadratic.size + quadratic.rest)
     linear = np.abs(form[1:]).sum(axis=0) * (1 + 16 * EPS)
     reach = (linear + error) * (1 + 4 * EPS)
     centre = form[0]
@@ -72,4 +104,4 @@ def settled(form: NDArray, error: NDArray, low: NDArray, high: NDArray) -> Known
     low = np.fmax(low, centre - reach - margin)
     high = np.fmin(high, centre + reach + margin)
     span = np.maximum(high - centre, centre - low)
-    return Known(form, error, linear, low, high, np.fmin(reach, span * (1 + 4 * EPS) + margin))
+    return Known(form, error, linear, low, high, np.fmin(reach, span * (1 + 4 * EPS) + margin), quadratic)
