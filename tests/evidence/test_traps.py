@@ -265,6 +265,8 @@ def test_the_data_that_chose_must_not_confirm():
     assert fooled >= 3  # of 8, where one in twenty is allowed
     words = found.guarantee + certify((x, y), affine(2), PLANE, family=1, kind="vector", rng=0).guarantee
     assert "tested on the other" in words
+    same = certify(er.discover((x, y), affine(2), kind="vector"))
+    assert same.mode == "simultaneous" and "every generator and every delta at once" in same.guarantee
     sym = er.discover(fit, affine(2), PLANE)
     with pytest.raises(InputError):
         certify(sym, mode="held-out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from erlangen.actions import AbstractAction
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.forms import split
 from erlangen.derivative.scales import Scales
+from erlangen.evidence._coverage_gate import few_of
 from erlangen.evidence.certificate import Bound, Gate
 from erlangen.fields import lift
 from erlangen.linalg.qr import rounding
@@ -20,11 +22,17 @@ from erlangen.verbs._basis import readable_generators
 from erlangen.verbs._coverage import null_split
 from erlangen.verbs._sort import _complement, _own
 
-POINTS = 256
+DRAWS = 64
+"""Draws of the errors of generators where they have more independent parts than that."""
+
+POINTS = 128
 """Points at which brackets are compared; polynomial fields of low degree are told apart by far fewer."""
 
 SHOWN = 6
 """Generators named in a sentence."""
+
+MOST = 12
+"""Generators whose brackets are looked at; 66 pairs tell a span that does not close."""
 
 OWN = "the field itself, or built from it alone: it commutes with itself whatever it is"
 MULTIPLE = "a multiple of a translation that changes nothing: the field depends on fewer coordinates, no more is said"
@@ -138,38 +146,55 @@ def closure(
     r = len(generators)
     if r < 2:
         return Gate("closure", True, 0.0, float("nan"), "one generator always closes")
-    units = samples.std if units is None else units
-    x, root = _points(samples)
-    weight = (root[:, None] / np.where(units > 0, units, 1.0)).ravel()
-
-    def flat(field: NDArray) -> NDArray:
-        """Fields ``(n, k, d)`` as columns ``(n d, k)``, norms of which are sizes on the region."""
-        return field.transpose(0, 2, 1).reshape(-1, field.shape[1]) * weight[:, None]
-
-    own = action.restrict(generators.T)
-    each, mine = action.on_points(x), own.on_points(x)
-    # [e_k, xi_j] = D xi_j e_k - D e_k xi_j for all candidates e_k
-    forward = np.stack([flat(own.derivative_along(x, each[:, k])) for k in range(each.shape[1])], axis=2)
-    backward = np.stack([flat(action.derivative_along(x, mine[:, j])) for j in range(r)], axis=1)
-    brackets = forward - backward
-    span, candidates = flat(mine), flat(each)
+    chosen = np.linspace(0, r - 1, min(r, MOST)).astype(int)
+    brackets = _Brackets.at(
+        action, generators[chosen], few_of(samples, POINTS), samples.std if units is None else units
+    )
+    span = brackets.candidates @ generators.T
     q, s, vt = np.linalg.svd(span, full_matrices=False)
     keep = s > rounding(span.shape) * s[0]
-    q = q[:, keep]
-    roots = _roots(errors, generators, candidates)
-    outside = size = 0.0
-    spread = np.zeros((roots.shape[2], roots.shape[2]))
-    for i in range(r):
-        for j in range(i + 1, r):
-            found = brackets[:, j] @ generators[i]
-            inside = vt[keep].T @ ((q.T @ found) / s[keep])
-            off = brackets[:, j] @ roots[i] - brackets[:, i] @ roots[j]
-            off -= candidates @ np.einsum("k,kps->ps", inside, roots)
+    q, back = q[:, keep], vt[keep].T / s[keep]
+    moved, drawn = _perturbations(errors, generators, brackets.candidates)
+    outside, size, spread = 0.0, 0.0, np.zeros((moved.shape[2], moved.shape[2]))
+    for i, a in enumerate(chosen):
+        for j, b in enumerate(chosen[:i]):
+            found = brackets.of(j) @ generators[a]
+            inside = back @ (q.T @ found)
+            off = brackets.of(j) @ moved[a] - brackets.of(i) @ moved[b]
+            off -= brackets.candidates @ np.tensordot(inside, moved, 1)
             off -= q @ (q.T @ off)
-            spread += off.T @ off
+            spread += np.diag(np.sum(off**2, axis=0)) if drawn else off.T @ off
             outside += float(np.sum((found - q @ (q.T @ found)) ** 2))
-            size += float(np.sum((forward[:, j] @ generators[i]) ** 2 + (backward[:, j] @ generators[i]) ** 2))
-    return _closure_gate(outside, size, spread, alpha, r, rounding(brackets.shape))
+            size += brackets.terms(j, generators[a])
+    squares = np.diag(spread)
+    law = (squares.mean(), squares.var() / 2.0) if drawn else (squares.sum(), np.sum(spread**2))
+    return _closure_gate(outside, size, law, alpha, r, rounding(brackets.forward.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class _Brackets:
+    """[e_k, xi_j] = D xi_j e_k - D e_k xi_j for all candidates e_k, as columns whose norms are sizes on the region."""
+
+    candidates: NDArray
+    forward: NDArray
+    backward: NDArray
+
+    @classmethod
+    def at(cls, action: AbstractAction, generators: NDArray, few: Samples, units: NDArray) -> _Brackets:
+        x, own = few.points, action.restrict(generators.T)
+        weight = (np.sqrt(few.weights)[:, None] / np.where(units > 0, units, 1.0)).ravel()[:, None]
+        each, mine = action.on_points(x), own.on_points(x)
+        forward = [_columns(own.derivative_along(x, each[:, k])) * weight for k in range(each.shape[1])]
+        backward = [_columns(action.derivative_along(x, mine[:, j])) * weight for j in range(mine.shape[1])]
+        return cls(_columns(each) * weight, np.stack(forward, axis=2), np.stack(backward, axis=1))
+
+    def of(self, j: int) -> NDArray:
+        """Brackets ``(m, p)`` of all candidates with the j-th generator."""
+        return self.forward[:, j] - self.backward[:, j]
+
+    def terms(self, j: int, xi: NDArray) -> float:
+        """Squared size of the two terms of [xi, xi_j]."""
+        return float(np.sum((self.forward[:, j] @ xi) ** 2 + (self.backward[:, j] @ xi) ** 2))
 
 
 def generator_errors(lie: NDArray, theta: NDArray, root: NDArray, generators: NDArray) -> NDArray:
@@ -194,8 +219,8 @@ def generator_errors(lie: NDArray, theta: NDArray, root: NDArray, generators: ND
     return -np.einsum("pk,rks->rps", back, pushed)
 
 
-def _closure_gate(outside: float, size: float, spread: NDArray, alpha: float, r: int, least: float) -> Gate:
-    mean, square = float(np.trace(spread)), float(np.sum(spread**2))
+def _closure_gate(outside: float, size: float, law: tuple[float, float], alpha: float, r: int, least: float) -> Gate:
+    mean, square = law  # sums of the eigenvalues of the covariance of what is outside, and of their squares
     allowed = square / mean * stats.chi2.isf(alpha, mean**2 / square) if square > 0 else 0.0
     unit = size if size > 0 else 1.0
     value = float(np.sqrt(outside / unit))
@@ -210,18 +235,19 @@ def _closure_gate(outside: float, size: float, spread: NDArray, alpha: float, r:
     return Gate("closure", False, value, limit, text)
 
 
-def _roots(errors: NDArray | float, generators: NDArray, candidates: NDArray) -> NDArray:
-    """Errors as roots ``(r, p, s)``; a number is spread evenly over candidates of unit size."""
+def _perturbations(errors: NDArray | float, generators: NDArray, candidates: NDArray) -> tuple[NDArray, bool]:
+    """Roots ``(r, p, s)`` of the errors, or draws of them where they have many parts; a number is spread evenly."""
+    rng = np.random.default_rng(0)
     if isinstance(errors, np.ndarray) and errors.ndim == 3:
-        return errors
+        if errors.shape[2] <= DRAWS:
+            return errors, False
+        return errors @ rng.standard_normal((errors.shape[2], DRAWS)), True
     r, p = generators.shape
-    sizes = np.linalg.norm(candidates @ generators.T, axis=0)
-    unit = np.linalg.norm(candidates, axis=0)
+    if not np.any(np.asarray(errors)):
+        return np.zeros((r, p, 0)), False
+    sizes, unit = np.linalg.norm(candidates @ generators.T, axis=0), np.linalg.norm(candidates, axis=0)
     each = np.divide(1.0, unit, out=np.zeros(p), where=unit > 0) / np.sqrt(p)
-    out = np.zeros((r, p, r * p))
-    for i in range(r if np.any(np.asarray(errors)) else 0):
-        out[i, np.arange(p), i * p + np.arange(p)] = float(errors) * sizes[i] * each
-    return out
+    return float(errors) * (sizes[:, None] * each)[:, :, None] * rng.standard_normal((r, p, DRAWS)), True
 
 
 def _without(basis: NDArray, inert: NDArray) -> NDArray:
@@ -252,15 +278,10 @@ def _multiples(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: fl
 
 def _velocities(lie: LieDerivative, scales: Scales, basis: NDArray) -> tuple[NDArray, NDArray]:
     """Scaled velocities of directions ``(p, r)``: as columns ``(n d, r)`` and as ``(n, r, d)``."""
-    few = lie.samples.pointwise().subset(4 * POINTS)
+    few = few_of(lie.samples, 4 * POINTS)
     velocity = lift(lie.field, lie.action).restrict(basis).on_points(few.points) / scales.points
     return _columns(velocity), velocity
 
 
 def _columns(velocity: NDArray) -> NDArray:
     return velocity.transpose(0, 2, 1).reshape(-1, velocity.shape[1])
-
-
-def _points(samples: Samples) -> tuple[NDArray, NDArray]:
-    few = samples.pointwise().subset(POINTS)
-    return few.points, np.sqrt(few.weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._render import number, polynomial_text
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples
-from erlangen.derivative.measures import orthonormal_change
+from erlangen.derivative.measures import AbstractMeasure, orthonormal_change
 from erlangen.evidence.certificate import Gate
 from erlangen.fields import AbstractLinearField, PolynomialField, lift
 from erlangen.fields.bases import BasisField, Monomials
@@ -91,34 +92,27 @@ def extrapolation(
     >>> f = polynomial_field(1, 2, [0, 0, 0])
     >>> wide, narrow = region.points, region.points / 4
     >>> [round(extrapolation(f, affine(1), x, region).factor, 1) for x in (wide, narrow)]
-    [1.0, 32.5]
+    [1.0, 33.6]
     """
     data = np.atleast_2d(np.asarray(x, dtype=np.float64))
     w = np.ones(len(data)) if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1).mean(1)
     root = np.sqrt(w / w.sum())[:, None]
     table = residual_table(family, action)
-    if table is not None:
-        change, values = _orthonormal(table, samples), monomials(data, table) * root
-    else:
-        few = _few(samples)
+    if table is None:
+        few = few_of(samples, POINTS)
         on_region, on_data = (_functions(family, action, points) for points in (few.points, data))
-        change = on_region * np.repeat(np.sqrt(few.weights), len(on_region) // len(few))[:, None]
+        whiten = _whiten(on_region * np.repeat(np.sqrt(few.weights), len(on_region) // len(few))[:, None], False)
         values = on_data * np.repeat(root, len(on_data) // len(data), axis=0)
-    norms = np.linalg.norm(change, axis=0)
-    used = norms > 0
-    u, s, vt = svd(change[:, used] / norms[used])
-    # Functions that vanish on the region do not matter; on points, rounding hides them from half of the digits on.
-    exact = table is not None and samples.measure is not None
-    keep = s > (rounding(change.shape) if exact else 1.0 / RESOLVED) * s.max(initial=0.0)
-    whiten = (vt[keep].T / s[keep]) / norms[used][:, None]
-    there = values[:, used] @ whiten
+    else:
+        whiten, values = _orthonormal(table, samples), monomials(data, table) * root
+    if whiten.shape[1] == 0:
+        return Extrapolation(1.0, 1.0, 0, "")
+    there = values @ whiten
     there = triangular_factor([there], there.shape[1]) if len(there) > there.shape[1] else there
     _, sizes, right = np.linalg.svd(there, full_matrices=True)
     sizes = np.r_[sizes, np.zeros(whiten.shape[1] - len(sizes))]
-    if len(sizes) == 0:
-        return Extrapolation(1.0, 1.0, 0, "")
     gone = sizes * RESOLVED <= sizes[0]
-    example = "" if table is None or not gone.any() else _simplest(table[used], whiten @ right[gone].T)
+    example = "" if table is None or not gone.any() else _simplest(table, whiten @ right[gone].T)
     least = 0.0 if gone.any() else float(sizes[-1])
     return Extrapolation(1.0 / least if least > 0 else np.inf, float(sizes[0]), int(gone.sum()), example)
 
@@ -244,15 +238,34 @@ def residual_table(family: AbstractLinearField, action: AbstractAction) -> NDArr
 
 
 def _orthonormal(table: NDArray, samples: Samples) -> NDArray:
-    """A factor of the Gram matrix of monomials on the region: one column each."""
+    """Coefficients ``(r, k)`` of polynomials over a table that are orthonormal on the region."""
     if samples.measure is not None:
-        return orthonormal_change(samples.measure, table).toarray()
-    return triangular_factor([monomials(samples.points, table) * np.sqrt(samples.weights)[:, None]], len(table))
+        return _on_measure(samples.measure, np.ascontiguousarray(table, dtype=np.int64).tobytes(), table.shape[1])
+    rows = monomials(samples.points, table) * np.sqrt(samples.weights)[:, None]
+    return _whiten(triangular_factor([rows], len(table)), False)
 
 
-def _few(samples: Samples) -> Samples:
+@lru_cache(maxsize=16)
+def _on_measure(measure: AbstractMeasure, content: bytes, d: int) -> NDArray:
+    table = np.frombuffer(content, dtype=np.int64).reshape(-1, d)
+    return _whiten(orthonormal_change(measure, table).toarray(), True)
+
+
+def _whiten(rows: NDArray, exact: bool) -> NDArray:
+    """Combinations ``(r, k)`` of columns that are orthonormal; those that vanish do not matter and are left out.
+
+    On points rounding hides them from half of the digits on; integrated exactly, from the last one.
+    """
+    norms = np.linalg.norm(rows, axis=0)
+    norms = np.where(norms > 0, norms, 1.0)
+    _, s, vt = svd(rows / norms)
+    keep = s > (rounding(rows.shape) if exact else 1.0 / RESOLVED) * s.max(initial=0.0)
+    return (vt[keep].T / s[keep]) / norms[:, None]
+
+
+def few_of(samples: Samples, n: int) -> Samples:
     """Some points of the region; of a known measure fresh ones, since every second of a sequence is not like all."""
-    return samples.subset(POINTS) if samples.measure is None else Samples.from_data(samples.measure.draw(POINTS, 0))
+    return samples.subset(n) if samples.measure is None else Samples.from_data(samples.measure.draw(n, 0))
 
 
 def _functions(family: AbstractLinearField, action: AbstractAction, x: NDArray) -> NDArray:

@@ -97,9 +97,10 @@ def generator_gates(
         return ()
     lie = LieDerivative(field, action, samples)
     scales = scales or scales_of(field, lie.lifted, samples)
+    shown = _shown(lie, generators, scales, delta)
     return (
-        components(lie, generators, scales, delta),
-        flow(lie, generators, scales, delta),
+        _components(lie, generators, shown, delta),
+        _flow(lie, generators, shown, delta),
         closure(action, generators, samples, errors=errors, units=scales.points),
     )
 
@@ -134,8 +135,37 @@ def components(lie: LieDerivative, generators: NDArray, scales: Scales, delta: f
     No correction for their number is needed, since all have to pass.
     """
     generators = np.atleast_2d(generators)
-    shown = [confirm(lie, xi, scales, delta).components for xi in generators]
-    table = np.nan_to_num(np.array(shown), nan=0.0)
+    return _components(lie, generators, _shown(lie, generators, scales, delta), delta)
+
+
+def flow(lie: LieDerivative, generators: NDArray, scales: Scales, delta: float) -> Gate:
+    """Whether moving points for a finite time agrees with the Lie derivative, for all generators ``(r, p)``.
+
+    The value is the largest relative residual per unit time. See `erlangen.derivative.confirm`.
+    """
+    generators = np.atleast_2d(generators)
+    return _flow(lie, generators, _shown(lie, generators, scales, delta), delta)
+
+
+def _shown(
+    lie: LieDerivative, generators: NDArray, scales: Scales, delta: float
+) -> list[Confirmation | UndecidedError]:
+    """What moving along each generator shows, or why it could not be followed."""
+    out: list[Confirmation | UndecidedError] = []
+    for xi in generators:
+        try:
+            out.append(confirm(lie, xi, scales, delta))
+        except UndecidedError as error:
+            out.append(error)
+    return out
+
+
+def _components(
+    lie: LieDerivative, generators: NDArray, shown: list[Confirmation | UndecidedError], delta: float
+) -> Gate:
+    c = lie.field.value_dim
+    rows = [one.components if isinstance(one, Confirmation) else (0.0,) * c for one in shown]
+    table = np.nan_to_num(np.array(rows), nan=0.0)
     i, a = np.unravel_index(int(np.argmax(table)), table.shape)
     limit = float(np.hypot(np.sqrt(table.shape[1]) * delta, lie.field.accuracy))
     value = float(table[i, a])
@@ -149,27 +179,14 @@ def components(lie: LieDerivative, generators: NDArray, scales: Scales, delta: f
     return Gate("components", False, value, limit, text)
 
 
-def flow(lie: LieDerivative, generators: NDArray, scales: Scales, delta: float) -> Gate:
-    """Whether moving points for a finite time agrees with the Lie derivative, for all generators ``(r, p)``.
-
-    The value is the largest relative residual per unit time. See `erlangen.derivative.confirm`.
-    """
-    generators = np.atleast_2d(generators)
-    worst: tuple[float, NDArray, Confirmation] | None = None
-    for xi in generators:
-        try:
-            shown = confirm(lie, xi, scales, delta)
-        except UndecidedError as error:
-            text = f"{lie.action.describe(xi)} could not be followed for a finite time: {error}"
+def _flow(lie: LieDerivative, generators: NDArray, shown: list[Confirmation | UndecidedError], delta: float) -> Gate:
+    worst = 0.0
+    for xi, one in zip(generators, shown, strict=True):
+        name = lie.action.describe(xi)
+        if isinstance(one, UndecidedError):
+            text = f"{name} could not be followed for a finite time: {one}"
             return Gate("finite flow", False, float("nan"), delta, text)
-        if not shown.flows:
-            return Gate("finite flow", False, max(shown.residuals), delta, _moved(lie, xi, shown))
-        if worst is None or max(shown.residuals) > worst[0]:
-            worst = max(shown.residuals), xi, shown
-    if worst is None:
-        return Gate("finite flow", True, 0.0, delta, "no generator to follow")
-    return Gate("finite flow", True, worst[0], delta, "moving the points for finite times confirms the generators")
-
-
-def _moved(lie: LieDerivative, xi: NDArray, shown: Confirmation) -> str:
-    return f"{lie.action.describe(xi)}: {shown.reason}"
+        if not one.flows:
+            return Gate("finite flow", False, max(one.residuals), delta, f"{name}: {one.reason}")
+        worst = max(worst, *one.residuals)
+    return Gate("finite flow", True, worst, delta, "moving the points for finite times confirms the generators")
