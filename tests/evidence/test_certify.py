@@ -304,3 +304,32 @@ def test_polynomial_families_are_integrated_exactly():
     field = PolynomialField(exponents(2, 3), np.zeros((2, 10)), "vector")
     assert bilinear(field, er.actions.affine(2), BOX).exact
     assert not bilinear(field, er.actions.affine(2), BOX.pointwise()).exact
+
+
+def test_large_problems_are_bounded_generator_by_generator():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((2500, 10))
+    y = x[:, 0] + x[:, 1] ** 2 + x[:, 2] ** 2 + 0.05 * rng.standard_normal(2500)
+    found = certify((x, y), er.actions.rotation(10), er.Samples.gaussian(dim=10), family=2)
+    assert found.dim == 22 and not found.band.complete  # so(7) on the rest, and one in the plane of x2 and x3
+    family = family_of(2, observed((x, y)), rng).family
+    truth = np.linalg.lstsq(monomials(x, family.table), x[:, 0] + x[:, 1] ** 2 + x[:, 2] ** 2, rcond=None)[0]
+    f = family.with_theta(truth)
+    assert (
+        er.LieDerivative(f, er.actions.rotation(10), er.Samples.gaussian(dim=10)).defect(found.generators.T).max()
+        < 0.05
+    )
+
+
+def test_bounds_generator_by_generator_are_never_tighter_than_those_of_tensors(plane):
+    from erlangen.derivative import scales_of
+    from erlangen.evidence._lean import lean_forms
+    from erlangen.fields import lift
+
+    x, y = draw(hopf, 400, 0.05, np.random.default_rng(0))
+    fit = estimate(CUBIC, x, y)
+    whole, field = simultaneous(plane, fit, 0.05), CUBIC.with_theta(fit.theta)
+    scales = scales_of(field, lift(CUBIC, er.actions.affine(2)), BOX)
+    lean = lean_forms(CUBIC, er.actions.affine(2), whole.basis[:, :3], BOX, scales, fit.theta)
+    upper = lean.upper(fit, fit.radius(0.05))
+    assert np.all(upper[:2] >= 0.99 * whole.upper[:2]) and upper[0] <= 2 * whole.upper[0]

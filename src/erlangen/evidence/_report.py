@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import fields, replace
 
 import numpy as np
@@ -12,11 +12,10 @@ from erlangen._render import number
 from erlangen.actions import coordinate_names
 from erlangen.derivative import BoxMeasure, GaussianMeasure, LieDerivative, Samples, scales_of
 from erlangen.derivative.scales import Scales
+from erlangen.evidence._measured import AbstractMeasured
 from erlangen.evidence._task import Answer, Task
-from erlangen.evidence.bilinear import Bilinear
 from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
-from erlangen.evidence.gates import closure, data_gates, generator_errors, split_trivial
-from erlangen.evidence.simultaneous import bounds_of
+from erlangen.evidence.gates import closure, data_gates, split_trivial
 from erlangen.verbs._sort import Cluster, Found, Generator, sort_directions
 
 SURELY = 3.0
@@ -28,11 +27,14 @@ SHOWN_DIGITS = 3
 NEGLIGIBLE = 1e-9
 """Relative change of a generator that no bound of two digits sees."""
 
+MOST_CLOSED = 40
+"""Generators up to which all brackets are compared with their span."""
+
 UNDECIDED_SHOWN = 6
 """Directions that are listed beyond the certified ones."""
 
 
-def report(task: Task, both: Bilinear, answer: Answer, seconds: float) -> Certificate:
+def report(task: Task, measured: AbstractMeasured, answer: Answer, seconds: float) -> Certificate:
     """Write a certificate."""
     fitted = task.family.with_theta(answer.fit.theta)
     data = task.data
@@ -49,12 +51,12 @@ def report(task: Task, both: Bilinear, answer: Answer, seconds: float) -> Certif
     )
     names = data.names or coordinate_names(data.x.shape[1])
     lie = LieDerivative(fitted, task.action, task.samples)
-    return written(lie, both, answer, gates, names, task.alpha, task.delta, seconds)
+    return written(lie, measured, answer, gates, names, task.alpha, task.delta, seconds)
 
 
 def written(
     lie: LieDerivative,
-    both: Bilinear,
+    measured: AbstractMeasured,
     answer: Answer,
     gates: tuple[Gate, ...],
     names: tuple[str, ...],
@@ -67,13 +69,13 @@ def written(
     scales = scales_of(lie.field, lie.lifted, lie.samples)
     rejected = next((g for g in gates if g.binding and not g.passed), None)
     rest, trivial = _split(lie, scales, answer, delta, names) if known is None else (answer.span, ())
-    found = _sorted(lie, scales, rest, answer, both, delta) if known is None else known
-    shown = _Words(both, answer, delta, lie.action.describe, names)
+    found = _sorted(lie, scales, rest, measured, delta) if known is None else known
+    shown = _Words(measured, answer, delta, lie.action.describe, names)
     certified = [shown.certified(g.xi, rejected) for g in found.generators]
     refused = [shown.refused(g.xi, g.reason) for g in found.refused]
     uncovered = [shown.uncovered(g.xi, g.reason) for g in found.uncovered]
     own = tuple(replace(shown.certified(g.xi, None), reason=g.reason) for g in found.own)
-    gates = (*gates, *_generator_gates(lie, both, answer, found, delta, scales))
+    gates = (*gates, *_generator_gates(lie, measured, found, scales))
     path = answer.path
     return Certificate(
         0 if rejected else len(certified),
@@ -103,15 +105,14 @@ def _split(
     return split_trivial(lie, scales, answer.span, delta, names)
 
 
-def _sorted(lie: LieDerivative, scales: Scales, rest: NDArray, answer: Answer, both: Bilinear, delta: float) -> Found:
+def _sorted(lie: LieDerivative, scales: Scales, rest: NDArray, measured: AbstractMeasured, delta: float) -> Found:
     if rest.shape[1] == 0:
         return Found((), (), (), ())
     factors = lie.factors(scales)
-    spread = np.linalg.norm(generator_errors(both.lie, answer.fit.theta, answer.fit.root, rest.T), axis=(1, 2))
-    noise = SURELY * float(np.max(spread / np.linalg.norm(rest, axis=0)))
+    noise = SURELY * measured.noise(rest.T)
     found = sort_directions(lie, scales, factors, [Cluster(rest, noise)], delta, delta / 4)
-    if not math.isnan(answer.radius):  # one set bounds every direction, the rounded ones too
-        worst = max((bounds_of(both, answer.fit, g.xi, answer.radius)[1] for g in found.generators), default=0.0)
+    if measured.everywhere:  # one set bounds every direction, the rounded ones too
+        worst = max((measured.bounds(g.xi)[1] for g in found.generators), default=0.0)
         if worst <= delta:
             return found
     return _inside(found, rest)
@@ -129,15 +130,14 @@ def _inside(found: Found, span: NDArray) -> Found:
     return Found(*(tuple(kept(g) for g in getattr(found, f.name)) for f in fields(found)))
 
 
-def _generator_gates(
-    lie: LieDerivative, both: Bilinear, answer: Answer, found: Found, delta: float, scales: Scales
-) -> tuple[Gate, ...]:
+def _generator_gates(lie: LieDerivative, measured: AbstractMeasured, found: Found, scales: Scales) -> tuple[Gate, ...]:
     rows = found.matrix("generators").reshape(-1, lie.action.n_generators)
     if len(rows) == 0:
         return ()
     whole = found.matrix().reshape(-1, lie.action.n_generators)
-    errors = generator_errors(both.lie, answer.fit.theta, answer.fit.root, whole)
-    closes = closure(lie.action, whole, lie.samples, errors=errors, units=scales.points)
+    if len(whole) > MOST_CLOSED:
+        return _moved(found)
+    closes = closure(lie.action, whole, lie.samples, errors=measured.errors(whole), units=scales.points)
     return (*_moved(found), replace(closes, binding=False))
 
 
@@ -159,28 +159,28 @@ def _moved(found: Found) -> tuple[Gate, ...]:
 class _Words:
     """Bounds of single generators, in numbers and words."""
 
-    def __init__(self, both: Bilinear, answer: Answer, delta: float, describe, names: tuple[str, ...]) -> None:
-        self.both, self.answer, self.delta = both, answer, delta
+    def __init__(
+        self, measured: AbstractMeasured, answer: Answer, delta: float, describe: Callable, names: tuple[str, ...]
+    ) -> None:
+        self.measured, self.answer, self.delta = measured, answer, delta
         self.describe, self.names = describe, names
 
     def certified(self, xi: NDArray, rejected: Gate | None) -> Bound:
-        low, high = self._bounds(xi)
+        low, high = self.measured.bounds(xi)
         verdict = "certified" if rejected is None else _verdict_of(rejected)
         reason = f"true defect at most {number(high, 2)}" if rejected is None else f"{rejected.name}: {rejected.reason}"
         return self._bound(xi, low, high, verdict, reason)
 
     def limits(self, xi: NDArray) -> dict[str, float]:
         """Estimate and bounds of a direction that is set apart."""
-        if np.linalg.norm(self.both.size_of(xi) @ self.answer.fit.theta) == 0.0:
-            return {"defect": 0.0, "low": 0.0, "high": 0.0}
-        low, high = self._bounds(xi)
-        return {"defect": self.both.defect(xi, self.answer.fit.theta), "low": low, "high": high}
+        low, high = self.measured.bounds(xi)
+        return {"defect": self.measured.defect(xi), "low": low, "high": high}
 
     def refused(self, xi: NDArray, reason: str) -> Bound:
-        return self._bound(xi, *self._bounds(xi), "refuted", reason)
+        return self._bound(xi, *self.measured.bounds(xi), "refuted", reason)
 
     def uncovered(self, xi: NDArray, reason: str) -> Bound:
-        return self._bound(xi, *self._bounds(xi), "no coverage", reason)
+        return self._bound(xi, *self.measured.bounds(xi), "no coverage", reason)
 
     def beyond(self, dim: int) -> list[Bound]:
         """The next directions of the path: not refuted, or the first that is."""
@@ -203,14 +203,8 @@ class _Words:
                 break
         return out
 
-    def _bounds(self, xi: NDArray) -> tuple[float, float]:
-        if math.isnan(self.answer.radius):
-            return 0.0, self.answer.bound
-        return bounds_of(self.both, self.answer.fit, xi, self.answer.radius)
-
     def _bound(self, xi: NDArray, low: float, high: float, verdict: str, reason: str) -> Bound:
-        defect = self.both.defect(xi, self.answer.fit.theta)
-        return Bound(xi, self.describe(xi, self.names), defect, low, high, verdict, reason)
+        return Bound(xi, self.describe(xi, self.names), self.measured.defect(xi), low, high, verdict, reason)
 
 
 def _verdict_of(gate: Gate) -> str:

@@ -13,21 +13,27 @@ from erlangen._errors import ErlangenError, InputError, UndecidedError, explain
 from erlangen.actions import coordinate_names
 from erlangen.derivative import LieDerivative
 from erlangen.evidence._families import degree_of
+from erlangen.evidence._large import MOST_GENERATORS, lean_answer
+from erlangen.evidence._lean import Lean, lean_forms
+from erlangen.evidence._measured import AbstractMeasured, ByGenerators, ByTensors
 from erlangen.evidence._modes import simultaneous_answer
 from erlangen.evidence._report import written
+from erlangen.evidence._task import Answer
 from erlangen.evidence.bilinear import bilinear
 from erlangen.evidence.certificate import Certificate, Gate
 from erlangen.evidence.estimate import Estimate
 from erlangen.evidence.simultaneous import simultaneous, upper_of
 from erlangen.fields.bases import BasisField, Joined, Monomials, Pulled
 from erlangen.fields.table import FittedField
-from erlangen.verbs._sort import Found, Generator
 
 if TYPE_CHECKING:
     from erlangen.verbs.symmetry import Symmetry
 
 MOST_CANDIDATES = 64
 """Candidates up to which the whole band is made; beyond, only what was found is bounded."""
+
+MOST_LEAN_PARAMETERS = 600
+"""Parameters up to which a matrix for each generator is made."""
 
 MOST_PARAMETERS = 300
 """Parameters up to which extremes over their set are found in less time than the discovery took."""
@@ -116,22 +122,36 @@ def _of_table(sym: Symmetry, field: FittedField, alpha: float, delta: float) -> 
     family, fit = law_of(field)
     lie = sym.lie
     assert lie is not None
-    few = lie.action.n_generators <= MOST_CANDIDATES and len(fit.theta) <= MOST_PARAMETERS
-    basis = np.eye(lie.action.n_generators) if few else sym.found.matrix().reshape(-1, lie.action.n_generators).T
-    if basis.shape[1] == 0 or basis.shape[1] > MOST_CANDIDATES:
-        raise UndecidedError(f"{basis.shape[1]} generators are not certified by default.")
-    part = LieDerivative(lie.field, lie.action.restrict(basis), lie.samples)
-    both = bilinear(family, part.action, lie.samples, scales=sym.scales)
-    answer = replace(simultaneous_answer(both, fit, alpha, delta, len(field.points), True), complete=few)
-    known = None
-    rows = np.linalg.lstsq(basis, sym.found.matrix().reshape(-1, len(basis)).T, rcond=None)[0]
-    if rows.shape[1]:
-        bound = upper_of(both, fit, rows, alpha)
+    rows = sym.found.matrix().reshape(-1, lie.action.n_generators)
+    if lie.action.n_generators <= MOST_CANDIDATES and len(fit.theta) <= MOST_PARAMETERS:
+        both = bilinear(family, lie.action, lie.samples, scales=sym.scales)
+        answer = simultaneous_answer(both, fit, alpha, delta, len(field.points), True)
+        bound = upper_of(both, fit, rows.T, alpha) if len(rows) else np.inf
         if bound <= delta:  # what discover found, all of it: sorted and confirmed already
-            answer, known = replace(answer, span=rows, bound=bound), _in(sym.found, basis)
+            answer = replace(answer, span=rows.T, bound=bound)
+        measured: AbstractMeasured = ByTensors(both, answer)
+        known = sym.found if bound <= delta else None
+    else:
+        answer, lean = _large(sym, family, fit, rows, alpha, delta)
+        measured, known = ByGenerators(lean, answer), sym.found if answer.span.shape[1] == len(rows) else None
     names = sym.coordinates or coordinate_names(lie.action.point_dim)
     gates = (_fit_gate(field),)
-    return written(part, both, answer, gates, names, alpha, delta, time.perf_counter() - start, known)
+    return written(lie, measured, answer, gates, names, alpha, delta, time.perf_counter() - start, known)
+
+
+def _large(
+    sym: Symmetry, family: BasisField, fit: Estimate, rows: NDArray, alpha: float, delta: float
+) -> tuple[Answer, Lean]:
+    """What was found, generator by generator."""
+    if not 0 < len(rows) <= MOST_GENERATORS or len(fit.theta) > MOST_LEAN_PARAMETERS:
+        raise UndecidedError(f"{len(rows)} generators over {len(fit.theta)} parameters are not certified by default.")
+    assert sym.lie is not None
+    lean = lean_forms(family, sym.lie.action, rows.T, sym.lie.samples, sym.scales, fit.theta)
+    words = (
+        f"one confidence set of all parameters: with probability {1 - alpha:g} every bound in this certificate holds, "
+        "asymptotically"
+    )
+    return lean_answer(lean, fit, fit.radius(alpha), delta, "simultaneous", words), lean
 
 
 def upper_bounds(lie: LieDerivative, alpha: float) -> NDArray:
@@ -148,15 +168,6 @@ def upper_bounds(lie: LieDerivative, alpha: float) -> NDArray:
     if lie.action.n_generators > MOST_CANDIDATES or len(fit.theta) > MOST_PARAMETERS:
         raise UndecidedError(f"{lie.action.n_generators} candidates over {len(fit.theta)} parameters are too many.")
     return simultaneous(bilinear(family, lie.action, lie.samples), fit, alpha).upper
-
-
-def _in(found: Found, basis: NDArray) -> Found:
-    """The same directions over the columns of ``basis (p, r)``."""
-
-    def moved(listed: tuple[Generator, ...]) -> tuple[Generator, ...]:
-        return tuple(replace(g, xi=np.linalg.lstsq(basis, g.xi, rcond=None)[0]) for g in listed)
-
-    return Found(*(moved(getattr(found, name)) for name in ("generators", "own", "uncovered", "refused")))
 
 
 def _fit_gate(field: FittedField) -> Gate:

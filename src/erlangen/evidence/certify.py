@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, affine
 from erlangen.derivative import Samples
 from erlangen.evidence import _modes
 from erlangen.evidence._families import family_of
+from erlangen.evidence._large import MOST_COLUMNS, large_answer
+from erlangen.evidence._measured import ByGenerators, ByTensors
 from erlangen.evidence._on_data import narrowed
 from erlangen.evidence._report import report
 from erlangen.evidence._task import Task
-from erlangen.evidence.bilinear import Denominator, bilinear
+from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear
 from erlangen.evidence.certificate import Certificate
 from erlangen.evidence.observed import Observed, observed
 from erlangen.fields import Trajectories
@@ -133,9 +135,25 @@ def certify(
 
         return class_free(data, offered, region, generators=named, alpha=alpha, delta=delta, rng=rng)
     task = Task(data, linear.family, offered, region, alpha, delta, noise or _noise(data), named, linear.rows, rng)
-    task, both, left_out = narrowed(task, bilinear(linear.family, offered, region, defect=defect))
-    answer = _modes.MODES[mode or "held-out"](task, both)
-    return report(task, both, replace(answer, notes=(*left_out, *answer.notes)), time.perf_counter() - start)
+    chosen_mode = mode or "held-out"
+    whole = _tensors(task, defect)
+    if whole is None:
+        answer, lean = large_answer(task, chosen_mode)
+        return report(task, ByGenerators(lean, answer), answer, time.perf_counter() - start)
+    task, both, left_out = narrowed(task, whole)
+    answer = _modes.MODES[chosen_mode](task, both)
+    answer = replace(answer, notes=(*left_out, *answer.notes))
+    return report(task, ByTensors(both, answer), answer, time.perf_counter() - start)
+
+
+def _tensors(task: Task, defect: Denominator) -> Bilinear | None:
+    """Tensors over all candidates and parameters; None where they would be too large."""
+    if task.action.n_generators * task.family.n_params > MOST_COLUMNS:
+        return None
+    try:
+        return bilinear(task.family, task.action, task.samples, defect=defect)
+    except UndecidedError:
+        return None
 
 
 def _check(alpha: float, delta: float, mode: str | None) -> None:

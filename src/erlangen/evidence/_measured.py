@@ -1,0 +1,93 @@
+"""What a certificate says of single generators: from tensors where they fit, else generator by generator."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen.evidence._lean import Lean
+from erlangen.evidence._task import Answer
+from erlangen.evidence.bilinear import Bilinear
+from erlangen.evidence.gates import generator_errors
+from erlangen.evidence.simultaneous import bounds_of
+
+
+class AbstractMeasured(ABC):
+    """Estimates, bounds and errors of single generators."""
+
+    @abstractmethod
+    def defect(self, xi: NDArray) -> float:
+        """Estimated relative defect of one generator ``xi (p,)``; 0 where its denominator vanishes."""
+
+    @abstractmethod
+    def bounds(self, xi: NDArray) -> tuple[float, float]:
+        """Bounds of its true defect."""
+
+    @abstractmethod
+    def errors(self, rows: NDArray) -> NDArray | float:
+        """Errors of generators ``(r, p)``, as the closure gate takes them."""
+
+    @abstractmethod
+    def noise(self, rows: NDArray) -> float:
+        """Error of a generator of unit size among ``rows (r, p)``."""
+
+    @property
+    @abstractmethod
+    def everywhere(self) -> bool:
+        """Whether every generator is bounded, or those of the certified span only."""
+
+
+@dataclass(frozen=True, eq=False)
+class ByTensors(AbstractMeasured):
+    """From the two tensors."""
+
+    both: Bilinear
+    answer: Answer
+
+    def defect(self, xi: NDArray) -> float:
+        silent = np.linalg.norm(self.both.size_of(xi) @ self.answer.fit.theta) == 0.0
+        return 0.0 if silent else self.both.defect(xi, self.answer.fit.theta)
+
+    def bounds(self, xi: NDArray) -> tuple[float, float]:
+        if not self.everywhere:
+            return 0.0, self.answer.bound
+        return bounds_of(self.both, self.answer.fit, xi, self.answer.radius)
+
+    def errors(self, rows: NDArray) -> NDArray:
+        return generator_errors(self.both.lie, self.answer.fit.theta, self.answer.fit.root, rows)
+
+    def noise(self, rows: NDArray) -> float:
+        spread = np.linalg.norm(self.errors(rows), axis=(1, 2))
+        return float(np.max(spread / np.linalg.norm(rows, axis=1)))
+
+    @property
+    def everywhere(self) -> bool:
+        return not math.isnan(self.answer.radius)
+
+
+@dataclass(frozen=True, eq=False)
+class ByGenerators(AbstractMeasured):
+    """From matrices of each generator of the certified span: nothing is said of others."""
+
+    lean: Lean
+    answer: Answer
+
+    def defect(self, xi: NDArray) -> float:
+        return self.lean.defect(xi, self.answer.fit.theta)
+
+    def bounds(self, xi: NDArray) -> tuple[float, float]:
+        return 0.0, self.answer.bound
+
+    def errors(self, rows: NDArray) -> float:
+        return self.noise(rows)
+
+    def noise(self, rows: NDArray) -> float:
+        return min(self.answer.bound, 0.1)
+
+    @property
+    def everywhere(self) -> bool:
+        return False
