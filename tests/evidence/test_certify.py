@@ -333,3 +333,15 @@ def test_bounds_generator_by_generator_are_never_tighter_than_those_of_tensors(p
     lean = lean_forms(CUBIC, er.actions.affine(2), whole.basis[:, :3], BOX, scales, fit.theta)
     upper = lean.upper(fit, fit.radius(0.05))
     assert np.all(upper[:2] >= 0.99 * whole.upper[:2]) and upper[0] <= 2 * whole.upper[0]
+
+
+def test_generators_cannot_be_tested_by_the_rows_that_chose_them():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (600, 2))
+    y = (x**2).sum(axis=1) + 0.02 * rng.standard_normal(600)
+    sym = er.discover((x[:300], y[:300]))
+    with pytest.raises(er.InputError, match="chosen by the rows"):
+        certify((x, y), generators=sym, family=2)
+    assert certify((x[300:], y[300:]), None, BOX, generators=sym, family=2).dim == 1
+    # as candidates it stands for all that were on offer, so the rows choose again
+    assert certify((x, y), sym, BOX, family=2).candidates.n_generators == 6

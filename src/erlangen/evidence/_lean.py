@@ -5,7 +5,8 @@ the worst defect in their span is at most
 
     sqrt(sum_a (|L_a theta| + R |L_a S|)^2) / (lambda_min(T theta) - R |T S|),
 
-T_ab(theta) = <M_a theta_0, M_b theta>, for every theta within R of the estimate, or for one contrast of it with R = t. L_a enters through one q x q
+T_ab(theta) = <M_a theta_0, M_b theta>, for every theta within R of the estimate, or for one
+contrast of it with R = t. L_a enters through one q x q
 matrix for each generator, and T through products of velocities at each point.
 """
 

@@ -40,7 +40,7 @@ def certify(
     delta: float = 0.05,
     mode: str | None = None,
     kind: str | None = None,
-    generators: ArrayLike | AbstractAction | None = None,
+    generators: ArrayLike | AbstractAction | Symmetry | None = None,
     noise: str | None = None,
     groups: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -59,7 +59,8 @@ def certify(
     problem : tuple (x, y), Observed, Trajectories, Symmetry, or anything that ``as_field`` accepts
         Observations, which are about the truth behind them; what ``discover`` returned; or a model, about itself.
     action : AbstractAction or Symmetry, optional
-        Candidate generators; all affine fields by default. A Symmetry brings its own generators.
+        Candidate generators; all affine fields by default. A Symmetry stands for the candidates it was found among:
+        its own generators were chosen by its data.
     samples : Samples or ndarray (n, d), optional
         Region in which the symmetry is claimed; the points of the observations by default.
     family : AbstractLinearField, library or int, optional
@@ -74,8 +75,8 @@ def certify(
         where no polynomial class fits): cross-fitted moments with any model. ``"model"`` (default for models).
     kind : {"invariant", "vector"}, optional
         How values follow points; must be said where c = d.
-    generators : array (r, p) or AbstractAction, optional
-        Generators named beforehand: then nothing has to be chosen, and all rows test.
+    generators : array (r, p), AbstractAction or Symmetry, optional
+        Generators named beforehand: then nothing has to be chosen. A Symmetry must have been found in other data.
     noise : {"equal", "components", "robust", "grouped", "blocks"}, optional
         Law of the noise, see `erlangen.evidence.estimate`; ``"blocks"`` where runs are known, else ``"equal"``.
     groups, weights : array_like (n,), optional
@@ -121,6 +122,8 @@ def certify(
         from erlangen.evidence.model_claims import model_certificate
 
         _no_data(mode)
+        if isinstance(generators, Symmetry):  # fresh points of a model are other data than any
+            action, generators = generators, generators.found.matrix()
         chosen = None if generators is None else _coefficients(generators, _action(action))
         return model_certificate(
             problem, _action(action), samples, generators=chosen, alpha=alpha, delta=delta, kind=kind, rng=rng
@@ -128,7 +131,10 @@ def certify(
     data = observed(problem, kind=kind, names=names, groups=groups, weights=weights)
     offered = _action(action) or affine(data.x.shape[1])
     region = _region(samples, data)
-    named = None if generators is None else _coefficients(generators, offered)
+    if isinstance(generators, Symmetry):
+        offered, named = generators.candidates, _fresh(generators, data)
+    else:
+        named = None if generators is None else _coefficients(generators, offered)
     linear = None if mode == "class-free" else family_of(family, data, rng)
     if linear is None:
         from erlangen.evidence.weak_moments import class_free
@@ -192,7 +198,25 @@ def _no_data(mode: str | None) -> None:
 
 
 def _action(action: AbstractAction | Symmetry | None) -> AbstractAction | None:
-    return action.action if isinstance(action, Symmetry) else action
+    """The candidates; for a Symmetry those it was found among, since its own generators may know the data."""
+    return action.candidates if isinstance(action, Symmetry) else action
+
+
+def _fresh(found: Symmetry, data: Observed) -> NDArray:
+    """Generators of a symmetry that was found in other data; refused where it was found in these."""
+    seen = getattr(found.lie.field, "points", None) if found.lie is not None else None
+    rows = set(map(tuple, data.x.tolist()))
+    shared = 0 if seen is None or seen.shape[1] != data.x.shape[1] else sum(tuple(x) in rows for x in seen.tolist())
+    if shared:
+        raise InputError(
+            explain(
+                "These generators were chosen by the rows that would test them: the level would not hold.",
+                given=f"a symmetry found in a table that shares {shared} of {len(data)} rows",
+                expected="generators named beforehand, or found in other data",
+                fix="er.evidence.certify((x, y), sym.candidates, samples), which splits the rows itself",
+            )
+        )
+    return found.found.matrix().reshape(-1, found.candidates.n_generators)
 
 
 def _coefficients(generators: ArrayLike | AbstractAction, action: AbstractAction | None) -> NDArray:
