@@ -90,6 +90,18 @@ def test_what_no_row_sees_is_named_and_left_at_the_least_norm():
     assert np.abs(fit.null.T @ fit.root).max() < 1e-12
 
 
+def test_a_design_of_lower_rank_has_the_solution_of_least_norm_and_the_same_residuals():
+    x, y = table(60)
+    x[:, 1] = 2.0 * x[:, 0]
+    phi = monomials(x, CUBIC.table)
+    beta, _, rank, _ = np.linalg.lstsq(phi, y, rcond=1e-12)
+    fit = estimate(CUBIC, x, y)
+    assert rank == 4
+    assert np.allclose(fit.theta, beta.T.ravel(), atol=1e-10)
+    assert np.isclose(fit.sigma[0], np.sqrt(np.sum((y - phi @ beta) ** 2) / (2 * 56)))
+    assert fit.dof == 112.0
+
+
 def test_rank_does_not_depend_on_units():
     x, y = table()
     scaled = polynomial_field(2, 3, np.zeros((2, 10)), "vector")

@@ -364,4 +364,5 @@ def _verdict(
 
 
 def _p(p: float) -> str:
-    return "unknown" if np.isnan(p) else f"{p:.2g}"
+    least = float(np.finfo(np.float64).eps)  # below that rounding counts more than chance
+    return "unknown" if np.isnan(p) else f"{p:.2g}" if p > 10.0 * least else "0 up to rounding"
