@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from erlangen.cli import conserved, demo, discover, equations, identify
+from erlangen.cli import certify, conserved, demo, discover, equations, identify
 from erlangen.cli._console import say
 from erlangen.cli._session import BAD_INPUT, INTERRUPTED, explanation, trace
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 demo.register(app)
 discover.register(app)
+certify.register(app)
 conserved.register(app)
 equations.register(app)
 identify.register(app)

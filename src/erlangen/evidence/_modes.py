@@ -40,7 +40,7 @@ def by_held_out(task: Task, both: Bilinear) -> Answer:
         second,
         "held-out",
         f"chosen on {len(parts[0])} rows and tested on the other {len(parts[1])}: the probability that anything false "
-        f"is certified at delta = {task.delta:g} is at most {task.alpha:g}, {law}",
+        f"is certified at delta = {task.delta:g} is at most {task.alpha:g}, {law}; each bound holds so for itself",
         second.assumptions,
         float("nan"),
         False,

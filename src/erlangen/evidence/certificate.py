@@ -246,7 +246,8 @@ class Certificate:
         if not self.band.complete:  # generators were named, and nothing is said of others
             return f"{head}."
         if most > least:
-            return f"{head}; the data do not decide whether there is more: {most - least} more are not refuted."
+            more = f"{most - least} more {'is' if most - least == 1 else 'are'} not refuted"
+            return f"{head}; the data do not decide whether there is more: {more}."
         return f"{head}; any larger one is refuted."
 
     def table(self) -> list[dict[str, Any]]:
