@@ -215,6 +215,24 @@ def test_weights_are_used_and_not_only_carried():
     assert np.linalg.norm(with_weights.root) < 0.6 * np.linalg.norm(estimate_features(phi, y).root)
 
 
+def test_groups_give_the_t_statistic_of_their_fits():
+    phi, y, _, _ = fanned(np.random.default_rng(0), 400)
+    labels = np.arange(400) // 40
+    fit = estimate_features(phi, y, noise="grouped", groups=labels)
+    each = np.array([np.linalg.lstsq(phi[labels == g], y[labels == g, 0], rcond=None)[0] for g in range(10)])
+    assert np.allclose(fit.theta, each.mean(axis=0))
+    assert np.allclose(fit.covariance, np.cov(each.T) / 10)
+    assert fit.dof == 9.0
+
+
+def test_many_runs_are_put_together_in_order():
+    phi, y, _, _ = fanned(np.random.default_rng(0), 400)
+    merged = estimate_features(phi, y, noise="grouped", groups=np.arange(400) // 4)
+    assert merged.dof == 13.0
+    by_hand = estimate_features(phi, y, noise="grouped", groups=(np.arange(400) // 4 * 4 + 2) * 14 // 400)
+    assert np.allclose(merged.covariance, by_hand.covariance)
+
+
 def test_few_groups_have_a_quantile_but_no_set_for_all_parameters():
     x, y = table(600)
     fit = estimate(CUBIC, x, y, noise="grouped", groups=np.arange(600) // 100)
