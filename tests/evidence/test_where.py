@@ -9,9 +9,9 @@ import pytest
 
 import erlangen as er
 from erlangen.actions import fields, rotation
+from erlangen.evidence import where
 from erlangen.evidence._local_fit import local_field
 from erlangen.evidence._region_rule import features_of
-from erlangen.evidence import where
 
 PLANE = er.Samples.box(-3, 3, dim=2)
 
@@ -124,6 +124,13 @@ def test_where_no_data_are_nothing_is_said():
     far = found.points[:, 0] > 0.3
     assert set(found.verdicts[far, 0]) == {"no data"} and found.coverage[far].max() < 0.4
     assert set(found.verdicts[found.points[:, 0] < 0, 0]) == {"holds"}
+
+
+@pytest.mark.parametrize("lift", [lambda t: np.stack([t, 2 * t], axis=1), lambda t: np.stack([t, t**2], axis=1)])
+def test_across_a_line_or_a_curve_of_data_nothing_is_said(lift):
+    x = lift(np.random.default_rng(6).uniform(-1, 1, 300))
+    found = where((x, x[:, 0] + 0.01 * np.random.default_rng(7).normal(size=300)), fields([["0", "1"]], ["x", "y"]))
+    assert found.share("no data")[0] > 0.95
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])

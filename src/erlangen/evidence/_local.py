@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from erlangen._errors import UndecidedError
-from erlangen.derivative import LieDerivative
+from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.scales import Scales
 from erlangen.evidence._local_fit import LocalField
 from erlangen.fields import AbstractField, FittedField
 from erlangen.linalg.qr import rounding
+from erlangen.verbs._coverage import local_normals, normal_directions
 
 REACH = 0.1
 """Farthest that a neighbour counts as near, in units of the spread and per coordinate; beyond, a point is taken on
@@ -74,6 +75,22 @@ def coverage(x: NDArray, data: NDArray, scales: Scales, neighbours: int) -> NDAr
     usual = float(np.median(tree.query(some, count + 1)[0][:, -1]))
     here = tree.query(z, count)[0].reshape(len(z), -1)[:, -1]
     return np.minimum(usual / np.maximum(here, np.finfo(np.float64).tiny), 1.0)
+
+
+def leaves(lie: LieDerivative, scales: Scales, x: NDArray, data: NDArray, delta: float) -> NDArray:
+    """Whether generators leave the set on which the data lie at points ``x``: ``(n, p)``.
+
+    Nothing is known across a plane, a surface or a curve that all data are on: a velocity with more than ``delta`` of
+    it across, or the error of its tangent, says nothing about the field.
+    """
+    there = replace(lie, samples=Samples.from_data(data))
+    anchors, normals, error = local_normals(there, scales, normal_directions(there, scales))
+    if normals.shape[1] == 0:
+        return np.zeros((len(x), lie.action.n_generators), dtype=bool)
+    here = normals[cKDTree(anchors / scales.points).query(x / scales.points)[1]]
+    velocity = lie.lifted.on_points(x) / scales.points
+    across = np.linalg.norm(np.einsum("npd,ned->npe", velocity, here), axis=2)
+    return across > max(delta, 2 * error) * np.linalg.norm(velocity, axis=2)
 
 
 def _near(x: NDArray, scales: Scales, neighbours: int) -> tuple[NDArray, float]:

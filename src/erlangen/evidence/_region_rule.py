@@ -178,6 +178,8 @@ def _invariants(action: AbstractAction, names: tuple[str, ...]) -> list[Feature]
     if not isinstance(base, PolynomialAction) or base.n_generators != 1 or base.point_dim != len(names):
         return []
     coefficients = base.coefficients[0]
+    if not coefficients.any():
+        return []
     moved = np.abs(coefficients).max(axis=1) > 0
     columns = np.flatnonzero(moved | (base.exponents[np.abs(coefficients).max(axis=0) > 0] > 0).any(axis=0))
     if not 2 <= len(columns) <= MOST_MOVED:

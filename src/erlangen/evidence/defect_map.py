@@ -14,10 +14,10 @@ from erlangen._errors import InputError, explain
 from erlangen._render import html_table, number, text_table
 from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
-from erlangen.evidence._local import coverage, local_defects
+from erlangen.evidence._local import coverage, leaves, local_defects
 from erlangen.evidence._local_fit import LocalField, local_field
 from erlangen.evidence._region_rule import UNDECIDED, RegionRule, features_of, region_rule
-from erlangen.fields import FittedField, as_field
+from erlangen.fields import CloudField, FittedField, as_field
 from erlangen.fields._table_input import read_table
 from erlangen.linalg.rank import Threshold
 from erlangen.verbs._measure import interval
@@ -155,11 +155,12 @@ def where(
 
     At every point the defect |L_xi f| / (|Df|^2 |xi|^2 / d + |tau f|^2)^(1/2) is the median over the point and those
     near it. A generator holds where the upper end of its interval is at most delta and is broken where the lower end
-    is above. Data are fitted by the smallest class that fits all of them; where none does, as where a symmetry ends at a
-    boundary, by local quadratics. The error of a fit is that of its noise and what a larger class, or twice the
-    neighbourhood, would change at the same points; a model states its own. The sentence is the best single cut of a coordinate, of an invariant of the generator (such as
-    the radius, for a rotation) or of the distance from the mean, chosen on one half of the points and counted on the
-    other.
+    is above. Data are fitted by the smallest class that fits all of them; where none does, as where a symmetry ends
+    at a boundary, by local quadratics. The error of a fit is that of its noise and what a larger class, or twice the
+    neighbourhood, would change at the same points; a model states its own.
+
+    The sentence is the best single cut of a coordinate, of an invariant of the generator (such as the radius, for a
+    rotation) or of the distance from the mean, chosen on one half of the points and counted on the other.
 
     Parameters
     ----------
@@ -219,6 +220,8 @@ def where(
     covered = coverage(x, region.points if own is None else own, scales, neighbours)
     tolerance = Threshold().delta if delta is None else delta
     verdicts = _verdicts(near.defects, near.errors, covered, tolerance)
+    if own is not None and not isinstance(field, CloudField):
+        verdicts = np.where(leaves(lie, scales, x, own, tolerance), "no data", verdicts)
     labels = _names(names, field, generators)
     ones = [action.restrict(row[:, None]) for row in np.eye(action.n_generators)]
     rules = tuple(

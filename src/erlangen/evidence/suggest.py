@@ -300,7 +300,8 @@ def _of_class(
     covariance = fit.covariance + unit**2 * fit.null @ fit.null.T
     design = Design(covariance, np.sum([a.T @ a for a in lies], axis=0), features, fit.sigma**2)
     names = data.names or coordinate_names(data.x.shape[1])
-    texts = tuple(action.describe(row / row[np.argmax(np.abs(row))], names) for row in xi)
+    # Digits beyond the third are not known, and nobody reads them.
+    texts = tuple(action.describe(np.round(row / row[np.argmax(np.abs(row))], 3) + 0.0, names) for row in xi)
     return _suggestion(design, candidates, n, texts, undecided, names, rng)
 
 
@@ -317,8 +318,12 @@ def _undecided(
     rows = _rows(action, generators) if generators is not None else spectrum_of(both, fit.theta).basis.T
     if len(rows) == 0:
         raise UndecidedError("No candidate generator moves anything that varies in the region.")
-    radius = fit.radius(alpha)
-    bounds = np.array([bounds_of(both, fit, row, radius) for row in rows])
+    radius, listed = fit.radius(alpha), []
+    for row in rows:
+        listed.append(bounds_of(both, fit, row, radius))
+        if not named and listed[-1][0] > delta:  # in ascending order: those that follow are refuted, too
+            break
+    bounds, rows = np.array(listed), rows[: len(listed)]
     open_ = (bounds[:, 0] <= delta) & (bounds[:, 1] > delta)
     if open_.any():
         return rows[open_], True

@@ -33,7 +33,7 @@ def split_by_coverage(
     if basis.shape[1] == 0 or lie.samples.measure is not None or isinstance(lie.field, CloudField):
         return basis, basis[:, :0], 0.0
     flat = normal_directions(lie, scales)
-    x, normals, error = _local_normals(lie, scales, flat)
+    x, normals, error = local_normals(lie, scales, flat)
     if normals.shape[1] == 0:
         return basis, basis[:, :0], 0.0
     velocity = lie.lifted.restrict(basis).on_points(x) / scales.points
@@ -58,7 +58,7 @@ def normal_directions(lie: LieDerivative, scales: Scales) -> NDArray:
     return vt[sizes <= sizes[0] * np.sqrt(np.finfo(float).eps)].T
 
 
-def _local_normals(lie: LieDerivative, scales: Scales, flat: NDArray) -> tuple[NDArray, NDArray, float]:
+def local_normals(lie: LieDerivative, scales: Scales, flat: NDArray) -> tuple[NDArray, NDArray, float]:
     """Anchor points ``(n, d)``, unit normals ``(n, e, d)`` in scaled coordinates, and the error of their angle."""
     points = np.unique(lie.samples.subset(CLOUD_POINTS).points, axis=0)  # a repeated point is no neighbour
     tangent = linalg.null_space(flat.T) if flat.shape[1] else np.eye(points.shape[1])
