@@ -260,12 +260,15 @@ def test_the_data_that_chose_must_not_confirm():
         best = np.linalg.svd(LieDerivative(fit, affine(2), PLANE).in_xi(), full_matrices=False)[2][-2:].T
         fooled += system.worst(best, "product") > 0.05
         for mode in ("held-out", "simultaneous"):
-            found = certify((x, y), affine(2), PLANE, family=1, kind="vector", mode=mode, rng=seed)
-            assert not len(found.generators) or system.worst(found.generators.T, "product") <= 0.05
+            sure = certify((x, y), affine(2), PLANE, family=1, kind="vector", mode=mode, rng=seed).generators
+            assert not len(sure) or system.worst(sure.T, "product") <= 0.05
     assert fooled >= 3  # of 8, where one in twenty is allowed
     words = found.guarantee + certify((x, y), affine(2), PLANE, family=1, kind="vector", rng=0).guarantee
     assert "tested on the other" in words
-    same = certify(er.discover((x, y), affine(2), kind="vector"))
+    found = er.discover((x, y), affine(2), kind="vector")
+    with pytest.raises(InputError, match="chosen by the rows that would test them"):
+        certify((x, y), generators=found, samples=PLANE, kind="vector")
+    same = certify(found)
     assert same.mode == "simultaneous" and "every generator and every delta at once" in same.guarantee
     sym = er.discover(fit, affine(2), PLANE)
     with pytest.raises(InputError):
