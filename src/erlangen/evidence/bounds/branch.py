@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from erlangen.evidence.bounds.objective import Objective, Sizes
 
 ENTRIES = 2**15
-"""Numbers of one step on a batch of boxes: 256 KiB, which stays in the cache of a core."""
+"""Entries of the widest step on all the boxes of a round: 1024 boxes for a step of width 32."""
 
 CORNERS = 2**10
 """Corners of the box that are tried at the start."""

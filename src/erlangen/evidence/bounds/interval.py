@@ -153,9 +153,7 @@ class Enclosure:
     def _linear(self, step: Linear, known: Sequence[Known], shape: tuple[int, ...]) -> Known:
         d, count = shape
         n = len(step.bias)
-        form = np.zeros((1 + d, n, count))
-        form[0] = step.bias[:, None]
-        middle = np.repeat(step.bias[:, None], count, axis=1)
+        form, middle = None, np.repeat(step.bias[:, None], count, axis=1)
         error, spread = np.full((n, count), TINY), np.full((n, count), TINY)
         rounding = (len(step.terms) + 2) * EPS
         for parent, weight in step.terms:
@@ -164,16 +162,19 @@ class Enclosure:
             half = np.maximum(z.high - mid, mid - z.low)
             if isinstance(weight, np.ndarray):
                 size, lost = np.abs(weight), rounding + (weight.shape[1] + 4) * EPS
-                form += weight @ z.form
+                part = weight @ z.form
                 middle += weight @ mid
                 error += size @ (z.error * (1 + lost) + lost * (np.abs(z.form[0]) + z.linear))
                 spread += size @ (half * (1 + lost) + lost * np.abs(mid))
             else:
                 size, lost = abs(weight), rounding
-                form += weight * z.form
+                part = weight * z.form
                 middle += weight * mid
                 error += size * (z.error * (1 + lost) + lost * (np.abs(z.form[0]) + z.linear))
                 spread += size * (half * (1 + lost) + lost * np.abs(mid))
+            form = part if form is None else form + part
+        form = np.zeros((1 + d, n, count)) if form is None else form
+        form[0] += step.bias[:, None]
         own = rounding * np.abs(step.bias)[:, None]
         spread = (spread + own) * (1 + rounding)
         quadratic = self._linear_quadratic(step, known, shape, own)

@@ -34,7 +34,8 @@ def module_steps(module: torch.nn.Module) -> Build:
     """Read a module that maps ``(n, d)`` to ``(n, c)`` or ``(n,)`` and treats each row alone.
 
     Weights are converted to float64, which is exact. The copy is in evaluation mode: dropout does nothing, batch
-    normalisation is affine.
+    normalisation is affine. The function is the mathematical one: softplus is log(1 + exp(x)) everywhere, which torch
+    itself replaces by x beyond its threshold (2e-9 away at 20).
 
     Parameters
     ----------
