@@ -14,8 +14,7 @@ from benchmarks import _evidence_rivals
 from benchmarks._evidence_systems import ALPHA, DELTA, System
 from erlangen.actions import affine
 from erlangen.derivative import Samples
-from erlangen.evidence._families import CHOOSING
-from erlangen.evidence._modes import DIRECTING
+from erlangen.evidence._modes import choosing
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear
 from erlangen.evidence.calibrated import Calibration, calibrate, calibrated
 from erlangen.evidence.certify import certify
@@ -47,9 +46,9 @@ def fitted(system: System, x: NDArray, y: NDArray) -> Estimate:
     return estimate_features(monomials(x, system.table), y)
 
 
-def halves(system: System, x: NDArray, y: NDArray, share: float = CHOOSING) -> tuple[Estimate, Estimate]:
+def halves(both: Bilinear, system: System, x: NDArray, y: NDArray) -> tuple[Estimate, Estimate]:
     """Estimates of the rows that choose and of those that test, in the shares of the public verb."""
-    k = int(round(share * len(x)))
+    k = int(round(choosing(len(x), both, system.d) * len(x)))
     return fitted(system, x[:k], y[:k]), fitted(system, x[k:], y[k:])
 
 
@@ -57,7 +56,7 @@ def _held_out(cell: Cell) -> Method:
     both = tensors(cell.system, cell.defect)
 
     def declare(system: System, x: NDArray, y: NDArray, rng: np.random.Generator) -> dict[str, NDArray]:
-        return {"held-out": held_out(both, *halves(system, x, y), DELTA, ALPHA).span}
+        return {"held-out": held_out(both, *halves(both, system, x, y), DELTA, ALPHA).span}
 
     return declare
 
@@ -110,6 +109,6 @@ def named_certified(system: System, xi: NDArray, n: int, level: float, reps: int
     both, rng = tensors(system, defect), np.random.default_rng(6)
     certified = 0
     for _ in range(reps):
-        first, second = halves(system, *system.draw(n, level, rng), DIRECTING)
+        first, second = halves(both, system, *system.draw(n, level, rng))
         certified += span_bound(both, first, second, xi, second.quantile(ALPHA)) <= DELTA
     return certified

@@ -16,17 +16,24 @@ from erlangen.evidence.heldout import held_out, span_bound
 from erlangen.evidence.simultaneous import Nested, simultaneous
 
 DIRECTING = 0.1
-"""Share of rows that only say in which direction the denominator of named generators is measured."""
+"""Share of rows that choose, or only say in which direction the denominator of named generators is measured."""
 
 ROWS_PER_PARAMETER = 3
-"""Rows for each parameter, without which that direction would be noise."""
+"""Rows for each parameter of a channel, without which that direction would be noise."""
+
+
+def choosing(n: int, both: Bilinear, c: int) -> float:
+    """Share of n rows with c channels that choose: a tenth, or so many that every parameter has its rows."""
+    return min(max(DIRECTING, ROWS_PER_PARAMETER * both.n_params / (c * n)), CHOOSING)
 
 
 def by_held_out(task: Task, both: Bilinear) -> Answer:
     """One part chooses, the other tests; named generators are tested on all rows."""
     if task.named is not None:
         return _named(task, both)
-    parts = task.parts(CHOOSING)
+    parts = task.parts(
+        CHOOSING if task.data.groups is not None else choosing(len(task.data), both, task.data.y.shape[1])
+    )
     first, second = task.point(parts[0]), task.fit(parts[1])
     found = held_out(both, first, second, task.delta, task.alpha)
     span = found.span
@@ -55,8 +62,7 @@ def _named(task: Task, both: Bilinear) -> Answer:
     """
     assert task.named is not None
     span = np.linalg.qr(task.named.T)[0]
-    least = ROWS_PER_PARAMETER * both.n_params / (task.data.y.shape[1] * len(task.data))
-    parts = task.parts(min(max(DIRECTING, least), CHOOSING))
+    parts = task.parts(choosing(len(task.data), both, task.data.y.shape[1]))
     first, second = task.point(parts[0]), task.fit(parts[1])
     t, upper = second.quantile(task.alpha), np.full(span.shape[1], np.inf)
     for d in range(1, span.shape[1] + 1):

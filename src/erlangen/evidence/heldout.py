@@ -19,6 +19,9 @@ from erlangen.evidence.ellipsoid import ratio_upper, unfolding_norm
 from erlangen.evidence.estimate import Estimate
 from erlangen.evidence.simultaneous import Nested, unseen
 
+FAR = 4.0
+"""Times delta, in the few rows that choose: beyond, a span is not worth a test."""
+
 SNAP = 0.2
 """Entries of a reduced basis that are closer to a multiple of 1/2 are rounded: less than half of the spacing."""
 
@@ -124,14 +127,16 @@ def span_bound(both: Bilinear, first: Estimate, second: Estimate, span: NDArray,
 
 
 def _rounded(both: Bilinear, first: Estimate, spans: list[NDArray], delta: float) -> list[NDArray]:
-    """Rounded spans that the first part allows: those that it does not find much worse than the plain ones."""
+    """Rounded spans that the first part allows: those that it does not find far from symmetric.
+
+    It has few rows, and the plain spans fit its noise: what rounding adds to their defect says nothing.
+    """
     out = []
     for span in spans:
-        defect = both.worst(span, first.theta)
-        if defect > 4 * delta:  # the first part alone says that this is no symmetry
+        if both.worst(span, first.theta) > FAR * delta:
             break
         simple = snapped(span)
-        if simple is not None and both.worst(simple, first.theta) <= max(delta, 2 * defect):
+        if simple is not None and both.worst(simple, first.theta) <= FAR * delta:
             out.append(simple)
     return out
 
