@@ -12,8 +12,8 @@ delta.
 
 **attractor**: the same noise on F along a run of 20 periods. With the box as the target nothing may be certified that
 is not true there, and the factor by which sizes on the box and on the attractor differ is told; with the attractor as
-the target the same holds there. Flows that are no polynomials are fitted by polynomials all the same (degree 3, in more
-than four coordinates 2, in more than six 1): the lack of fit has to be seen.
+the target the same holds there. Flows that are no polynomials are fitted by polynomials all the same, of degree 3 in
+three coordinates, 2 in four, 1 in more: the lack of fit has to be seen. MacArthur, of ten coordinates, is left out.
 
 Seeds: the j-th flow in alphabetical order is ``default_rng([j, kind])``. Without the package dysts there are no rows.
 """
@@ -38,15 +38,19 @@ from benchmarks import _evidence_planted as planted
 from benchmarks._evidence_flows import HALF_WIDTH, Flow
 from benchmarks._parallel import each
 from benchmarks._row import row
+from erlangen._errors import UndecidedError
 from erlangen.derivative import LieDerivative, scales_of
 from erlangen.evidence import certify, explain_special
 from erlangen.fields import AbstractField, PolynomialField
+from erlangen.verbs.discover import solve
 
 RESULTS = Path(__file__).parent / "results"
 EXACT = 1e-6
 DELTA = 0.05
 NOISE, PER_PARAMETER = 0.01, 20
 PERIODS = 20
+TARGET_ROWS = 600
+"""Values on the points of a run that stand for its attractor: of the run, as many as tensors are made of."""
 SECONDS = 60.0
 KNOWN = {"Torus": "explicit time", "SwingingAtwood": "orbital", "BickleyJet": "components", "SprottMore": "jump"}
 """Hits that the literature on these flows knows, and why they are none."""
@@ -212,7 +216,11 @@ def judged(
     y = f + NOISE * np.sqrt(np.mean(np.sum(f**2, axis=1))) * rng.standard_normal(f.shape)
     action = er.actions.affine(field.point_dim)
     start = time.perf_counter()
-    found = certify((x, y), action, target, family=family, kind="vector", delta=DELTA, rng=rng)
+    try:
+        found = certify((x, y), action, target, family=family, kind="vector", delta=DELTA, rng=rng)
+    except UndecidedError as error:
+        smallest, _ = truth(field, action, target, np.zeros((action.n_generators, 0)))
+        return Outcome(name, kind, smallest, 0, 0.0, float("nan"), str(error).splitlines()[0], 0.0)
     seconds = time.perf_counter() - start
     smallest, worst = truth(field, action, target, found.generators.T)
     failed = [gate.name for gate in found.gates if gate.binding and not gate.passed]
@@ -224,9 +232,8 @@ def truth(field: AbstractField, action: Any, target: er.Samples, span: NDArray) 
     """Smallest true defect of all candidates on the target, and the largest in a span ``(p, r)``."""
     lie = LieDerivative(field, action, target)
     scales = scales_of(field, lie.lifted, target)
-    factors = lie.factors(scales)
-    spectrum = er.discover(field, action, target).spectrum
-    smallest = float(spectrum[0]) if len(spectrum) else float("nan")
+    found = solve(lie, scales)
+    factors, smallest = found.factors, float(found.values[0]) if len(found.values) else float("nan")
     if not span.shape[1]:
         return smallest, 0.0
     size = factors.informs.dense() @ span
@@ -239,18 +246,26 @@ def truth(field: AbstractField, action: Any, target: er.Samples, span: NDArray) 
 
 def on_attractors() -> list[dict[str, Any]]:
     """Runs: the box as the target, then the attractor."""
-    names = [name for name in flows.names() if name not in KNOWN]
+    names = [name for name in flows.names() if name not in (*KNOWN, "MacArthur")]
     pairs = list(each(on_run, list(enumerate(names))))
     out = []
     for i, kind in enumerate(("box", "attractor")):
         outcomes = [pair[i] for pair in pairs]
         print("\n".join(o.line() for o in outcomes if o.dim or o.false), flush=True)
         case = f"dysts, one run each ({len(outcomes)}), target: {kind}"
-        false, any_ = sum(o.false for o in outcomes), sum(o.dim > 0 for o in outcomes)
+        negative = [o for o in outcomes if not o.smallest <= DELTA]
+        false, any_ = sum(o.false for o in outcomes), sum(o.dim > 0 for o in negative)
         factors = np.array([o.coverage for o in outcomes])
         out += [
             row(case, "certified falsely", false, None, "<= 1", false <= 1),
-            row(case, "certified at all", any_, None, "0" if kind == "box" else None, any_ == 0 if not i else None),
+            row(
+                case,
+                f"certified, of {len(negative)} negatives",
+                any_,
+                None,
+                "0" if kind == "box" else "<= 1",
+                any_ <= i,
+            ),
             row(case, "factor region against data, median", float(np.nanmedian(factors)), None, None),
             row(case, "certificate [s], median", float(np.median([o.seconds for o in outcomes])), None, None),
         ]
@@ -266,7 +281,7 @@ def on_run(task: tuple[int, str]) -> tuple[Outcome, Outcome]:
     n = PER_PARAMETER * d * comb(d + degree, degree)
     x = run_of(name, n)
     box = er.Samples.box(-HALF_WIDTH, HALF_WIDTH, dim=d, n=1024)
-    targets = {"box": box, "attractor": er.Samples.from_data(x)}
+    targets = {"box": box, "attractor": er.Samples.from_data(x).subset(TARGET_ROWS // d)}
     first, second = (
         judged(name, kind, field, target, x, degree, np.random.default_rng([j, 1])) for kind, target in targets.items()
     )
@@ -274,10 +289,10 @@ def on_run(task: tuple[int, str]) -> tuple[Outcome, Outcome]:
 
 
 def degree_of(one: Flow) -> int:
-    """Degree of the class: that of the flow, where it is a polynomial."""
-    if isinstance(one.field, PolynomialField) and one.dim <= 6:
+    """Degree of the class: that of the flow, where it is a polynomial; one rule for the others."""
+    if isinstance(one.field, PolynomialField) and one.dim <= 4:
         return max(1, int(one.field.table.sum(axis=1).max()))
-    return 3 if one.dim <= 4 else 2 if one.dim <= 6 else 1
+    return {3: 3, 4: 2}.get(one.dim, 1)
 
 
 @dataclass(frozen=True, eq=False)
