@@ -299,7 +299,7 @@ def nodes_of(region: AbstractMeasure) -> tuple[NDArray, NDArray]:
         return points, np.full(len(points), 1.0 / len(points))
     axes = [region.nodes(a, count) for a in range(d)]
     points = np.array(list(product(*(t for t, _ in axes))))
-    return points, np.array([np.prod(w) for w in product(*(w for _, w in axes))])
+    return points, np.prod(np.array(list(product(*(w for _, w in axes)))), axis=1)
 
 
 def density_of(region: AbstractMeasure, x: NDArray) -> NDArray:
