@@ -170,7 +170,10 @@ def test_directions_without_spread_and_without_range_are_named():
     assert span(line, er.Samples.from_data(line)).passed and span(BOX.points[:50], BOX).passed
     half = BOX.points[BOX.points[:, 1] > 0]
     gate = reach(half, BOX, ("u", "v"))
-    assert gate.value == pytest.approx(0.5, abs=0.01) and not gate.passed and "in v" in gate.reason
+    assert gate.value == pytest.approx(1.0, abs=0.02) and not gate.passed and "in v" in gate.reason
+    assert reach(0.8 * BOX.points, BOX).value == pytest.approx(0.125, abs=0.02)
+    tails = er.Samples.gaussian(0, 1, dim=6)
+    assert all(reach(np.random.default_rng(s).standard_normal((100, 6)), tails).passed for s in range(20))
     assert all(reach(np.random.default_rng(s).uniform(-1, 1, (30, 2)), BOX).passed for s in range(20))
 
 

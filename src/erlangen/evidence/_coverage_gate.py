@@ -26,8 +26,11 @@ RESOLVED = float(1.0 / np.sqrt(np.finfo(np.float64).eps))
 POINTS = 2048
 """Points of the region at which functions are compared where they cannot be integrated."""
 
-OUTSIDE = 0.25
-"""Share of the region beyond the range of the data from which on a claim about the region rests on the class alone."""
+BEYOND = 0.25
+"""Part of the range of the data by which a region may reach beyond it; further out it rests on the class alone."""
+
+TAIL = 0.01
+"""Share of the region at either end of a coordinate that does not count: laws have tails that few data reach."""
 
 SHOWN = 1e-6
 """Coefficients below this part of the largest are rounding and not written."""
@@ -187,28 +190,38 @@ def reach(x: ArrayLike, samples: Samples, names: tuple[str, ...] | None = None) 
     """Whether the region lies within the range of the data, coordinate by coordinate.
 
     A class of functions can be tested where data are, and nowhere else: |z| and z are one function of points z > 0.
-    The value is the share of the region outside the ranges, widened by what the ends of a sample fall short of those
-    of its law.
+    The value is the largest part of a coordinate's range by which the region reaches beyond it.
     """
     data = np.atleast_2d(np.asarray(x, dtype=np.float64))
     low, high = data.min(axis=0), data.max(axis=0)
-    short = 3.0 * (high - low) / len(data)  # the ends of n uniform points are within this, 19 times in 20
-    slack = np.finfo(np.float64).eps * np.maximum(np.abs(low), np.abs(high))
-    beyond = (samples.points < low - short - slack) | (samples.points > high + short + slack)
-    share = float(samples.weights @ beyond.any(axis=1))
-    if share <= OUTSIDE:
-        return Gate("range of the data", True, share, OUTSIDE, f"{share:.0%} of the region lie outside of it")
-    worst = int(np.argmax(samples.weights @ beyond))
+    ends = np.array([_quantiles(column, samples.weights) for column in samples.points.T]).T
+    slack = RESOLVED**-1 * np.maximum(np.abs(low), np.abs(high))
+    over = np.maximum(low - ends[0], ends[1] - high)
+    width = np.where(high > low, high - low, np.finfo(np.float64).tiny)
+    parts = np.where(over > slack, over, 0.0) / width
+    worst = int(np.argmax(parts))
+    value = float(parts[worst])
+    if value <= BEYOND:
+        words = f"the region reaches beyond it by at most {value:.0%}" if value > 0 else "it holds all of the region"
+        return Gate("range of the data", True, value, BEYOND, words)
     name = (names or coordinate_names(data.shape[1]))[worst]
     return Gate(
         "range of the data",
         False,
-        share,
-        OUTSIDE,
-        f"{share:.0%} of the region lie outside the range of the data, which is {number(low[worst], 3)} to "
-        f"{number(high[worst], 3)} in {name}: what the function does there is assumed, not tested; measure there, or "
-        "claim the symmetry where the data are",
+        value,
+        BEYOND,
+        f"the region, {number(ends[0, worst], 2)} to {number(ends[1, worst], 2)} in {name}, reaches far beyond the "
+        f"data, {number(low[worst], 2)} to {number(high[worst], 2)}: what the function does there is assumed, not "
+        "tested; measure there, or claim the symmetry where the data are",
     )
+
+
+def _quantiles(column: NDArray, weights: NDArray) -> tuple[float, float]:
+    """Both ends ``TAIL`` and ``1 - TAIL`` of one coordinate of the region."""
+    order = np.argsort(column)
+    below = np.cumsum(weights[order])
+    first, last = np.searchsorted(below, [TAIL * below[-1], (1.0 - TAIL) * below[-1]])
+    return float(column[order[first]]), float(column[order[min(last, len(order) - 1)]])
 
 
 def residual_table(family: AbstractLinearField, action: AbstractAction) -> NDArray | None:
