@@ -16,8 +16,8 @@ from erlangen.evidence.ellipsoid import quadratic_max
 from erlangen.evidence.estimate import Estimate, features_of
 from erlangen.fields import AbstractField, AbstractLinearField
 
-_HALVINGS = 50
-"""Bisection to 15 digits."""
+_DIGITS = 1e-5
+"""Relative accuracy of quantiles: four digits of a p-value."""
 _ROUNDING = 1e-9
 """Relative differences of values up to this are rounding of sums of thousands of terms."""
 _RELATIVE = 1e-9
@@ -51,7 +51,7 @@ def largest(holds: Callable[[float], bool]) -> float:
         low, high = high, 2 * high
         if high > _FARTHEST:
             return _FARTHEST
-    for _ in range(_HALVINGS):
+    while high - low > _DIGITS * high:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
@@ -277,7 +277,7 @@ def mean_test(both: Pairs, delta: float, alpha: float) -> Outcome:
         return z.mean(axis=0), z.std(axis=0, ddof=1) / np.sqrt(n)
 
     mean, error = moments(delta)
-    scores = np.where(mean < 0, -mean / np.maximum(error, np.finfo(float).tiny), -1.0)
+    scores = np.where(mean < 0, -mean / np.maximum(error, np.abs(mean) / _FARTHEST), -1.0)
     reach = float(np.min(scores, initial=_FARTHEST))
     p = float(stats.t.sf(reach, n - 1)) if reach >= 0 else 1.0
     quantile = float(stats.t.isf(alpha, n - 1))

@@ -38,7 +38,7 @@ _FIRST = 0.4
 """Share of the rows that choose class and elements; the others test."""
 _FITTED = 0.75
 """Share of the first part that a model of no class is fitted to; the rest tells its error."""
-_GATED = 2000
+_GATED = 1500
 """Rows on which classes are compared: they show a lack of fit of a few percent of the noise."""
 _HIGHEST = 6
 """Degree up to which polynomial classes are tried."""
@@ -225,9 +225,10 @@ def test_elements(
     these a few that generate the others; only these few are tested, on the other part, with Holm's correction.
     Matrices that are given one by one are all tested. Observations are tested
 
-    - **held-out**, exactly in finite samples, in the smallest polynomial class without lack of fit, or in ``family``;
-    - **matched** where no class fits and the table has most images of its points: value beside value, without a model;
-    - **class-free** else: by residuals of a model on rows that it has not seen.
+    - **matched** where the table has images of its points, as on a symmetric grid: value beside value, without a model;
+    - **held-out** else, exactly in finite samples, in the smallest polynomial class without lack of fit, or in
+      ``family``;
+    - **class-free** where no class fits: by residuals of a model on rows that it has not seen.
 
     A field is taken as it is, and tested at fresh points of ``samples``: what is claimed is about that model.
 
@@ -417,10 +418,13 @@ def _of_data(
         first, second = (replace(part, groups=None) for part in replace(data, groups=orbits).split(_FIRST, rng))
     else:
         first, second = data.split(_FIRST, rng)
+    if family is None and maps is not None and orbits is not None:
+        matched = _matched(data, first, second, centre, maps)
+        if matched is not None:
+            return matched
     chosen, gate = _class(first, rng) if family is None else (family, lack_of_fit(family, first.x, first.y, rng=rng))
     if family is None and not gate.passed:
-        matched = None if maps is None or orbits is None else _matched(data, first, second, centre, maps)
-        return _class_free(data, first, second, centre, rng) if matched is None else matched
+        return _class_free(data, first, second, centre, rng)
     noise = "equal" if data.y.shape[1] == 1 else "components"
     fit_a, fit_b = (estimate(chosen, part.x, part.y, noise=noise, weights=part.weights) for part in (first, second))
     model = _with_accuracy(chosen.with_theta(fit_a.theta), fit_a, first.x[:_POINTS])
@@ -465,7 +469,7 @@ def _matched(
     """Values at images beside values at points, where the table has most of them."""
     where = places(data.x, centre, False)
     testers = [Matched(part.x, part.y, data.kind, where) for part in (first, second)]
-    if min(testers[1].pairs(g).share for g in maps) < COVERED:
+    if max(testers[1].pairs(g).share for g in maps) < COVERED:
         return None
     choosing, testing = testers
     return Prepared(
