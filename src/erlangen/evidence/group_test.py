@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,13 @@ STARTS = 32
 STEPS = (0.5, 0.2, 0.05)
 """Radii within which the worst combination so far is varied."""
 
-WORST = 3
+ROUNDS = 4
+"""How often the bar is raised in the search of the worst combination; two are enough in nearly all cases."""
+
+LEAST_GAIN = 1e-2
+"""Relative gain below which the search ends."""
+
+WORST = 2
 """Combinations whose p-values are computed to the end; the largest counts."""
 
 
@@ -227,11 +234,11 @@ def group_test_of(
     part = both.restrict(found.basis)
     hidden = unseen(both, np.eye(both.n_generators), fit.null)
     moved = reach(both, found.basis, fit.root)
-    worst = _worst(part, fit, moved, delta, alpha, np.random.default_rng(rng))
-    forms = [Quadratic.of(part.lie_of(c) @ fit.theta, part.lie_of(c) @ fit.root, fit.dof) for c in worst]
-    p_above = 1.0 if hidden else max(_certifying(form, fit, moved, delta) for form in forms)
+    rng = np.random.default_rng(rng)
+    p_above = 1.0 if hidden else _largest_p(part, fit, moved, delta, rng)
     p_exact, constraints = p_exactly_symmetric(both, fit)
-    high = np.inf if hidden else max(_upper(form, fit, moved, alpha) for form in forms)
+    high, worst = _highest(part, fit, moved, alpha, rng)
+    high = np.inf if hidden else high
     low = 0.0 if hidden else moved.lower(float(found.values[-1]), _radius(fit, alpha))
     verdict, reason = _verdict(p_above, p_exact, low, high, delta, alpha, hidden, gates)
     return GroupTest(
@@ -240,7 +247,7 @@ def group_test_of(
         defect=float(found.values[-1]),
         low=float(low),
         high=float(high),
-        worst=found.basis @ worst[0],
+        worst=found.basis @ worst,
         constraints=constraints,
         alpha=alpha,
         delta=delta,
@@ -275,30 +282,81 @@ def p_exactly_symmetric(both: Bilinear, fit: Estimate) -> tuple[float, int]:
     return float(special.fdtrc(count, dof, square * dof / (fit.dof * count))), count
 
 
-def _worst(
-    part: Bilinear, fit: Estimate, moved: Reach, delta: float, alpha: float, rng: np.random.Generator
-) -> NDArray:
-    """The combinations ``(w, r)`` of generators that are hardest to certify, by ascent from many starts."""
+def _form(part: Bilinear, fit: Estimate, c: NDArray) -> Quadratic:
+    """|L_c f|^2 with its noise, for one combination ``c (r,)``."""
+    lie = part.lie_of(c)
+    return Quadratic.of(lie @ fit.theta, lie @ fit.root, fit.dof)
+
+
+def _hardest(part: Bilinear, fit: Estimate, mu: float, rng: np.random.Generator) -> NDArray:
+    """The combinations ``(w, r)`` with the largest p-values of "|L_c f| >= mu", by ascent from many starts."""
     r = part.n_generators
-    if r == 1:
-        return np.ones((1, 1))
-    # Where delta is out of reach every combination has p = 1: then the size of estimate and noise tells them apart.
-    mu = max(delta * _left(fit, moved, alpha), 1e-12)
+    if r == 1 or mu <= 0:
+        return np.eye(r)[-1:]
     lie, theta = part.lie @ fit.root, part.lie @ fit.theta
 
     def hardness(c: NDArray) -> float:
         form = Quadratic.of(theta @ c, np.einsum("krq,r->kq", lie, c))
         exponent = form.exponent(mu)
-        return -exponent if exponent > 0 else np.sqrt(form.statistic) + np.sqrt(form.eigenvalues[0])
+        return -exponent if exponent > 0 else float(np.sqrt(form.statistic))
 
     noise = np.linalg.eigh(np.einsum("kaq,kbq->ab", lie, lie))[1]
     starts = np.vstack([np.eye(r), noise.T, rng.standard_normal((STARTS, r))])
     pool = sorted(((hardness(c), i, c) for i, c in enumerate(_unit(starts))), key=lambda t: -t[0])[:WORST]
     for step in STEPS:
-        near = [_unit(c + step * rng.standard_normal((4 * r, r))) for _, _, c in pool[:1]]
-        more = [(hardness(c), i, c) for i, c in enumerate(np.vstack(near))]
-        pool = sorted([*pool, *more], key=lambda t: -t[0])[:WORST]
+        near = _unit(pool[0][2] + step * rng.standard_normal((4 * r, r)))
+        pool = sorted([*pool, *((hardness(c), i, c) for i, c in enumerate(near))], key=lambda t: -t[0])[:WORST]
     return np.array([c for _, _, c in pool])
+
+
+def _largest_p(part: Bilinear, fit: Estimate, moved: Reach, delta: float, rng: np.random.Generator) -> float:
+    """Largest of the p-values of all combinations."""
+
+    def value(c: NDArray) -> float:
+        return _certifying(_form(part, fit, c), fit, moved, delta)
+
+    return _climb(part, fit, value, lambda p: delta * _left(fit, moved, p), rng)[0]
+
+
+def _highest(
+    part: Bilinear, fit: Estimate, moved: Reach, alpha: float, rng: np.random.Generator
+) -> tuple[float, NDArray]:
+    """Largest of the bounds of all combinations, and the combination ``(r,)`` that has it."""
+    left = _left(fit, moved, alpha)
+    if left <= 0:
+        return float("inf"), np.eye(part.n_generators)[-1]
+    best, c = _climb(part, fit, lambda c: _bound(_form(part, fit, c), alpha), lambda bound: bound, rng)
+    return best / left, c
+
+
+def _climb(
+    part: Bilinear,
+    fit: Estimate,
+    value: Callable[[NDArray], float],
+    bar: Callable[[float], float],
+    rng: np.random.Generator,
+) -> tuple[float, NDArray]:
+    """Raise ``value(c)`` over combinations: look for the hardest at the bar of the best so far, until none is harder.
+
+    A bound is larger than mu where the p-value at mu is above the level, and a p-value where it is at its own mu.
+    """
+    c = np.eye(part.n_generators)[-1]
+    best = value(c)
+    for _ in range(ROUNDS if part.n_generators > 1 else 0):
+        others = _hardest(part, fit, bar(best), rng)
+        values = [value(other) for other in others]
+        top = int(np.argmax(values))
+        grown = values[top] > (1.0 + LEAST_GAIN) * best
+        best, c = (values[top], others[top]) if values[top] > best else (best, c)
+        if not grown:
+            break
+    return best, c
+
+
+def _bound(form: Quadratic, alpha: float) -> float:
+    """Smallest mu at which the numerator's test rejects, in its share of the level alpha."""
+    spent = SIZE_SHARE + (VARIANCE_SHARE if np.isfinite(form.dof) else 0.0)
+    return form.bound((1.0 - spent) * alpha, VARIANCE_SHARE * alpha)
 
 
 def _unit(c: NDArray) -> NDArray:
@@ -314,13 +372,6 @@ def _certifying(form: Quadratic, fit: Estimate, moved: Reach, delta: float) -> f
         return mu > 0 and form.exponent(mu, VARIANCE_SHARE * a) >= -np.log((1.0 - spent) * a)
 
     return smallest_level(rejects)
-
-
-def _upper(form: Quadratic, fit: Estimate, moved: Reach, alpha: float) -> float:
-    """Smallest delta at which the test of level alpha rejects."""
-    spent = SIZE_SHARE + (VARIANCE_SHARE if np.isfinite(fit.dof) else 0.0)
-    left = _left(fit, moved, alpha)
-    return form.bound((1.0 - spent) * alpha, VARIANCE_SHARE * alpha) / left if left > 0 else float("inf")
 
 
 def _left(fit: Estimate, moved: Reach, alpha: float) -> float:
