@@ -111,7 +111,18 @@ def exact() -> list[dict[str, Any]]:
         row(case, f"further hits, all named: {', '.join(others) or 'none'}", len(others), None, None),
         row(case, "reported as plain symmetries", len(plain), None, "0", not plain),
         row(case, share, negative, None, None),
+        jump(),
     ]
+
+
+def jump() -> dict[str, Any]:
+    """Moving SprottMore along d/dz, which its derivative does not see, for three times."""
+    one = flows.flow("SprottMore")
+    refused = er.discover(one.field, er.actions.translation(3), one.box(4096)).refused
+    residuals = [r for g in refused if g.confirmation is not None for r in g.confirmation.residuals]
+    least = min(residuals, default=0.0)
+    case = "SprottMore, finite moves along d/dz"
+    return row(case, "residual over t, least of three times", least, None, f"> {DELTA:g}", least > DELTA)
 
 
 def sweep(name: str) -> Sweep:

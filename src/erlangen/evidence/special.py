@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._render import number
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import Confirmation, LieDerivative, Samples, Scales, confirm
+from erlangen.derivative.flow import SMOOTH
 from erlangen.derivative.lie import ROWS_PER_GENERATOR
 from erlangen.evidence._orbital import Orbital, orbital, vector_field
 from erlangen.evidence.certificate import Gate
@@ -20,9 +21,6 @@ from erlangen.linalg.qr import rounding
 from erlangen.linalg.rank import Threshold
 from erlangen.verbs import Symmetry, discover
 from erlangen.verbs._sort import Generator
-
-GROWTH = 1.2
-"""Residuals per unit time that grow by this factor as the move shrinks to a quarter come from a jump (slope 1/2: 2)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,15 +216,14 @@ class _Look:
 
     def moved(self, shown: Confirmation) -> Gate:
         """Whether moving the points for a finite time shows what the derivative does not see."""
-        first, last = shown.residuals[0], shown.residuals[-1]
         words = ", ".join(number(r, 2) for r in shown.residuals)
         limit = float(np.hypot(self.delta, self.lie.field.accuracy))
-        if shown.reason.startswith("moving"):
-            jump = last > GROWTH * first
-            why = "it grows as the move shrinks, as at a jump, where F has no derivative" if jump else "F changes there"
-            reason = f"the finite move fails: residual {words} per unit time for t, t/2 and t/4; {why}"
-            return Gate("jump" if jump else "finite move", False, last, limit, reason)
-        return Gate("finite move", True, max(shown.residuals), limit, f"moving the points agrees: {words}")
+        if shown.flows:
+            return Gate("finite move", True, max(shown.residuals), limit, f"moving the points agrees: {words}")
+        jump = shown.slope < SMOOTH  # not so where the slope is that of rounding, NaN
+        why = "it grows as the move shrinks, as at a jump, where F has no derivative" if jump else "F changes there"
+        reason = f"the finite move fails: residual {words} per unit time for t, t/2 and t/4; {why}"
+        return Gate("jump" if jump else "finite move", False, max(shown.residuals), limit, reason)
 
     def parts(self, one: Generator, shown: Confirmation, moved: bool) -> Gate:
         """Whether the defect is small in each component by itself, and beside the field itself."""
