@@ -10,6 +10,7 @@ from scipy.linalg import expm
 import erlangen as er
 from erlangen._errors import InputError, UndecidedError
 from erlangen.evidence import bound, bound_steps
+from erlangen.evidence.bounds.branch import _halves, _Search
 from erlangen.evidence.bounds.finite import orbit_hull
 from erlangen.evidence.bounds.objective import objective
 from erlangen.fields import as_field
@@ -165,6 +166,19 @@ def test_an_exactly_invariant_network_is_certified(d):
     assert bound(invariant_net(d), er.actions.rotation(d), [(-1, 1)] * d, below=1e-2).holds
 
 
+HOPF = ["-y + x*(1 - x**2 - y**2)", "x + y*(1 - x**2 - y**2)"]
+
+
+def test_what_cancels_exactly_is_zero_and_what_does_not_is_not():
+    samples = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    symmetry = er.discover([sympy.sympify(part) for part in HOPF], er.actions.gl(2), samples, kind="vector")
+    c = bound(HOPF, QUARTER, SQUARE, kind="vector")
+    assert c.upper == 0.0 == c.finite(3.0).bound and "exact arithmetic" in c.reason
+    assert bound(HOPF, symmetry, SQUARE).upper < 1e-9  # the symmetry says that values are vectors
+    broken = bound([HOPF[0] + " + 1e-12*x", HOPF[1]], QUARTER, SQUARE, kind="vector")
+    assert 0.99e-12 < broken.upper < 1.5e-12  # (-1e-12 y, -1e-12 x)
+
+
 # --- finite moves
 
 
@@ -231,6 +245,33 @@ def test_every_intermediate_certificate_is_valid_and_they_close():
     seen = []
     stopped = bound(mlp((2, 8, 8, 1)), QUARTER, SQUARE, ratio=1.0, seconds=0.05, progress=seen.append)
     assert seen[-1].upper == stopped.upper >= max(lower) and stopped.reason
+
+
+def test_halves_cover_the_whole_on_both_sides_of_kinks():
+    rng = np.random.default_rng(0)
+    low = rng.uniform(-1, 0, (3, 40))
+    high, turn = low + rng.uniform(0.1, 1, (3, 40)), rng.integers(-1, 2, 40)
+    root = np.array([[-1.0] * 3, [1.0] * 3])
+    held = _Search(
+        objective("x", QUARTER, 2, None, None),
+        root,
+        rng,
+        0.0,
+        root[0],
+        low,
+        high,
+        np.zeros((2, 40), dtype=np.int8),
+        np.ones(40),
+        turn,
+    )
+    new_low, new_high, sides = _halves(held, np.arange(40))
+    x = rng.uniform(low, high, (200, 3, 40))
+    kinks = rng.normal(size=(200, 2, 40))  # the signs of two functions at these points
+    parts = []
+    for half in (slice(0, 40), slice(40, 80)):
+        inside = ((x >= new_low[:, half]) & (x <= new_high[:, half])).all(axis=1)
+        parts.append(inside & (kinks * sides[:, half] >= 0).all(axis=1))
+    assert (parts[0] | parts[1]).all() and not (parts[0] & parts[1]).any()
 
 
 def test_a_size_is_decided_either_way():

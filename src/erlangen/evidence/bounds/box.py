@@ -135,7 +135,7 @@ def bound_steps(
 
     if goal.enclosure is None:
         nothing = Sandwich(0.0, 0.0, whole.mean(axis=0), 0, 0)
-        yield certificate(nothing, "zero by construction: no number was needed")
+        yield certificate(nothing, "zero by exact arithmetic, without a box")
         return
     floor = None
     for state in search(goal, whole, ratio, below, np.random.default_rng(rng)):

@@ -14,6 +14,7 @@ from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._lazy import comes_from
 from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift, linear
+from erlangen.evidence.bounds.expand import expand
 from erlangen.evidence.bounds.formula_graph import Build, formulas, polynomials, sympy_expressions, unsupported
 from erlangen.evidence.bounds.graph import Tape
 from erlangen.evidence.bounds.interval import Enclosed, Enclosure
@@ -265,7 +266,7 @@ class Objective:
 
     @cached_property
     def enclosure(self) -> Enclosure | None:
-        """Bounds of the p * c numbers; None where all are zero by construction."""
+        """Bounds of the p * c numbers; None where all are zero, by exact arithmetic."""
         tape = Tape(self.dim)
         f = self.model.build(tape, 0)
         parts = []
@@ -277,6 +278,9 @@ class Objective:
                 parts.append(both[0][0] if len(both) == 1 and both[0][1] == 1 else tape.linear(both))
         if not parts:
             return None
+        expanded = expand(tape, parts)
+        if expanded is not None:
+            return _of_polynomials(*expanded)
         pruned, steps = tape.pruned(parts)
         return Enclosure(pruned, tuple((step, entry) for step in steps for entry in range(self.channels)))
 
@@ -300,6 +304,14 @@ class Objective:
         total = tape.plus(tape.product(slope, speed), _squares(tape, carried, 1.0))
         pruned, steps = tape.pruned([total])
         return Enclosure(pruned, ((steps[0], 0),))
+
+
+def _of_polynomials(table: NDArray, coefficients: NDArray) -> Enclosure | None:
+    if not len(coefficients):
+        return None
+    tape = Tape(table.shape[1])
+    step = polynomials(table, coefficients)(tape, 0)
+    return Enclosure(tape, tuple((step, entry) for entry in range(len(coefficients))))
 
 
 UP = 1.0 + 2.0**-44
@@ -345,7 +357,9 @@ def _squares(tape: Tape, parts: Sequence[int | None], factor: float) -> int:
 
 
 def objective(obj: Any, action: Any, dim: int, kind: str | None, variables: Sequence[str] | None) -> Objective:
-    """Put together what is bounded."""
+    """Put together what is bounded; a `Symmetry` says itself how values follow points."""
+    if kind is None and hasattr(action, "candidates"):
+        kind = action.kind
     model = as_model(obj, dim, kind, variables)
     tape = Tape(dim)
     channels = tape.widths[model.build(tape, 0)]

@@ -104,7 +104,10 @@ def _result(value: Any) -> int:
 
 
 def _numbers(tensor: torch.Tensor) -> NDArray:
-    return tensor.detach().to("cpu", torch.float64).numpy()
+    numbers = tensor.detach().to("cpu", torch.float64).numpy()
+    if not np.isfinite(numbers).all():
+        raise InputError(unsupported("weights that are not finite"))
+    return numbers
 
 
 # --- layers
