@@ -66,8 +66,8 @@ def test_errors_explain_angles():
 def test_symmetries_from_noisy_data_are_the_same():
     def found(seed):
         rng = np.random.default_rng(seed)
-        x = rng.uniform(-1, 1, (300, 3)) * [1, 1, 20]  # units must not matter
-        return er.discover((x, x[:, 0] ** 2 + x[:, 1] ** 2 + (x[:, 2] / 20) ** 2 + 0.02 * rng.normal(size=300)))
+        x, noise = rng.uniform(-1, 1, (300, 3)), 0.02 * rng.normal(size=300)
+        return er.discover((x * [1, 1, 20], (x**2).sum(axis=1) + noise))
 
     a, b = found(0), found(1)
     assert a.dim == b.dim == 3
@@ -76,6 +76,19 @@ def test_symmetries_from_noisy_data_are_the_same():
     exact = linear(np.diag([1, 1, 20.0]) @ er.groups.SO(3).lie_algebra @ np.diag([1, 1, 0.05]))
     assert compare(a, exact).same
     assert compare(a, rotation(3)).verdict in ("overlap", "different")
+
+
+def test_units_do_not_matter():
+    def angles(unit):
+        box = er.Samples.box([-1, -1, -unit], [1, 1, unit], n=512)
+        syms = [
+            er.discover(lambda x, k=k: x[:, 0] ** 2 + x[:, 1] ** 2 + k * (x[:, 2] / unit) ** 2, samples=box)
+            for k in (1, 1.3)
+        ]
+        return compare(*syms).angles
+
+    np.testing.assert_allclose(angles(20.0), angles(1.0), atol=1e-3)
+    assert angles(1.0)[-1] > 3
 
 
 @pytest.mark.parametrize("seed", range(2))

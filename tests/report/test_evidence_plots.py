@@ -38,7 +38,7 @@ def certificate(**changes) -> Certificate:
     band = Band(np.array([0.01, 0.04, 0.6]), np.array([0.0, 0.01, 0.3]), np.array([0.03, 0.2, np.inf]))
     given = dict(
         dim=1, bounds=bounds, band=band, alpha=0.05, delta=0.05, mode="simultaneous", guarantee="all of it holds",
-        assumptions=("the class", "the noise"), gates=(Gate("lack of fit", True, 0.4, 0.01, "nothing < seen"),),
+        assumptions=("the class", "noise < 1"), gates=(Gate("lack of fit", True, 0.4, 0.01, "nothing < seen"),),
         trivial=(Bound(xi[3], "F", 0.0, 0.0, 0.0, "certified", "itself"),), region="a box", candidates=ACTION,
         coordinates=("x", "y"),
     )  # fmt: skip
@@ -119,7 +119,7 @@ def test_figures_become_files_and_plotly_objects(draw, found, tmp_path):
 def test_the_page_says_what_the_certificate_says(found):
     mine = certificate()
     page = evidence_html(mine, maps=found, title="sure?")
-    for words in ("all of it holds".capitalize(), "the class", "lack of fit", "because &lt;so&gt;", "a box"):
+    for words in ("All of it holds", "the class", "noise &lt; 1", "lack of fit", "because &lt;so&gt;", "a box"):
         assert words in page
     assert mine.verdict in page and "holds for x &lt; 0.5" in page and "nothing &lt; seen" in page
     figures = json.loads(re.search(r"const FIGURES=(\{.*?\});\n?", page)[1])

@@ -34,6 +34,9 @@ UNSEEN = 1e3
 MEMBERS_NOISE = 0.1
 """Noise of a measurement, as a share of the members' typical disagreement: an ensemble does not say its own."""
 
+RANGE = 128
+"""Combinations of columns that are looked at first; most spaces are smaller."""
+
 COMPARED = 8
 """Random sets of points that a suggestion is compared with."""
 
@@ -262,8 +265,14 @@ def _functions(family: AbstractLinearField, action: AbstractAction, region: Samp
     columns = np.hstack([features, tensor])
     columns = columns[:, np.abs(columns).max(axis=0) > 0]
     columns = columns / np.linalg.norm(columns, axis=0)
-    u, s, _ = np.linalg.svd(columns, full_matrices=False)
-    return u[:, s > s[0] * rounding(columns.shape)]
+    width, rng = RANGE, np.random.default_rng(0)
+    while True:  # as many random combinations as there are functions span all of them
+        some = columns if width >= columns.shape[1] else columns @ rng.normal(size=(columns.shape[1], width))
+        u, s, _ = np.linalg.svd(some, full_matrices=False)
+        kept = s > s[0] * rounding(columns.shape)
+        if not kept.all() or width >= columns.shape[1]:
+            return u[:, kept]
+        width *= 4
 
 
 def _of_class(

@@ -33,7 +33,7 @@ def path_figure(certificate: Certificate, marks: Mapping[str, float] | None = No
     certificate : Certificate
         What was certified.
     marks : mapping of str to float, optional
-        Further values of delta to mark, such as a noise floor.
+        Values of delta to mark beside the declared one and the finite-flow residual, such as a noise floor.
     """
     band = certificate.band
     left, right = _range(band, certificate.delta)
@@ -45,7 +45,7 @@ def path_figure(certificate: Certificate, marks: Mapping[str, float] | None = No
         traces.append(_trace("line", k, STEPS[k], *lines[k]))
     top = max(int(y2.max(initial=0)), 1) + 0.5
     noted = []
-    for k, (name, value) in enumerate({"delta": certificate.delta, **(marks or {})}.items()):
+    for k, (name, value) in enumerate({**_own_marks(certificate), **(marks or {})}.items()):
         traces.append(_trace("edge", -1, name, np.full(2, value), np.array([-0.25, top])))
         noted.append(_note(f"{name} = {value:.2g}", value, top, k))
     layout = _layout(340, dict(zip(STEPS, range(3), strict=True))) | {
@@ -59,6 +59,13 @@ def path_figure(certificate: Certificate, marks: Mapping[str, float] | None = No
         "annotations": noted,
     }
     return {"data": traces, "layout": layout}
+
+
+def _own_marks(certificate: Certificate) -> dict[str, float]:
+    """The declared delta, and what moving the points for a finite time left: nothing smaller was confirmed."""
+    moved = [gate.value for gate in certificate.gates if gate.name == "finite flow"]
+    shown = {"finite flow": value for value in moved if np.isfinite(value) and value > LEAST}
+    return {"delta": certificate.delta, **shown}
 
 
 def bounds_figure(certificate: Certificate) -> Figure:
