@@ -22,6 +22,7 @@ from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction
 from erlangen.derivative import Samples, Scales, scales_of
 from erlangen.fields import AbstractLinearField, PolynomialField, lift
+from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials, Pulled
 from erlangen.linalg.polynomials import exponents, monomials
 from erlangen.linalg.qr import rounding
 
@@ -29,6 +30,9 @@ Denominator = Literal["product", "bracket"]
 
 MOST_NODES = 20_000
 """Nodes of a product rule up to which a measure is integrated exactly; beyond, its points stand for it."""
+
+MOST_POINTS = 4096
+"""Points that stand for a measure where rows are no polynomials."""
 
 MOST_ENTRIES = 60_000_000
 """Entries of a tensor (half a gigabyte)."""
@@ -176,11 +180,10 @@ def bilinear(
             )
         )
     lifted = lift(family, action)
-    nodes, weights, exact = _nodes(family, lifted, samples)
+    nodes, weights, project, exact = _rule(family, lifted, samples)
     if scales is None:
         scales = _plain(samples, family) if defect == "bracket" else scales_of(family, lifted, samples)
     c, d, p, q = family.value_dim, family.point_dim, lifted.n_generators, family.n_params
-    project = _projection(family, lifted, nodes, weights) if exact else None
     rows = len(nodes) if project is None else project.shape[0]
     blocks = d * d if defect == "product" else 1
     _check_memory(rows * c * (1 + blocks) * p * q, p, q)
@@ -224,31 +227,64 @@ def _evaluated(
     return np.stack(moved, axis=2), np.stack(carried, axis=2), np.stack(whole, axis=-2)
 
 
-def _nodes(family: AbstractLinearField, lifted: AbstractAction, samples: Samples) -> tuple[NDArray, NDArray, bool]:
-    """Nodes and weights of the measure, and whether they integrate squares of the rows exactly."""
+def _rule(
+    family: AbstractLinearField, lifted: AbstractAction, samples: Samples
+) -> tuple[NDArray, NDArray, NDArray | None, bool]:
+    """Nodes, weights, a matrix from weighted values to orthonormal coefficients, and whether squares are exact."""
     degree = _degree(family, lifted)
-    if degree is None or samples.measure is None or (degree + 1) ** samples.dim > MOST_NODES:
-        few = samples.subset(4096)
-        return few.points, few.weights, False
-    axes = [samples.measure.nodes(a, degree + 1) for a in range(samples.dim)]
-    points = np.array(list(product(*(t for t, _ in axes))))
-    weights = np.array([np.prod(w) for w in product(*(w for _, w in axes))])
-    return points, weights, True
+    if degree is not None and samples.measure is not None and (degree + 1) ** samples.dim <= MOST_NODES:
+        axes = [samples.measure.nodes(a, degree + 1) for a in range(samples.dim)]
+        points = np.array(list(product(*(t for t, _ in axes))))
+        weights = np.array([np.prod(w) for w in product(*(w for _, w in axes))])
+        columns = monomials(points, exponents(samples.dim, degree)) * np.sqrt(weights)[:, None]
+        return points, weights, np.linalg.qr(columns / np.linalg.norm(columns, axis=0))[0].T, True
+    chosen = None if degree is None or samples.measure is not None else _interpolation(samples, degree)
+    if chosen is not None:
+        return chosen[0], np.ones(len(chosen[0])), chosen[1], False
+    few = samples.subset(MOST_POINTS)
+    return few.points, few.weights, None, False
+
+
+def _interpolation(samples: Samples, degree: int) -> tuple[NDArray, NDArray] | None:
+    """As many points ``(r, d)`` as there are polynomials, and the matrix ``(r, r)`` from values there to coefficients.
+
+    The coefficients are over polynomials that are orthonormal on all points; None where the points do not tell
+    them apart.
+    """
+    x, root = samples.points, np.sqrt(samples.weights)[:, None]
+    table = exponents(samples.dim, degree)
+    if len(table) > min(len(x), MOST_POINTS) // 2:
+        return None
+    columns = monomials((x - samples.mean) / np.where(samples.std > 0, samples.std, 1.0), table)
+    _, s, vt = np.linalg.svd(np.linalg.qr(columns * root, mode="r"))
+    if s[-1] <= rounding(columns.shape) * s[0]:
+        return None
+    values = columns @ (vt.T / s)  # orthonormal polynomials on all points
+    at = np.sort(qr(values.T, mode="r", pivoting=True, check_finite=False)[-1][: len(table)])
+    return x[at], np.linalg.inv(values[at])
 
 
 def _degree(family: AbstractLinearField, lifted: AbstractAction) -> int | None:
     """Highest degree of the rows, where they are polynomials."""
     base = lifted.base if isinstance(lifted, AbstractLift) else lifted
-    if not isinstance(family, PolynomialField) or not isinstance(base, PolynomialAction):
+    highest = family.degree if isinstance(family, PolynomialField) else None
+    if isinstance(family, BasisField):
+        highest = _basis_degree(family.basis)
+    if highest is None or not isinstance(base, PolynomialAction):
         return None
-    return max(family.degree + base.degree - 1, family.degree)
+    return max(highest + base.degree - 1, highest)
 
 
-def _projection(family: AbstractLinearField, lifted: AbstractAction, x: NDArray, weights: NDArray) -> NDArray:
-    """Values at nodes -> coefficients over orthonormal polynomials ``(K, n)``: as few rows as there can be."""
-    degree = _degree(family, lifted) or 0
-    columns = monomials(x, exponents(x.shape[1], degree)) * np.sqrt(weights)[:, None]
-    return np.linalg.qr(columns / np.linalg.norm(columns, axis=0))[0].T
+def _basis_degree(basis: AbstractBasis) -> int | None:
+    """Highest degree of the functions of a basis, where they are polynomials."""
+    if isinstance(basis, Monomials):
+        return int(basis.table.sum(axis=1).max(initial=0))
+    if isinstance(basis, Pulled):
+        return _basis_degree(basis.inner)
+    if not isinstance(basis, Joined):
+        return None
+    degrees = [_basis_degree(part) for part in basis.parts]
+    return None if None in degrees else max(d for d in degrees if d is not None)
 
 
 def _compressed(tensor: NDArray) -> NDArray:
