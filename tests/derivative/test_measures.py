@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sympy
 
+from erlangen.derivative import Samples
 from erlangen.derivative.measures import BoxMeasure, GaussianMeasure, orthonormal_coefficients
 from erlangen.linalg.polynomials import exponents, monomials
 
@@ -44,3 +45,12 @@ def test_points_follow_the_measure(name):
     values = monomials(measure.draw(20000, 0), table)
     drift = np.abs(values.T @ values / len(values) - rows.T @ rows)
     assert drift.max() < 0.02 * np.abs(rows.T @ rows).max()
+
+
+@pytest.mark.parametrize("n", [256, 1024, 2048, 3000])
+def test_some_points_of_a_box_fill_the_box(n):
+    """Every second point of a Halton sequence lies in one half of the box: a fixed step would take these."""
+    some = Samples.box(-1, 1, dim=3).subset(n).points
+    assert len(np.unique(some, axis=0)) == n
+    assert np.abs(some.mean(axis=0)).max() < 0.02
+    assert np.allclose(3 * np.mean(some**2, axis=0), 1, atol=0.05)

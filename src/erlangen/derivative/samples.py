@@ -181,7 +181,7 @@ class Samples:
         """At most n of the points that have weight, evenly spread over the table."""
         index = np.flatnonzero(self.weights > 0)
         if len(index) > n:
-            index = index[np.linspace(0, len(index) - 1, n).astype(int)]
+            index = index[_strata(len(index), n)]
         elif len(index) == len(self):
             return self
         return Samples(self.points[index], _normalised(self.weights[index], len(index)), self.measure)
@@ -196,6 +196,16 @@ class Samples:
             if distinct >= enough or size >= len(used):
                 return distinct
         return distinct
+
+
+def _strata(n: int, m: int) -> NDArray:
+    """One of n rows from each of m parts of the table, at places that follow no period.
+
+    Every second point of a low-discrepancy sequence fills half of the box: so no fixed step.
+    """
+    edges = np.arange(m + 1) * n // m
+    golden = (np.arange(m) * (np.sqrt(5.0) - 1.0) / 2.0) % 1.0
+    return edges[:-1] + (golden * np.diff(edges)).astype(int)
 
 
 def _broadcast(a: ArrayLike, b: ArrayLike, dim: int | None) -> tuple[NDArray, NDArray]:
