@@ -76,12 +76,13 @@ def truncation(system: System, degree: int, reps: int, n: int = 1600) -> list[di
     """Fits of a given degree: how often the gate rejects them, and what is certified."""
     case = f"T {system.name} degree {degree}"
     family, region = _family(system, degree), _box(system)
-    rejected = false = naive = found = 0
+    rejected = false = bare = naive = found = 0
     for rep in range(reps):
         x, y = _draw(system, 1.0, n, rep)
         rejected += not lack_of_fit(family, x, y).passed
         answer = certify((x, y), affine(system.d), region, family=family, kind="vector", alpha=ALPHA, rng=rep)
         false += _is_false(system, answer.generators.T)
+        bare += answer.band.certified(DELTA) > system.dim
         found += answer.dim >= system.dim > 0
         naive += _is_false(system, _plug_in(family, x, y, region))
     whole = degree >= system.degree
@@ -89,6 +90,7 @@ def truncation(system: System, degree: int, reps: int, n: int = 1600) -> list[di
     out = [
         row(case, "rejected by lack of fit", rejected / reps, None, asked, met),
         row(case, "false certification (defect of the fit)", false / reps, naive / reps, "0", false == 0),
+        row(case, "false certification, were the gate ignored", bare / reps, naive / reps, None),
     ]
     if system.dim and whole:
         out.append(row(case, "detection", found / reps, None, "1", found == reps))

@@ -150,6 +150,10 @@ def test_a_deleted_term_was_the_one_that_broke_it():
     assert not gate.passed and "deleted as small" in gate.reason and pruned(fit).passed
     found = certify((x, y), affine(2), PLANE, family=3, kind="vector")
     assert found.dim == 0 and found.band.estimated(0.05) == 0
+    kept = np.flatnonzero(np.any(sparse.coefficients, axis=0))
+    family = PolynomialField(sparse.table[kept], sparse.coefficients[:, kept], "vector")
+    found = certify((x, y), affine(2), PLANE, family=family, kind="vector")
+    assert found.dim == 0 and "all terms of degree 3" in failed(found)["lack of fit"]
 
 
 STEPS = {
