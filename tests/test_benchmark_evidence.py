@@ -12,7 +12,10 @@ from benchmarks._evidence_cells import METHODS, Cell, judge, measure
 from benchmarks._evidence_ours import OURS, tensors
 from benchmarks._evidence_rivals import direction_bounds, extrema, fit, refutation, span_bound, symcert
 from benchmarks._evidence_systems import ROTATION, SHEAR, SYMMETRIC, SYSTEMS, broken, named, seed, turned_off
-from erlangen.evidence.bilinear import spectrum_of
+from erlangen.actions import affine
+from erlangen.derivative import Samples
+from erlangen.evidence.bilinear import bilinear, spectrum_of
+from erlangen.fields import PolynomialField
 
 SMALLEST = {
     "vanderpol": 0.248,
@@ -119,3 +122,16 @@ def test_methods_see_the_same_data():
 def test_unknown_groups_are_refused():
     with pytest.raises(SystemExit, match="protocol"):
         evidence.run(False, ("protocoll",))
+
+
+def test_tensors_on_points_are_means_over_the_points():
+    system, rng = named("hopf"), np.random.default_rng(4)
+    x = rng.uniform(-1, 1, (50, 2))
+    field = PolynomialField(system.table, rng.standard_normal((2, len(system.table))), "vector")
+    xi, slope = rng.standard_normal(6), np.zeros((2, 2))
+    slope[0], slope[1] = xi[1:3], xi[4:]
+    moved = np.einsum("nij,nj->ni", field.jacobian(x), xi[[0, 3]] + x @ slope.T)
+    bracket = np.sqrt(np.mean(np.sum((moved - field.value(x) @ slope.T) ** 2, axis=1)))
+    both = bilinear(field, affine(2), Samples.from_data(x), defect="bracket")
+    assert len(both.lie) <= field.n_params
+    assert np.linalg.norm(both.lie_of(xi) @ field.theta) == pytest.approx(bracket, rel=1e-12)
