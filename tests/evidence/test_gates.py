@@ -198,6 +198,9 @@ def test_closure_keeps_its_level_under_errors_of_the_generators():
         closure(gl(3), exact + roots @ rng.standard_normal(5), ball, errors=roots, alpha=0.1).passed for _ in range(100)
     ]
     assert 80 <= sum(passed) <= 98
+    many = np.concatenate([roots, np.zeros((3, 9, 200))], axis=2)  # the same errors in many parts: draws stand for them
+    limits = [closure(gl(3), exact, ball, errors=e, alpha=0.1).limit for e in (roots, many)]
+    assert limits[1] == pytest.approx(limits[0], rel=0.2)
 
 
 def test_errors_of_generators_are_those_of_perturbed_null_vectors():
