@@ -185,7 +185,7 @@ def test_batches_add_up_for_a_symmetry(xi):
 
 def test_batches_do_not_add_up_where_the_defect_is_delta():
     theta = [0, 0, 0, 1, 0, 1.2]
-    both, fits = linear_fits(theta, 60, 0.05, 60)
+    both, fits = linear_fits(theta, 1000, 0.05, 60)
     delta = both.defect(np.array(NAMED["rotation"]), np.array(theta)) / 1.001
     e = np.exp([generator_log_e(both, fit, NAMED["rotation"], delta) for fit in fits])
     assert e.mean() < 1 + 3 * e.std() / np.sqrt(60)
