@@ -16,10 +16,15 @@ from erlangen.evidence._measured import AbstractMeasured
 from erlangen.evidence._task import Answer, Task
 from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
 from erlangen.evidence.gates import closure, data_gates, split_trivial
+from erlangen.fields import PolynomialField
+from erlangen.fields.bases import BasisField
 from erlangen.verbs._sort import Cluster, Found, Generator, sort_directions
 
 SURELY = 3.0
 """Standard errors within which a coefficient may be written as a simple number: it is shown so, and bounded so."""
+
+SLOPES = 256
+"""Points at which the error of slopes is averaged."""
 
 SHOWN_DIGITS = 3
 """Digits of directions that are listed but not certified: their coefficients are not known better."""
@@ -69,7 +74,7 @@ def written(
     scales = scales_of(lie.field, lie.lifted, lie.samples)
     rejected = next((g for g in gates if g.binding and not g.passed), None)
     rest, trivial = _split(lie, scales, answer, delta, names) if known is None else (answer.span, ())
-    found = _sorted(lie, scales, rest, measured, delta) if known is None else known
+    found = _sorted(_rough(lie, answer, scales), scales, rest, measured, delta) if known is None else known
     shown = _Words(measured, answer, delta, lie.action.describe, names)
     certified = [shown.certified(g.xi, rejected) for g in found.generators]
     refused = [shown.refused(g.xi, g.reason) for g in found.refused]
@@ -116,6 +121,18 @@ def _sorted(lie: LieDerivative, scales: Scales, rest: NDArray, measured: Abstrac
         if worst <= delta:
             return found
     return _inside(found, rest)
+
+
+def _rough(lie: LieDerivative, answer: Answer, scales: Scales) -> LieDerivative:
+    """The same with the error of the fitted slopes: a component that is noise alone cannot be judged by itself."""
+    field = lie.field
+    if not isinstance(field, (PolynomialField, BasisField)):
+        return lie
+    few = lie.samples.pointwise().subset(SLOPES)
+    spread = np.einsum("ncqa,qr->ncar", field.features_jacobian(few.points), answer.fit.root, optimize=True)
+    squares = np.einsum("ncar,a->nc", spread**2, scales.points**2) / len(scales.points)
+    error = SURELY * float(np.sqrt((few.weights @ squares / scales.values**2).max()))
+    return LieDerivative(replace(field, accuracy=max(field.accuracy, error)), lie.action, lie.samples)
 
 
 def _inside(found: Found, span: NDArray) -> Found:
