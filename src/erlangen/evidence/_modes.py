@@ -7,13 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._errors import UndecidedError
 from erlangen.evidence._families import CHOOSING
 from erlangen.evidence._task import Answer, Task
 from erlangen.evidence.bilinear import Bilinear, spectrum_of
 from erlangen.evidence.calibrated import calibrate, calibrated
 from erlangen.evidence.estimate import Estimate
 from erlangen.evidence.heldout import held_out, span_bound
-from erlangen.evidence.simultaneous import Nested, simultaneous
+from erlangen.evidence.simultaneous import Nested, lower_bounds, simultaneous
 
 DIRECTING = 0.1
 """Share of rows that choose, or only say in which direction the denominator of named generators is measured."""
@@ -152,18 +153,11 @@ def _with_lower(path: Nested, both: Bilinear, fit: Estimate, alpha: float) -> Ne
 
 
 def _lower_of(both: Bilinear, fit: Estimate, alpha: float) -> NDArray:
-    from erlangen._errors import UndecidedError
-    from erlangen.evidence.simultaneous import reach
-
     try:
         radius = fit.radius(alpha)
-    except UndecidedError:  # grouped rows have no simultaneous set: nothing is refuted
+    except UndecidedError:  # few groups have no simultaneous set: nothing is refuted
         return np.zeros(0)
-    if fit.null.shape[1]:
-        return np.zeros(0)
-    found = spectrum_of(both, fit.theta)
-    whole = reach(both, found.basis, fit.root)
-    return np.array([whole.lower(float(s), radius) for s in found.values])
+    return lower_bounds(both, fit, spectrum_of(both, fit.theta), radius)
 
 
 MODES: dict[str, Callable[[Task, Bilinear], Answer]] = {

@@ -109,7 +109,7 @@ def simultaneous(both: Bilinear, fit: Estimate, alpha: float) -> Nested:
 def with_radius(both: Bilinear, fit: Estimate, radius: float, outer: float) -> Nested:
     """Bounds from above with one radius, from below with another."""
     found = spectrum_of(both, fit.theta)
-    lower = _lower(both, fit, found, outer)
+    lower = lower_bounds(both, fit, found, outer)
     upper = np.full(len(found.values), np.inf)
     for d in range(1, len(upper) + 1):
         span = found.basis[:, :d]
@@ -139,8 +139,9 @@ def upper_of(both: Bilinear, fit: Estimate, span: NDArray, alpha: float) -> floa
     return _upper(part, fit.theta, found.basis, fit.root, fit.radius(alpha), float(found.values[-1]))
 
 
-def _lower(both: Bilinear, fit: Estimate, found: DefectSpectrum, radius: float) -> NDArray:
-    if fit.null.shape[1]:
+def lower_bounds(both: Bilinear, fit: Estimate, found: DefectSpectrum, radius: float) -> NDArray:
+    """Bounds ``(r,)`` below which the d-th true defect cannot be; 0 where data leave parameters free that matter."""
+    if unseen(both, found.basis, fit.null):
         return np.zeros(len(found.values))
     whole = reach(both, found.basis, fit.root)
     return np.array([whole.lower(float(s), radius) for s in found.values])
