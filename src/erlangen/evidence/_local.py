@@ -46,6 +46,19 @@ class LocalDefects:
     reach: float
 
 
+def thinned(region: Samples, most: int, rng: np.random.Generator) -> Samples:
+    """At most so many points of a region without order among them.
+
+    Every k-th point of a low-discrepancy sequence lies on stripes; so measures are drawn from again, and tables at
+    random.
+    """
+    if region.measure is not None:
+        return Samples.from_data(region.measure.draw(min(most, len(region)), rng))
+    rows = np.flatnonzero(region.weights > 0)
+    rows = rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
+    return Samples.from_data(region.points[rows], region.weights[rows])
+
+
 def local_defects(
     lie: LieDerivative, scales: Scales, x: NDArray, neighbours: int, rng: np.random.Generator
 ) -> LocalDefects:

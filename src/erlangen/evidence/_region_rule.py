@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from erlangen._render import number, polynomial_text
 from erlangen.actions import AbstractAction, PolynomialAction, behind
+from erlangen.evidence._local import REACH
 from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.subspace import echelon
@@ -133,15 +135,22 @@ def features_of(action: AbstractAction, centre: NDArray, scales: NDArray, names:
 
 def _best_cut(x: NDArray, holds: NDArray, features: Sequence[Feature]) -> tuple[Feature, float, bool]:
     """The simplest of the cuts that are as good as the best, up to one standard error of their accuracy."""
-    cuts = [_cut(feature(x), holds) for feature in features]
+    spread = x.std(axis=0)
+    z = x / np.where(spread > 0, spread, 1.0)
+    near = cKDTree(z).query(z, 2)[1][:, 1]
+    cuts = [_cut(values, holds, near) for values in (feature(x) for feature in features)]
     best = max(right for right, _, _ in cuts)
     slack = math.sqrt(max(best * (1 - best), 1.0 / len(x)) / len(x))
     k = next(i for i, (right, _, _) in enumerate(cuts) if right >= best - slack)
     return features[k], cuts[k][1], cuts[k][2]
 
 
-def _cut(values: NDArray, holds: NDArray) -> tuple[float, float, bool]:
-    """Accuracy, cut and side of the best cut of one feature; of cuts that are as good, the roundest number."""
+def _cut(values: NDArray, holds: NDArray, near: NDArray) -> tuple[float, float, bool]:
+    """Accuracy, cut and side of the best cut of one feature; of cuts that are as good, the roundest number.
+
+    Where the region ends is known to no better than half of the way from one point to the next, ``near (n,)``.
+    """
+    blur = 0.5 * min(float(np.median(np.abs(values - values[near]))), REACH * float(values.std()))
     order = np.argsort(values)
     v, h = values[order], holds[order]
     n = len(v)
@@ -155,9 +164,8 @@ def _cut(values: NDArray, holds: NDArray) -> tuple[float, float, bool]:
     low, high = float(v[max(good[0] - 1, 0)]), float(v[min(good[-1], n - 1)])
     exact = np.flatnonzero(counts[side] == most)
     middle = 0.5 * float(v[max(exact[0] - 1, 0)] + v[min(exact[-1], n - 1)])
-    cut = _round_between(low, high, middle)
-    right = float(np.mean((v < cut) == h) if side == 0 else np.mean((v >= cut) == h))
-    return right, cut, side == 0
+    cut = _round_between(low - blur, high + blur, middle)
+    return float(most) / n, cut, bool(side == 0)
 
 
 def _round_between(low: float, high: float, middle: float) -> float:

@@ -14,7 +14,7 @@ from erlangen._errors import InputError, explain
 from erlangen._render import html_table, number, text_table
 from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
-from erlangen.evidence._local import coverage, leaves, local_defects
+from erlangen.evidence._local import coverage, leaves, local_defects, thinned
 from erlangen.evidence._local_fit import LocalField, local_field
 from erlangen.evidence._region_rule import UNDECIDED, RegionRule, features_of, region_rule
 from erlangen.fields import CloudField, FittedField, as_field
@@ -215,7 +215,7 @@ def where(
     rng = np.random.default_rng(rng)
     lie = LieDerivative(field, action, region.pointwise())
     scales = scales_of(field, lie.lifted, region)
-    x = np.unique(region.subset(MAP_POINTS).points, axis=0)
+    x = np.unique(thinned(region, MAP_POINTS, rng).points, axis=0)
     near = local_defects(lie, scales, x, neighbours, rng)
     covered = coverage(x, region.points if own is None else own, scales, neighbours)
     tolerance = Threshold().delta if delta is None else delta

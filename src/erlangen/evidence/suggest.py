@@ -14,6 +14,7 @@ from erlangen._render import number, text_table
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
 from erlangen.evidence._families import family_of
+from erlangen.evidence._local import thinned
 from erlangen.evidence._optimal import Design
 from erlangen.evidence._repulsion import repeated_sample, stability
 from erlangen.evidence.bilinear import Bilinear, bilinear, spectrum_of
@@ -243,10 +244,11 @@ def fresh_points(
     region = samples if isinstance(samples, Samples) else Samples.from_data(samples)
     if n < 1:
         raise _bad("Nothing is asked for.", f"n = {n}", "at least one point", "fresh_points(family, 100, samples)")
-    region = region.subset(4 * CANDIDATES)
+    rng = np.random.default_rng(rng)
+    region = thinned(region, 4 * CANDIDATES, rng)
     basis = _functions(family, affine(family.point_dim) if action is None else action, region)
     m = basis.shape[1]
-    rows = repeated_sample(basis, n, np.random.default_rng(rng))
+    rows = repeated_sample(basis, n, rng)
     christoffel = np.einsum("nm,nm->n", basis, basis)
     weights = m / (n * christoffel)[rows]  # in the weighted basis; those of the functions themselves follow
     s = stability(basis, rows, weights)
@@ -303,7 +305,7 @@ def _of_class(
     xi, undecided = _undecided(both, fit, action, generators, alpha, delta)
     size = np.linalg.norm(both.size @ fit.theta @ xi.T, axis=0) if both.size.size else np.ones(len(xi))
     lies = [both.lie_of(row) / max(s, np.finfo(float).tiny) for row, s in zip(xi, size, strict=True)]
-    candidates = region.subset(CANDIDATES).points
+    candidates = thinned(region, CANDIDATES, rng).points
     features = chosen.family.features(candidates)
     unit = UNSEEN * float(np.sqrt(np.mean(data.y**2)) + fit.sigma.max())
     covariance = fit.covariance + unit**2 * fit.null @ fit.null.T
@@ -357,7 +359,7 @@ def _of_members(
     chosen = _action(action, region.dim)
     fields = [as_field(model, kind=kind, dim=region.dim, points=region.points) for model in problem]
     rows = np.eye(chosen.n_generators) if generators is None else _rows(chosen, generators)
-    candidates = region.subset(CANDIDATES)
+    candidates = thinned(region, CANDIDATES, rng)
     values, lies = _deviations(fields, chosen.restrict(rows.T), candidates)
     spread = values.var(axis=2, ddof=1).mean(axis=0)
     if not np.any(lies) or not np.any(spread):

@@ -63,9 +63,8 @@ def path_figure(certificate: Certificate, marks: Mapping[str, float] | None = No
 
 def _own_marks(certificate: Certificate) -> dict[str, float]:
     """The declared delta, and what moving the points for a finite time left: nothing smaller was confirmed."""
-    moved = [gate.value for gate in certificate.gates if gate.name == "finite flow"]
-    shown = {"finite flow": value for value in moved if np.isfinite(value) and value > LEAST}
-    return {"delta": certificate.delta, **shown}
+    moved = max((g.value for g in certificate.gates if g.name == "finite flow" and np.isfinite(g.value)), default=0.0)
+    return {"delta": certificate.delta} | ({"finite flow": moved} if moved > LEAST else {})
 
 
 def bounds_figure(certificate: Certificate) -> Figure:

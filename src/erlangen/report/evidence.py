@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from erlangen._files import check_target, write_text
 from erlangen._render import number
-from erlangen.evidence import Bound, Certificate, DefectMap
+from erlangen.evidence import Bound, Certificate, DefectMap, Gate
 from erlangen.report._evidence_figures import bounds_figure, map_figure, path_figure
 from erlangen.report._figures import Figure
 from erlangen.report._page import card, page, plot, plotly_js, table
@@ -101,7 +102,7 @@ def evidence_cards(
         cards.append(card("Generators", _bounds_table(certificate), wide=True))
     cards.append(card("What the claim is, and what it rests on", _claim(certificate), wide=True))
     if certificate.gates:
-        cards.append(card("Reasons to doubt it", _gates(certificate), wide=True))
+        cards.append(card("Reasons to doubt it", _gates(certificate.gates), wide=True))
     return cards, figures
 
 
@@ -155,12 +156,19 @@ def _claim(certificate: Certificate) -> str:
     return f"<p>{claim}. <i>Mode: {html.escape(certificate.mode)}.</i></p>{assumed}{notes}"
 
 
-def _gates(certificate: Certificate) -> str:
-    rows = [
-        (gate.name, "nothing found" if gate.passed else "FAILED", float(gate.value), float(gate.limit), gate.reason)
-        for gate in certificate.gates
-    ]
+def _gates(gates: Sequence[Gate]) -> str:
+    rows = [(gate.name, _found(gate), _number(gate.value), _number(gate.limit), gate.reason) for gate in gates]
     return table(("check", "", "value", "limit", "in words"), rows)
+
+
+def _found(gate: Gate) -> str:
+    if gate.passed:
+        return "nothing found"
+    return "FAILED" if gate.binding else "in doubt"
+
+
+def _number(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else "infinite" if math.isinf(value) else "-"
 
 
 def _legend(figure: Figure) -> str:
