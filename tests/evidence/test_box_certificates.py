@@ -115,7 +115,7 @@ def test_all_ways_to_write_a_function_give_the_same_bound():
 
 
 TRACED = [
-    lambda t, x: t.tanh(x[:, :1]) * t.sigmoid(x[..., 1:]) / (2 + t.sin(x).sum(1, keepdim=True)),
+    lambda t, x: t.tanh(x[:, :1]) * t.sigmoid(1 - x[..., 1:]) / (2.5 - t.sin(x - x**2).mean(1, keepdim=True)),
     lambda t, x: t.nn.functional.gelu(t.cat([x, x**2], dim=-1)).mean(-1),
     lambda t, x: t.sqrt(1 + x.norm(dim=-1) ** 2) - t.exp(-x[:, 1]),
     lambda t, x: t.maximum(x[:, 0], x[:, 1]) + t.nn.functional.softplus(x[:, 0]).unsqueeze(-1).squeeze(1),
@@ -206,6 +206,14 @@ def test_finite_moves_stay_below_their_bound(angle, output):
         largest = max(largest, np.linalg.norm(gap, axis=1).max())
     assert 0.1 * said.bound * (angle < 1) <= largest <= said.bound
     assert f"|t| <= {angle:g}" in str(said)
+
+
+def test_the_bound_of_a_finite_move_is_reached_where_values_grow():
+    """A constant c under values that grow at rate mu: |c - exp(mu t) c| = |mu c| (exp(mu t) - 1) / mu."""
+    action = er.actions.translation(1).with_output([[[0.7]]])
+    said = bound(["2 + 0*x"], action, [(-1, 1)], angle=2.0).finite(2.0)
+    exact = 2 * np.expm1(0.7 * 2.0)
+    assert exact <= said.bound <= exact * (1 + 1e-9)
 
 
 def test_the_set_of_a_finite_statement_is_named():

@@ -154,6 +154,21 @@ def test_no_sampled_point_violates_its_box(activation):
         assert (norm <= sizes_.high + rounding[:, :, 0]).all() and (norm >= sizes_.low - rounding[:, :, 0]).all()
 
 
+def test_values_behind_a_kink_stay_in_their_band():
+    rng = np.random.default_rng(6)
+    tape = Tape(2)
+    hidden = tape.unary(tape.linear([(0, rng.normal(size=(6, 2)))], rng.normal(size=6) / 3), "relu")
+    out = tape.linear([(tape.unary(tape.linear([(hidden, rng.normal(size=(6, 6)))]), "relu"), rng.normal(size=(1, 6)))])
+    pruned, steps = tape.pruned([out])
+    enclosure = Enclosure(pruned, ((steps[0], 0),))
+    low = rng.uniform(-1, 1, (2, 200))
+    high = low + 10 ** rng.uniform(-3, 0.3, 200)
+    bounds = enclosure.bounds(low, high)[0]
+    for x in rng.uniform(low, high, (300, 2, 200)):
+        at = enclosure.bounds(x, x)[0].centre
+        assert (at <= bounds.high + 1e-13).all() and (at >= bounds.low - 1e-13).all()
+
+
 def exact_network(weights, x, v, context):
     """Df(x) v of a tanh network in the arithmetic of a context of mpmath (mp: 60 digits, iv: intervals)."""
     z, dz = list(x), list(v)
