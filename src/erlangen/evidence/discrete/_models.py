@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -113,8 +113,27 @@ class LocalField(AbstractField):
         """Values ``(n, c)`` of the nearest rows: noisy, but with all detail that the table has."""
         return self.y[self._tree.query(x / self.scale)[1]]
 
-    def _fitted(self, x: NDArray) -> tuple[NDArray, NDArray]:
-        far, index = self._tree.query(x / self.scale, k=self.neighbours)
+    def asymmetry(self, moved: NDArray, rows: NDArray, d: NDArray | None) -> float:
+        """How far predictions at images of rows ``moved (n, d)`` miss D y by more than D times those at the rows do.
+
+        In standard errors of the worst channel. Fits at rows leave the row out, so that both are alike; few
+        neighbours, so that detail is left.
+        """
+        few = replace(self, neighbours=max(self.x.shape[1] + 2, self.neighbours // 2))
+        excess = []
+        for part in np.array_split(np.flatnonzero(rows), max(1, len(self.x) // _BLOCK)):
+            there, here = few._fitted(moved[part])[0], few._fitted(self.x[part], own=True)[0]
+            seen = self.y[part]
+            here, seen = (here, seen) if d is None else (here @ d.T, seen @ d.T)
+            excess.append((seen - there) ** 2 - (seen - here) ** 2)
+        e = np.concatenate(excess)
+        error = np.maximum(e.std(axis=0) / np.sqrt(len(e)), np.finfo(float).tiny)
+        return float(np.max(e.mean(axis=0) / error))
+
+    def _fitted(self, x: NDArray, own: bool = False) -> tuple[NDArray, NDArray]:
+        """Fits at points; ``own``: the points are rows, which their fits leave out."""
+        far, index = self._tree.query(x / self.scale, k=self.neighbours + own)
+        far, index = far[:, int(own) :], index[:, int(own) :]
         # Tricube weights: zero at the farthest neighbour, so that values are continuous.
         w = (1 - np.minimum(far / np.maximum(far[:, -1:], np.finfo(float).tiny), 1.0) ** 3) ** 3 + 1e-9
         steps = (self.x[index] - x[:, None]) / self.scale

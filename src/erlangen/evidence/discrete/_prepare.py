@@ -28,6 +28,8 @@ from erlangen.linalg.polynomials import exponents, monomials
 
 _FIRST = 0.4
 """Share of the rows that choose class and elements; the others test."""
+_ROUGH = 0.8
+"""The same where a model of no class is searched for all linear maps."""
 _FITTED = 0.75
 """Share of the first part that a model of no class is fitted to; the rest tells its error."""
 _GATED = 1500
@@ -158,6 +160,8 @@ def _of_data(
             return matched
     chosen, gate = _class(first, rng) if family is None else (family, lack_of_fit(family, first.x, first.y, rng=rng))
     if family is None and not gate.passed:
+        if maps is None:  # all linear maps are searched: a rough model needs most of the rows to show detail
+            first, second = data.split(_ROUGH, rng)
         return _class_free(data, first, second, centre, rng)
     noise = "equal" if data.y.shape[1] == 1 else "components"
     fit_a, fit_b = (estimate(chosen, part.x, part.y, noise=noise, weights=part.weights) for part in (first, second))

@@ -12,7 +12,7 @@ from erlangen.actions import matrices_of, rotation
 from erlangen.evidence.discrete._cosets import Cosets, simple_signed, snapped
 from erlangen.evidence.discrete._finite import is_group
 from erlangen.evidence.discrete._models import LocalField, detailed, smoothed
-from erlangen.evidence.discrete._moved import Places, debiased, pairs
+from erlangen.evidence.discrete._moved import Places, debiased, follow, pairs
 from erlangen.evidence.discrete._search import haar, minimise
 from erlangen.evidence.discrete.element_tests import Prepared
 from erlangen.fields import AbstractField
@@ -33,6 +33,8 @@ _NICE = (1e-2, 3e-2)
 """How far entries may move to plain ones: for exact fields, and for fits."""
 _UNITS = 3.0
 """Spreads of coordinates that differ by less are taken for one unit."""
+_SEEN = 3.0
+"""Standard errors from which an asymmetry is seen."""
 _ROUGHEST = 100.0
 """Largest condition number of a representative: beyond it, a search has left for infinity."""
 
@@ -81,7 +83,7 @@ Found = tuple[NDArray, float, NDArray]
 class Seeker:
     """The search with its points and tolerances."""
 
-    field: AbstractField
+    field: Centred
     coarse: AbstractField
     x: NDArray
     checked: NDArray
@@ -132,6 +134,15 @@ class Seeker:
             return debiased(self.predict, self.field.kind, c, *self.kept, self.where)
         return pairs(self.field, c, self.checked, self.values, self.where, self.mean).defect
 
+    def stands(self, c: NDArray) -> bool:
+        """Whether no asymmetry of a rough model can be seen, to three standard errors; True for other models."""
+        inner = self.field.inner
+        if not isinstance(inner, LocalField):
+            return True
+        moved = (inner.x - self.field.centre) @ c.T
+        rows = self.where.inside(moved)
+        return bool(inner.asymmetry(moved + self.field.centre, rows, follow(inner.kind, c)) <= _SEEN)
+
     def search(self, rng: np.random.Generator) -> tuple[list[Found], str]:
         """Representatives of components, the identity left out, and what was done."""
         d = self.field.point_dim
@@ -173,7 +184,9 @@ class Seeker:
             if self.cosets.same(c, listed) is None and self.cosets.keeps(c):
                 if self.rows is not None:
                     c = minimise(self.field, self.rows, c[None], self.directions)[0]
-                new.append(self.snap(c, self.defect(c)))
+                one = self.snap(c, self.defect(c))
+                if self.stands(one[0]):
+                    new.append(one)
             if len(new) + len(known) >= MOST:
                 break
         return new
