@@ -145,3 +145,9 @@ def test_jumps_are_walked_over_on_a_smoothed_model():
     wide = LocalField(x, y, 60, np.ones(2))
     found = minimise(wide, x[:800], np.array([rotation(0.85 * 2 * np.pi / 5)]), TURN[None])
     assert turns(found[0]) == pytest.approx([72.0], rel=0.02)
+    rough = LocalField(x, y, 24, np.ones(2))
+    shown = {}
+    for name, c in (("fifth", rotation(2 * np.pi / 5)), ("tenth", rotation(np.pi / 5)), ("flip", np.diag([1.0, -1.0]))):
+        moved = x @ c.T
+        shown[name] = rough.asymmetry(moved, np.abs(moved).max(axis=1) <= 1, None)
+    assert shown["fifth"] < 3 < min(shown["tenth"], shown["flip"])
