@@ -1,7 +1,8 @@
 """What a certificate costs beside discovery: the same problem, one thread, the best of some turns.
 
-A *given model* is the perceptron of the benchmark on discovery, plain and with a symmetry built in; a *table* is noisy
-values of a field of the statistical benchmark. Modes that refit or simulate say how long one of these takes.
+A *given model* is the perceptron of the benchmark on discovery with a symmetry built in (of the plain one nothing is
+found, and there is nothing to certify): what is asked is about it. A *table* is noisy values of a field of the
+statistical benchmark. Modes that refit or simulate say how long one of these takes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def rows(full: bool) -> list[dict[str, Any]]:
     """All rows of this group."""
     out = []
     for d, n in (SMALL, LARGE) if full else (SMALL,):
-        out += [_network(d, n, symmetric, 2 if n <= SMALL[1] else 1) for symmetric in (False, True)]
+        out.append(_network(d, n, 2 if n <= SMALL[1] else 1))
     for name, n in TABLES:
         out += _table(name, n)
     return out
@@ -50,9 +51,8 @@ def symmetric_module(d: int) -> Any:
     return Turned()
 
 
-def _network(d: int, n: int, symmetric: bool, turns: int) -> dict[str, Any]:
-    module = symmetric_module(d) if symmetric else module_of(d)
-    action, samples = er.actions.affine(d), er.Samples.from_data(points_of(d, n))
+def _network(d: int, n: int, turns: int) -> dict[str, Any]:
+    module, action, samples = symmetric_module(d), er.actions.affine(d), er.Samples.from_data(points_of(d, n))
     found, first = _best(lambda: er.discover(module, action, samples), turns)
     certificate, second = _best(lambda: er.evidence.certify(found), turns)
     case = f"perceptron d={d}, n={n}, {found.dim} generators found, {certificate.dim} certified"
@@ -68,7 +68,7 @@ def _table(name: str, n: int) -> list[dict[str, Any]]:
     certificate, second = _best(lambda: er.evidence.certify(found), 3)
     case = f"table {name}, n={n}"
     told = f"{case}, {found.dim} generators found, {certificate.dim} certified"
-    out = [row(told, "certify beside discover [s]", second, first, "ratio <= 1", second <= first)]
+    out = [row(told, "certify beside discover [s]", second, first, None)]
     for mode in MODES:
         again, seconds = _best(
             lambda mode=mode: er.evidence.certify(
