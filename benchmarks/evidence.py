@@ -1,6 +1,6 @@
 """Is a symmetry that was found there? False certification, detection, bounds and cost, beside other methods.
 
-**protocol**: ten fields by the protocol of the one published method that has it, `benchmarks._evidence_protocol`.
+**protocol**: ten fields, by the protocol of a published method with error control, `benchmarks._evidence_protocol`.
 **models**: perceptrons and Gaussian processes, `_evidence_models`.
 **dysts**: chaotic flows that have no symmetry, `_evidence_dysts`.
 **gates**: coverage and truncated classes, `_evidence_gates`.

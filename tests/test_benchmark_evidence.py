@@ -110,6 +110,12 @@ def test_methods_know_easy_cells():
     assert set(METHODS) == {"rivals", "certify", *OURS}
 
 
+def test_public_verb_certifies_where_one_component_is_noise_alone():
+    system = named("rigid_sym")  # its third component vanishes
+    _, found = measure(Cell(system, 400, 0.03, 2, seed(system, 400, 0.03), ("certify",)))
+    assert (found["certify"].false, found["certify"].correct) == (0, 2)
+
+
 def test_methods_see_the_same_data():
     system = SYMMETRIC[1]
     cell = Cell(system, 100, 0.3, 40, seed(system, 100, 0.3), ("rivals",))
