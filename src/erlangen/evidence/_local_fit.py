@@ -57,12 +57,15 @@ class LocalField(AbstractField):
         How values follow points.
     size : int
         Number k of rows in a neighbourhood.
+    names : tuple of str or None
+        Names of the coordinates.
     """
 
     points: NDArray
     y: NDArray
     kind: str = "invariant"
     size: int
+    names: tuple[str, ...] | None = None
 
     @property
     def point_dim(self) -> int:
@@ -127,7 +130,7 @@ class LocalField(AbstractField):
         return front[:, 0], front[:, 1:].transpose(0, 2, 1), spread, noise
 
 
-def local_field(x: NDArray, y: NDArray, kind: str) -> LocalField | None:
+def local_field(x: NDArray, y: NDArray, kind: str, names: tuple[str, ...] | None = None) -> LocalField | None:
     """The field with neighbourhoods of the size that makes errors smallest; None where rows are too few for any.
 
     The error of a size is that of its noise and its change when the neighbourhood is doubled.
@@ -140,7 +143,7 @@ def local_field(x: NDArray, y: NDArray, kind: str) -> LocalField | None:
     base = LocalField(points=x, y=y, kind=kind, size=least)
     fits = [base.fit(some, size) for size in (*sizes, 2 * sizes[-1])]
     errors = [float(np.median(_slope_error(fit, wide))) for fit, wide in zip(fits, fits[1:], strict=False)]
-    return LocalField(points=x, y=y, kind=kind, size=sizes[int(np.argmin(errors))])
+    return LocalField(points=x, y=y, kind=kind, size=sizes[int(np.argmin(errors))], names=names)
 
 
 def _slope_error(fit: LocalFit, wide: LocalFit) -> NDArray:

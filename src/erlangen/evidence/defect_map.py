@@ -15,9 +15,10 @@ from erlangen._render import html_table, number, text_table
 from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
 from erlangen.evidence._local import coverage, leaves, local_defects, thinned
-from erlangen.evidence._local_fit import LocalField, local_field
+from erlangen.evidence._local_fit import local_field
 from erlangen.evidence._region_rule import UNDECIDED, RegionRule, features_of, region_rule
-from erlangen.fields import CloudField, FittedField, as_field
+from erlangen.fields import AbstractField, CloudField, as_field, fit_table
+from erlangen.fields._path import polynomial_chain
 from erlangen.fields._table_input import read_table
 from erlangen.linalg.rank import Threshold
 from erlangen.verbs._measure import interval
@@ -207,9 +208,9 @@ def where(
     action = generators.action if isinstance(generators, Symmetry) else generators
     given = samples if samples is None or isinstance(samples, Samples) else Samples.from_data(samples)
     points = None if given is None else given.points
-    field = as_field(problem, kind=kind, dim=_dimension(action), points=points, data=data)
-    if isinstance(field, FittedField) and field.verdict != "fits" and field.labels is None:
-        field = _local_table(problem, kind) or field
+    dim = _dimension(action)
+    field = None if data is not None else _table_field(problem, kind)
+    field = as_field(problem, kind=kind, dim=dim, points=points, data=data) if field is None else field
     own = getattr(field, "points", None)
     region = _region(given, own, field.point_dim)
     rng = np.random.default_rng(rng)
@@ -242,13 +243,18 @@ def where(
     )
 
 
-def _local_table(problem: Any, kind: str | None) -> LocalField | None:
-    """Local fits of a table that no class fits, where it has rows enough."""
+def _table_field(problem: Any, kind: str | None) -> AbstractField | None:
+    """The smallest class of polynomials that fits a table, else local fits; None for all but tables that allow both."""
     if not (isinstance(problem, (tuple, list)) and len(problem) == 2):
         return None
     x, y = problem
     table = read_table(x, y, kind)
-    return local_field(table.x, table.y, table.kind)
+    local = None if table.labels is not None else local_field(table.x, table.y, table.kind, table.names)
+    if local is None:
+        return None
+    highest = len(polynomial_chain(table.x.shape[1], len(table.x))) - 1
+    fitted = fit_table(x, y, kind, classes=[highest])
+    return fitted if fitted.verdict == "fits" else local
 
 
 def _verdicts(defects: NDArray, errors: NDArray, covered: NDArray, delta: float) -> NDArray:
