@@ -79,7 +79,10 @@ def seen(both: Bilinear, free: NDArray) -> Seen:
     keep = s <= RESOLVED
     if not keep.any():
         return whole  # all candidates lead out: the region is not where the data are
-    basis = echelon(scale[:, None] * vt[keep].T)
+    decided = scale[:, None] * vt[keep].T
+    basis = np.eye(p) if keep.all() else echelon(decided)
+    if basis.shape[1] < decided.shape[1]:  # of candidates of very unequal size, elimination may lose some
+        basis = decided
     basis[np.abs(basis) <= RESOLVED * np.abs(basis).max(axis=0)] = 0.0  # the error of the data, not a coefficient
     part = both.restrict(basis)
     changed = (part.size @ free).reshape(len(part.size), -1)
