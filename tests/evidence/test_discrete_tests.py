@@ -92,6 +92,8 @@ def test_quaternions_are_not_dihedral():
 def test_products_need_no_generator_of_their_own():
     kept = minimal_generators(signs(3).matrices)
     assert len(kept) == 3 and len(closed(kept)[0]) == 8
+    quarter = np.array([[0.0, -1.0], [1.0, 0.0]])
+    assert np.array_equal(minimal_generators(np.array([quarter @ quarter, quarter])), [quarter])
 
 
 def test_lorenz_has_its_one_change_of_signs():
