@@ -186,6 +186,8 @@ def excess(law: tuple[NDArray, NDArray], delta: float, z: float) -> float:
     All of them are bounded by one contrast each: the c that is false is fixed, and its mean would be exceeded too.
     """
     mean, root = law[0][0] - delta**2 * law[0][1], law[1][0] - delta**2 * law[1][1]
+    if len(mean) == 1:
+        return float(mean[0, 0] + z * np.sqrt(np.sum(root**2)))
     return float(np.linalg.eigvalsh(mean)[-1]) + z * unfolding_norm(root)
 
 
