@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def lorenz(x):
     )
 
 
-def noisy(function, n, d, noise, seed, scale=1.0):
+def noisy(function, n, d, noise, seed, scale: Any = 1.0):
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1, 1, (n, d)) * scale
     y = function(x)
@@ -85,7 +87,7 @@ def test_names_are_proved_from_the_table(group, name):
 def test_quaternions_are_not_dihedral():
     i = np.kron(np.array([[0.0, -1.0], [1.0, 0.0]]), np.eye(2))
     j = np.kron(np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[0.0, -1.0], [1.0, 0.0]]))
-    assert np.allclose(i @ j, -j @ i)
+    assert np.allclose(i @ j, -1.0 * (j @ i))
     assert name_of(np.array([i, j])) == ("a group of 8 elements", 8)
 
 
