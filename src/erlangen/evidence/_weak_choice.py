@@ -6,6 +6,7 @@ is known and taken out.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ WITHIN = 2.0
 """Standard errors within which simpler numbers are as good."""
 
 
+@dataclass(frozen=True, eq=False)
 class Choice:
     """Estimated squared defects of all candidates as a form, with what noise put into it.
 
@@ -46,8 +48,9 @@ class Choice:
         Form of what an unrelated direction gives.
     """
 
-    def __init__(self, moments: NDArray, noise: NDArray, size: NDArray):
-        self.excess, self.noise, self.size = moments.T @ moments - noise, noise, size
+    excess: NDArray
+    noise: NDArray
+    size: NDArray
 
     def directions(self) -> tuple[NDArray, NDArray]:
         """Estimated defects ``(r,)``, ascending, and directions ``(p, r)`` of unit size."""
@@ -86,7 +89,8 @@ def chosen_generators(
     rows = np.concatenate([part.moments for part in parts])
     centred = np.concatenate([part.moments - part.moments.mean(axis=0) for part in parts])
     flat = centred.reshape(-1, centred.shape[2])
-    choice = Choice(rows.mean(axis=0), flat.T @ flat / len(rows) ** 2, np.mean([part.model for part in parts], axis=0))
+    mean, noise = rows.mean(axis=0), flat.T @ flat / len(rows) ** 2
+    choice = Choice(mean.T @ mean - noise, noise, np.mean([part.model for part in parts], axis=0))
     return _listed(choice, action, points, scales, delta)
 
 
