@@ -47,6 +47,7 @@ def test_noisy_elements_snap_to_their_order(m):
     noisy = exact + 0.004 * np.random.default_rng(m).normal(size=(3, 3))
     cosets = Cosets(np.zeros((0, 3, 3)), 0.15)
     assert cosets.order(noisy) == m
+    assert cosets.order(np.diag([1.3, 1.0, 1.0])) is None
     assert any(np.allclose(s, exact, atol=1e-12) for s in snapped(noisy, m, 0.03))
 
 
