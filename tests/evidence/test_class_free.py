@@ -196,8 +196,8 @@ def test_a_known_density_keeps_moments_unbiased_and_an_estimated_one_nearly():
     def density(x):
         return np.prod((1 + 0.6 * x) / 2, axis=1)
 
-    data = noisy(hopf, 12_000, 0.01, 0, draw)
-    common = {"kind": "vector", "model": 1, "generators": rotation(2), "delta": 0.16}
+    data = noisy(hopf, 20_000, 0.01, 0, draw)
+    common = {"kind": "vector", "model": 1, "generators": rotation(2), "delta": 0.12}
     known = class_free(data, affine(2), BOX, design=density, **common)
     assert known.dim == 1 and "unbiased for any model" in known.guarantee
     wrong = class_free(data, affine(2), BOX, design=BOX.measure, **common)
