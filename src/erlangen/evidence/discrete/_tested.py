@@ -231,7 +231,16 @@ class Matched:
 
     def test(self, g: NDArray, delta: float, alpha: float) -> Outcome:
         """Test one map; the worst channel counts."""
-        return mean_test(self.pairs(g), delta, alpha)
+        return mean_test(self.pairs(g), delta, alpha, self._orbits(g))
+
+    def _orbits(self, g: NDArray) -> NDArray:
+        """Label of each pair: those of one orbit share noise, x beside g x and g x beside x above all."""
+        size = np.sort(np.abs(self.x - self.where.centre), axis=1)
+        keys = np.round(size / max(float(size.max()), np.finfo(float).tiny), 9)
+        labels = np.unique(keys, axis=0, return_inverse=True)[1].ravel()
+        near = _RELATIVE * max(float(np.abs(self.x).max()), np.finfo(float).tiny)
+        far, _ = self._tree.query(self.where.move(g, self.x), distance_upper_bound=near)
+        return np.unique(labels[np.isfinite(far)], return_inverse=True)[1].ravel()
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,13 +272,18 @@ class Fresh:
         return mean_test(both, delta, alpha)
 
 
-def mean_test(both: Pairs, delta: float, alpha: float) -> Outcome:
-    """One-sided t test that the mean of ``miss - delta^2 size`` is below zero, in every channel."""
-    n = len(both.there)
+def mean_test(both: Pairs, delta: float, alpha: float, labels: NDArray | None = None) -> Outcome:
+    """One-sided t test that the mean of ``miss - delta^2 size`` is below zero, in every channel.
+
+    Rows are independent, or those with different ``labels (n,)`` are: then sums over labels count as rows.
+    """
+    n = len(both.there) if labels is None else int(labels.max(initial=-1)) + 1
     if both.share < COVERED or n < 3:
         return uncovered(both.share)
     with np.errstate(over="ignore"):
         miss, size = both.sizes
+    if labels is not None:
+        miss, size = (np.array([np.bincount(labels, column) for column in part.T]).T for part in (miss, size))
     active = size.sum(axis=0) > 0
 
     def moments(level: float) -> tuple[NDArray, NDArray]:
