@@ -144,7 +144,7 @@ class Weak:
                 b = replace(b, verdict="not refuted", reason=reason)
             out.append(replace(b, high=float(upper[a])) if a == 0 else b)
         lower = np.maximum.accumulate(np.sort([b.low for b in bounds]))
-        band = Band(np.sort([b.defect for b in bounds]), lower, np.maximum.accumulate(upper), simultaneous=False)
+        band = Band(np.sort([b.defect for b in bounds]), lower, np.maximum.accumulate(upper), False, False)
         return band, out
 
     def _own(self, average: Average, xi: NDArray) -> bool:
@@ -299,7 +299,7 @@ def standing(region: AbstractMeasure) -> Samples:
 
 def _separate(bounds: list[Bound]) -> Band:
     columns = [np.sort([getattr(b, name) for b in bounds]) for name in ("defect", "low", "high")]
-    return Band(*columns, simultaneous=False)
+    return Band(*columns, simultaneous=False, complete=False)
 
 
 def _verdict(

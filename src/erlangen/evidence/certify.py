@@ -39,6 +39,7 @@ def certify(
     alpha: float = 0.05,
     delta: float = 0.05,
     mode: str | None = None,
+    model: Any = None,
     kind: str | None = None,
     generators: ArrayLike | AbstractAction | Symmetry | None = None,
     noise: str | None = None,
@@ -73,6 +74,9 @@ def certify(
         exact in finite samples. ``"simultaneous"`` (default for what ``discover`` found in a table): one confidence
         set for everything. ``"calibrated"``: all rows, radius by simulation, asymptotic. ``"class-free"`` (default
         where no polynomial class fits): cross-fitted moments with any model. ``"model"`` (default for models).
+    model : optional
+        For ``"class-free"``: what is fitted to the folds, see `erlangen.evidence.class_free`; giving one chooses
+        this mode.
     kind : {"invariant", "vector"}, optional
         How values follow points; must be said where c = d.
     generators : array (r, p), AbstractAction or Symmetry, optional
@@ -135,11 +139,11 @@ def certify(
         offered, named = generators.candidates, _fresh(generators, data)
     else:
         named = None if generators is None else _coefficients(generators, offered)
-    linear = None if mode == "class-free" else family_of(family, data, rng)
+    linear = None if mode == "class-free" or (mode is None and model is not None) else family_of(family, data, rng)
     if linear is None:
         from erlangen.evidence.weak_moments import class_free
 
-        return class_free(data, offered, region, generators=named, alpha=alpha, delta=delta, rng=rng)
+        return class_free(data, offered, region, model=model, generators=named, alpha=alpha, delta=delta, rng=rng)
     task = Task(data, linear.family, offered, region, alpha, delta, noise or _noise(data), named, linear.rows, rng)
     chosen_mode = mode or "held-out"
     whole = _tensors(task, defect)

@@ -331,7 +331,7 @@ def _bound(
 
 def _separate(bounds: list[Bound]) -> tuple[Band, list[Bound]]:
     columns = [np.sort([getattr(b, name) for b in bounds]) for name in ("defect", "low", "high")]
-    return Band(*columns, simultaneous=False), bounds
+    return Band(*columns, simultaneous=False, complete=False), bounds
 
 
 def _nested(means: MeanForms, bounds: list[Bound], alpha: float, delta: float) -> tuple[Band, list[Bound]]:
@@ -347,7 +347,7 @@ def _nested(means: MeanForms, bounds: list[Bound], alpha: float, delta: float) -
         for a, b in enumerate(bounds)
     ]
     defects, lower = (np.sort([getattr(b, name) for b in bounds]) for name in ("defect", "low"))
-    return Band(defects, lower, np.maximum.accumulate(upper) if r else upper, simultaneous=False), out
+    return Band(defects, lower, np.maximum.accumulate(upper) if r else upper, simultaneous=False, complete=False), out
 
 
 def _precise(field: AbstractField, delta: float) -> Gate:
