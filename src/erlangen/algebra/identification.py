@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import chdtri, fdtri
 
 from erlangen._errors import UndecidedError, explain
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient
@@ -423,10 +423,10 @@ def _accepts(candidate: _Candidate, base: _Candidate, noise: float, known: bool)
     if known:
         unit = noise**2 / n
         # What the least constrained candidate passes is not held against the others once more.
-        whole = any(one.squared <= unit * float(stats.chi2.ppf(LEVEL, one.dof)) for one in (candidate, base))
-        return whole and step <= unit * float(stats.chi2.ppf(LEVEL, extra))
+        whole = any(one.squared <= unit * chdtri(one.dof, 1.0 - LEVEL) for one in (candidate, base))
+        return bool(whole and step <= unit * chdtri(extra, 1.0 - LEVEL))
     rest = max(base.loose, 1)
-    return bool(step / extra * rest <= base.squared * stats.f.ppf(LEVEL, extra, rest))
+    return bool(step / extra * rest <= base.squared * fdtri(extra, rest, LEVEL))
 
 
 def _fast(ambient: AbstractAmbient, data: NDArray, closed: Closed, noise: float) -> list[_Candidate] | None:

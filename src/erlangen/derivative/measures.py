@@ -15,7 +15,7 @@ import numpy as np
 from numpy.polynomial import Polynomial, hermite_e, legendre
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.stats import norm, qmc
+from scipy.special import ndtri
 
 
 class AbstractMeasure(ABC):
@@ -114,7 +114,7 @@ class GaussianMeasure(AbstractMeasure):
 
     def draw(self, n: int, rng: int | np.random.Generator) -> NDArray:
         """Low-discrepancy normal points ``(n, d)``."""
-        return self.centre + self.spread * norm.ppf(np.clip(_unit_points(n, self.dim, rng), 1e-12, 1 - 1e-12))
+        return self.centre + self.spread * ndtri(np.clip(_unit_points(n, self.dim, rng), 1e-12, 1 - 1e-12))
 
     def expansion(self, axis: int, degree: int) -> NDArray:
         """Powers of one coordinate in orthonormal Hermite polynomials."""
@@ -132,6 +132,8 @@ class GaussianMeasure(AbstractMeasure):
 
 
 def _unit_points(n: int, d: int, rng: int | np.random.Generator) -> NDArray:
+    from scipy.stats import qmc  # heavy, and only points that are drawn need it
+
     return qmc.Halton(d, rng=np.random.default_rng(rng)).random(n)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from erlangen._render import number
 from erlangen.actions import AbstractAction
@@ -221,7 +221,7 @@ def generator_errors(lie: NDArray, theta: NDArray, root: NDArray, generators: ND
 
 def _closure_gate(outside: float, size: float, law: tuple[float, float], alpha: float, r: int, least: float) -> Gate:
     mean, square = law  # sums of the eigenvalues of the covariance of what is outside, and of their squares
-    allowed = square / mean * stats.chi2.isf(alpha, mean**2 / square) if square > 0 else 0.0
+    allowed = square / mean * special.chdtri(mean**2 / square, alpha) if square > 0 else 0.0
     unit = size if size > 0 else 1.0
     value = float(np.sqrt(outside / unit))
     limit = float(np.sqrt(allowed / unit)) + least

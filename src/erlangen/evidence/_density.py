@@ -16,7 +16,7 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy import special
 
 from erlangen._errors import InputError, explain
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure, GaussianMeasure
@@ -287,7 +287,7 @@ def same_law(region: AbstractMeasure, x: NDArray) -> float:
     mean = shares @ expected
     covariance = (expected - mean).T @ (shares[:, None] * (expected - mean))
     miss = psi.mean(axis=0) - mean
-    return float(chi2.sf(len(x) * miss @ np.linalg.solve(covariance, miss), len(table)))
+    return float(special.chdtrc(len(table), len(x) * miss @ np.linalg.solve(covariance, miss)))
 
 
 def nodes_of(region: AbstractMeasure) -> tuple[NDArray, NDArray]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from erlangen._errors import InputError, explain
 from erlangen._render import number
@@ -238,7 +238,7 @@ def _f_test(new: NDArray, left: NDArray, free: int, floor: NDArray) -> NDArray:
     """P-values ``(c,)`` of so large a reduction of the residuals ``left (m, c)`` by orthonormal columns ``(m, k)``."""
     explained = np.sum((new.T @ left) ** 2, axis=0)
     rest = np.maximum(np.sum(left**2, axis=0) - explained, 0.0) / free
-    return stats.f.sf(explained / new.shape[1] / np.maximum(rest, floor), new.shape[1], free)
+    return special.fdtrc(new.shape[1], free, explained / new.shape[1] / np.maximum(rest, floor))
 
 
 def _sign_test(new: NDArray, left: NDArray, labels: NDArray, rng: np.random.Generator) -> float:

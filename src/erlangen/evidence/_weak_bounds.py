@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from erlangen.evidence._moments import FoldMoments
 from erlangen.evidence.ellipsoid import norm_upper, unfolding_norm
@@ -54,7 +54,7 @@ class Moments:
 
     def quantile(self, alpha: float) -> float:
         """One-sided quantile of one contrast."""
-        return float(stats.t.ppf(1.0 - alpha, self.dof))
+        return float(special.stdtrit(self.dof, 1.0 - alpha))
 
     @cached_property
     def _roots(self) -> tuple[NDArray, NDArray, NDArray, NDArray]:
@@ -114,7 +114,7 @@ class Moments:
         excess = float(m @ m - noise.sum())
         # m^T m under the hypothesis of no defect, with the first two moments of a weighted sum of chi-squares.
         scale, dof = float(np.sum(noise**2) / noise.sum()), float(noise.sum() ** 2 / np.sum(noise**2))
-        beyond = bool(stats.chi2.sf(float(m @ m) / scale, dof) < alpha)
+        beyond = bool(special.chdtrc(dof, float(m @ m) / scale) < alpha)
         return float(np.sqrt(max(excess, 0.0))) / self.size(a), beyond
 
     def leftover(self, a: int) -> float:

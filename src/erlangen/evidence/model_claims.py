@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, affine, coordinate_names
@@ -145,7 +145,7 @@ class MeanForms:
 
     def quantile(self, alpha: float) -> float:
         """One-sided quantile of one contrast."""
-        return float(stats.t.ppf(1.0 - alpha, len(self.defects) - 1))
+        return float(special.stdtrit(len(self.defects) - 1, 1.0 - alpha))
 
     def upper(self, basis: NDArray, alpha: float) -> float:
         """Smallest delta at which the mean test certifies the span of a basis ``(r, d)``, by bisection."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import expit
 
@@ -152,7 +152,7 @@ def _maxima(q: NDArray, y: NDArray, ranks: list[int]) -> list[Likelihood]:
     top = fits[-1]
     flipped = maximise(q[:, : ranks[-2]], y, top.coefficients, START_FLIPS, True)
     # A fraction of flips is tested on the edge of its range, so half of chi-squared with one degree of freedom.
-    if 0.5 * stats.chi2.sf(2.0 * max(flipped.value - top.value, 0.0), 1) <= SIGNIFICANT:
+    if 0.5 * special.chdtrc(1, 2.0 * max(flipped.value - top.value, 0.0)) <= SIGNIFICANT:
         fits = [*_ascend(q, y, ranks[:-2], flipped.flips), flipped]
     start = np.concatenate([fits[-1].coefficients, np.zeros(ranks[-1] - ranks[-2])])
     return [*fits, maximise(q[:, : ranks[-1]], y, start, fits[-1].flips, False)]
@@ -171,7 +171,7 @@ def _ascend(q: NDArray, y: NDArray, ranks: list[int], flips: float) -> list[Like
 def _ratio_test(i: int, fits: list[Likelihood], ranks: list[int]) -> float:
     """Likelihood ratio test of class i in the next two, the largest and its sketch."""
     larger = sorted({*range(i + 1, len(fits))[:2], *range(i + 1, len(fits))[-2:]})
-    ps = [stats.chi2.sf(2.0 * max(fits[j].value - fits[i].value, 0.0), max(ranks[j] - ranks[i], 1)) for j in larger]
+    ps = [special.chdtrc(max(ranks[j] - ranks[i], 1), 2.0 * max(fits[j].value - fits[i].value, 0.0)) for j in larger]
     return float(min(1.0, min(ps) * len(larger)))
 
 

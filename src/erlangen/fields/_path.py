@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from erlangen.fields._base import AbstractField
 from erlangen.fields._orthonormal import OrthonormalColumns
@@ -271,5 +271,5 @@ def lack_of_fit(level: Level, larger: Sequence[Level], data: Rows) -> float:
         if free < 1:
             continue
         ratio = (level.rss - a.rss) / added / np.maximum(a.rss / free, exact / n)
-        smallest = min(smallest, float(stats.f.sf(ratio, added, free).min()))
+        smallest = min(smallest, float(special.fdtrc(added, free, np.maximum(ratio, 0.0)).min()))
     return min(1.0, smallest * len(alternatives) * c)
