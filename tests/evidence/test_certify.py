@@ -345,3 +345,28 @@ def test_generators_cannot_be_tested_by_the_rows_that_chose_them():
     assert certify((x[300:], y[300:]), None, BOX, generators=sym, family=2).dim == 1
     # as candidates it stands for all that were on offer, so the rows choose again
     assert certify((x, y), sym, BOX, family=2).candidates.n_generators == 6
+
+
+def test_a_claim_about_a_model_says_so_and_nearly_own_is_not_own():
+    def turned(a):
+        return lambda p: p @ np.array([[a, -2.0], [2.0, 0.0]]).T
+
+    own = certify(turned(0.0), er.actions.rotation(2), BOX, kind="vector")
+    assert len(own.trivial) == 1 and own.dim == 0 and "trivial" in own.verdict
+    near = certify(turned(0.2), er.actions.rotation(2), BOX, kind="vector")
+    assert near.trivial == () and near.bounds[0].verdict == "refuted"
+    assert near.bounds[0].low <= er.discover(turned(0.2), er.actions.rotation(2), BOX, kind="vector").spectrum[0]
+    sphere = certify(lambda p: (p**2).sum(axis=1), er.actions.rotation(2), BOX)
+    assert sphere.dim == 1 and "the model's own defects" in sphere.verdict and "refuted" not in sphere.verdict
+
+
+def test_frames_name_their_columns_and_text_is_refused():
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (300, 2))
+    y = (x**2).sum(axis=1) + 0.02 * rng.standard_normal(300)
+    found = certify((pd.DataFrame(x, columns=["u", "w"]), y), er.actions.rotation(2), BOX, family=2)
+    assert found.bounds[0].text == "u d/dw - w d/du"
+    with pytest.raises(er.InputError, match="not an array of numbers"):
+        certify((x.astype(str), y), family=2)

@@ -84,9 +84,9 @@ def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: 
         )
     lie = sym.lie
     assert lie is not None
-    rows = sym.found.matrix().reshape(-1, sym.candidates.n_generators)
+    rows = sym.generators
     if len(rows) == 0:
-        raise UndecidedError("No generator was found, so there is none to certify.")
+        raise UndecidedError("No generator was found beside the field itself, so there is none to certify.")
     named = rows if lie.samples.measure is not None else None  # without a measure there are no points that are fresh
     return model_certificate(
         lie.field, lie.action, lie.samples, generators=named, alpha=alpha, delta=delta, names=sym.coordinates, rng=rng

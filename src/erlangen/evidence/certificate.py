@@ -237,9 +237,10 @@ class Certificate:
         if most == 0 and self.band.complete:
             return f"No symmetry up to delta = {self.delta:g} among the candidates, at {sure}: all are refuted."
         worst = max((b.high for b in self.bounds if b.verdict == "certified"), default=0.0)
+        whose = "the model's own defects" if self.mode == "model" else "true defects"
         set_apart = f", besides {len(self.trivial)} trivial" if self.trivial else ""
         head = (
-            f"Certified at {sure}: dimension {self.dim}{set_apart}, true defects at most {number(worst, 2)}"
+            f"Certified at {sure}: dimension {self.dim}{set_apart}, {whose} at most {number(worst, 2)}"
             if self.dim
             else f"Nothing{' but the trivial' if self.trivial else ''} is certified up to delta = {self.delta:g}"
         )

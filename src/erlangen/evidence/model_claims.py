@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from erlangen.derivative import LieDerivative, Samples, Scales, move, scales_of
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure
 from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
 from erlangen.evidence.ellipsoid import unfolding_norm
+from erlangen.evidence.gates import split_trivial
 from erlangen.fields import AbstractField, as_field
 from erlangen.linalg.rank import Threshold
 from erlangen.verbs import Symmetry, discover
@@ -113,7 +114,7 @@ def model_certificate(
         guarantee=_guarantee(n, alpha, generators is not None, time_step),
         assumptions=_assumptions(region, generators is not None),
         gates=(_precise(model, delta),),
-        trivial=tuple(_bound(None, 0, level, delta, offered, xi, names) for xi in own),
+        trivial=_trivial(model, offered, own, fresh, scales, time_step, level, delta, names),
         region=_words(region),
         candidates=offered,
         coordinates=tuple(names) if names is not None else coordinate_names(model.point_dim),
@@ -303,15 +304,42 @@ def _named(action: AbstractAction, generators: AbstractAction | ArrayLike) -> ND
 def _chosen(field: AbstractField, action: AbstractAction, few: Samples, delta: float) -> tuple[NDArray, NDArray]:
     """Generators ``(r, p)`` worth a test, the smallest defect first, and those built from the field itself."""
     found = discover(field, action, few, rule=Threshold(min(REACH * delta, 0.5)))
-    listed = sorted(found.found.generators, key=lambda g: g.defect)
-    if listed or len(found.own):
-        return np.array([g.xi for g in listed]).reshape(len(listed), action.n_generators), found.own
     lie = LieDerivative(field, action, few)
-    return solve(lie, scales_of(field, lie.lifted, few)).part(0, 1).T, found.own
+    scales = scales_of(field, lie.lifted, few)
+    listed = [g.xi for g in sorted(found.found.generators, key=lambda g: g.defect)]
+    rows = np.array([*listed, *found.own]).reshape(-1, action.n_generators)
+    if len(rows) == 0:
+        least = solve(lie, scales).part(0, 1).T
+        return least / max(np.abs(least).max(initial=0.0), np.finfo(float).tiny), rows
+    # Candidates were let in generously; what counts as the field itself has to be so up to delta.
+    rest, trivial = split_trivial(lie, scales, rows.T, delta)
+    own = np.array([b.xi for b in trivial]).reshape(-1, action.n_generators)
+    if len(own) == len(found.own):
+        return np.array(listed).reshape(-1, action.n_generators), found.own
+    return rest.T, own
+
+
+def _trivial(
+    model: AbstractField,
+    action: AbstractAction,
+    own: NDArray,
+    fresh: NDArray,
+    scales: Scales,
+    time_step: float | None,
+    level: float,
+    delta: float,
+    names: Sequence[str] | None,
+) -> tuple[Bound, ...]:
+    """Directions built from the field itself, with bounds as any other has."""
+    if len(own) == 0:
+        return ()
+    means = mean_forms(model, action.restrict(own.T), fresh, scales, time_step)
+    bounds = [_bound(means, a, level, delta, action, xi, names) for a, xi in enumerate(own)]
+    return tuple(replace(b, reason=f"the field itself, or built from it alone; {b.reason}") for b in bounds)
 
 
 def _bound(
-    means: MeanForms | None,
+    means: MeanForms,
     a: int,
     level: float,
     delta: float,
@@ -320,8 +348,6 @@ def _bound(
     names: Sequence[str] | None,
 ) -> Bound:
     text = action.describe(xi, None if names is None else tuple(names))
-    if means is None:
-        return Bound(xi, text, 0.0, 0.0, 0.0, "certified", "built from the field itself")
     high, low = means.upper(np.eye(means.sizes.shape[1])[:, [a]], level), means.lower(a, level)
     verdict = "certified" if high <= delta else "refuted" if low > delta else "not refuted"
     return Bound(
@@ -335,8 +361,6 @@ def _separate(bounds: list[Bound]) -> tuple[Band, list[Bound]]:
 
 
 def _nested(means: MeanForms, bounds: list[Bound], alpha: float, delta: float) -> tuple[Band, list[Bound]]:
-    from dataclasses import replace
-
     r = len(bounds)
     upper = np.array([means.upper(np.eye(r)[:, :d], alpha) for d in range(1, r + 1)])
     failed = np.flatnonzero(upper > delta)

@@ -103,14 +103,34 @@ def observed(
                 fix="er.evidence.certify((x, y), er.actions.affine(2), er.Samples.box(-1, 1, dim=2))",
             )
         )
-    x, y = np.asarray(problem[0], dtype=np.float64), np.asarray(problem[1], dtype=np.float64)
+    names = getattr(problem[0], "columns", None) if names is None else names  # of a data frame
+    x, y = (_numbers(part, what) for part, what in zip(problem, ("x", "y"), strict=True))
     y = y[:, None] if y.ndim == 1 else y
     _check(x, y)
     chosen = _kind(kind, x.shape[1], y.shape[1])
     columns = [
         None if a is None else _column(a, len(x), what) for a, what in ((groups, "groups"), (weights, "weights"))
     ]
-    return Observed(x, y, chosen, None if names is None else tuple(names), *columns)
+    return Observed(x, y, chosen, None if names is None else tuple(map(str, names)), *columns)
+
+
+def _numbers(part: Any, what: str) -> NDArray:
+    """Read an array of numbers; text is refused rather than parsed."""
+    try:
+        read = np.asarray(part)
+        if read.dtype.kind in "biuf":
+            return read.astype(np.float64)
+        kind = str(read.dtype)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged lists; tensors that record gradients
+        kind = str(error)
+    raise InputError(
+        explain(
+            f"{what} is not an array of numbers.",
+            given=kind,
+            expected="integers or floats, one row for each observation",
+            fix=f"{what} = numpy.asarray({what}, dtype=float)",
+        )
+    )
 
 
 def _of_runs(flow: Trajectories) -> Observed:
