@@ -33,6 +33,29 @@ def draw(n: int, seed: int, sigma: float = 0.1) -> tuple[np.ndarray, np.ndarray]
     return x, (1 + x[:, 0] - x[:, 0] * x[:, 1])[:, None] + sigma * rng.standard_normal((n, 1))
 
 
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+@pytest.mark.parametrize("noise", ["equal", "robust"])
+def test_lack_of_fit_does_not_depend_on_the_origin_or_the_units(offset, noise):
+    x, y = draw(400, 3)
+    near = lack_of_fit(family(2, 2), x, y, noise=noise).value
+    assert near > 0.01
+    far = lack_of_fit(family(2, 2), 1e3 * x + offset, y, noise=noise).value
+    assert far == pytest.approx(near, rel=1e-4)
+    assert not lack_of_fit(family(2, 1), 1e3 * x + offset, y, noise=noise).passed
+
+
+@pytest.mark.parametrize("noise", ["equal", "robust"])
+def test_lack_of_fit_of_many_rows_takes_memory_linear_in_them(noise):
+    import tracemalloc
+
+    x, y = draw(50_000, 4)
+    tracemalloc.start()
+    assert lack_of_fit(family(2, 2), x, y, noise=noise).passed
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5e8  # (n, n) would be 2e10
+
+
 def test_lack_of_fit_is_the_f_test_of_nested_least_squares():
     x, y = draw(60, 0)
     small, large = (monomials(x, exponents(2, k)) for k in (1, 3))

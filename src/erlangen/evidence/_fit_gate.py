@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +20,7 @@ from erlangen.fields._orthonormal import OrthonormalColumns
 from erlangen.fields._path import SKETCH, sketch
 from erlangen.fields.bases import BasisField, Monomials
 from erlangen.linalg.polynomials import exponents, monomials
-from erlangen.linalg.qr import rounding
+from erlangen.linalg.qr import rounding, triangular_factor
 
 HIGHER = 2
 """Degrees above that of the class that are tried: one of either parity, since an odd term hides from even ones."""
@@ -38,44 +40,113 @@ BLOCKS = 32
 MOST_GROUPS = 256
 """Groups at most; more share signs."""
 
+BLOCK = 2**21
+"""Numbers in one block of rows (16 MB)."""
+
+MOST_WORK = 1e10
+"""Products that the test may take, about three seconds; of more rows some are drawn."""
+
+ROWS_PER_COLUMN = 10
+"""Rows for each column that are always kept."""
+
 RUNS = ("grouped", "blocks")
 """Kinds of noise that depend on each other within runs."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """What is fitted, one row for each independent value: features ``(m, q)``, values ``(m, c)`` and their units."""
+    """What is fitted, in blocks of rows: one row for each independent value.
 
-    features: NDArray
-    values: NDArray
-    points: NDArray
+    Polynomials that hold every lower one span the same functions after a shift and a change of units, so they are
+    written in centred coordinates of unit spread: far from the origin their raw powers are one function to rounding.
+    """
+
+    family: AbstractLinearField
+    x: NDArray
+    y: NDArray
     root: NDArray
     labels: NDArray
-    stacked: int
+    centre: NDArray
+    spread: NDArray
+    stacked: bool
+    extras: list[_Extra]
 
     @classmethod
     def build(
         cls, family: AbstractLinearField, x: NDArray, y: NDArray, weights: ArrayLike | None, labels: NDArray
     ) -> _Rows:
-        phi = features_of(family, x)
-        root = np.ones(len(x)) if weights is None else np.sqrt(np.asarray(weights, dtype=np.float64))
-        if phi.ndim == 2 and root.ndim == 1:
-            kept = root > 0
-            phi, y, x, root, labels = phi[kept], y[kept], x[kept], root[kept], labels[kept]
-            return cls(phi * root[:, None], y * root[:, None], x, root, labels, 1)
-        c = y.shape[1]
-        if phi.ndim == 2:
-            phi = np.einsum("ab,nr->nabr", np.eye(c), phi).reshape(len(x), c, -1)
-        root = np.broadcast_to(root if root.ndim == 2 else root[:, None], y.shape)
-        rows, values = phi * root[:, :, None], y * root
-        return cls(rows.reshape(-1, phi.shape[2]), values.reshape(-1, 1), x, root.ravel(), np.repeat(labels, c), c)
+        root: NDArray = np.ones(len(x)) if weights is None else np.sqrt(np.asarray(weights, dtype=np.float64))
+        root = root[:, 0] if root.ndim == 2 and root.shape[1] == 1 else root
+        kept = root > 0 if root.ndim == 1 else (root > 0).any(axis=1)
+        x, y, root, labels = x[kept], y[kept], root[kept], labels[kept]
+        spread = x.std(axis=0)
+        stacked = root.ndim == 2 or features_of(family, x[:1]).ndim == 3
+        return cls(family, x, y, root, labels, x.mean(axis=0), np.where(spread > 0, spread, 1.0), stacked, [])
 
-    def extend(self, extra: NDArray) -> NDArray:
-        """Functions ``(n, k)`` of the points as rows of this problem; each channel gets its own where stacked."""
-        if self.stacked > 1:
-            c = self.stacked
-            extra = np.einsum("ab,nk->nabk", np.eye(c), extra).reshape(c * len(extra), -1)
-        return extra * self.root[:, None]
+    @property
+    def m(self) -> int:
+        """Number of independent values."""
+        return self.y.size if self.stacked else len(self.y)
+
+    @property
+    def copies(self) -> int:
+        """Columns for each function: where rows are stacked, every channel gets its own."""
+        return self.y.shape[1] if self.stacked else 1
+
+    def features(self, x: NDArray) -> NDArray:
+        """The class at points, ``(b, r)`` or ``(b, c, q)``."""
+        table = _exponent_table(self.family)
+        if table is None or not _closed(table):
+            return features_of(self.family, x)
+        return monomials(self.centred(x), table)
+
+    def centred(self, x: NDArray) -> NDArray:
+        """Points in units of their spread."""
+        return (x - self.centre) / self.spread
+
+    def take(self, most: int, rng: np.random.Generator) -> _Rows:
+        """At most so many of the rows, drawn at random."""
+        if len(self.x) <= most:
+            return self
+        i = np.sort(rng.choice(len(self.x), most, replace=False))
+        return replace(self, x=self.x[i], y=self.y[i], root=self.root[i], labels=self.labels[i])
+
+    def blocks(self, width: int) -> Iterator[tuple[NDArray, NDArray, NDArray]]:
+        """Columns ``(b, k)`` of the class and all extras, values ``(b, c)`` and labels, some rows at a time."""
+        step = max(1, BLOCK // (width * (self.y.shape[1] if self.stacked else 1)))
+        for start in range(0, len(self.x), step):
+            yield self._block(slice(start, start + step))
+
+    def _block(self, rows: slice) -> tuple[NDArray, NDArray, NDArray]:
+        x, y, root, labels = self.x[rows], self.y[rows], self.root[rows], self.labels[rows]
+        phi, extra = self.features(x), [e.evaluate(x if e.raw else self.centred(x)) for e in self.extras]
+        if not self.stacked:
+            return np.hstack([phi, *extra]) * root[:, None], y * root[:, None], labels
+        c = y.shape[1]
+        root = root if root.ndim == 2 else np.repeat(root[:, None], c, axis=1)
+        parts = [part if part.ndim == 3 else _by_channel(part, c) for part in (phi, *extra)]
+        wide = np.concatenate(parts, axis=2) * root[:, :, None]
+        return wide.reshape(-1, wide.shape[2]), (y * root).reshape(-1, 1), np.repeat(labels, c)
+
+
+@dataclass(frozen=True, eq=False)
+class _Extra:
+    """Functions that a larger class adds: of centred points in units of their spread, or of ``raw`` points."""
+
+    name: str
+    size: int
+    evaluate: Callable[[NDArray], NDArray]
+    raw: bool = False
+
+
+def _by_channel(part: NDArray, c: int) -> NDArray:
+    return np.einsum("ab,nr->nabr", np.eye(c), part).reshape(len(part), c, -1)
+
+
+def _closed(table: NDArray) -> bool:
+    """Whether a table ``(r, d)`` of exponents holds every divisor of its monomials: then a shift stays inside."""
+    held = set(map(tuple, table.tolist()))
+    return all((*row[:j], row[j] - 1, *row[j + 1 :]) in held for row in held for j in range(len(row)) if row[j] > 0)
 
 
 def lack_of_fit(
@@ -139,8 +210,13 @@ def lack_of_fit(
         )
     wild = noise == "robust" or noise in RUNS or groups is not None
     rows = _Rows.build(family, x, y, weights, _labels(len(x), noise, groups))
-    tests = list(_tests(rows, _alternatives(family, x, larger, rng), rng if wild else None))
-    return _gate(_name(family), tests, alpha)
+    rows = replace(rows, extras=[e for e in _alternatives(rows, larger, rng) if e.size * rows.copies < rows.m])
+    width = family.n_params + rows.copies * sum(e.size for e in rows.extras) + y.shape[1]
+    part = rows.take(max(ROWS_PER_COLUMN * width, int(MOST_WORK / width**2)), rng)
+    gate = _gate(_name(family), list(_tests(part, width, rng if wild else None)), alpha)
+    if len(part.x) == len(rows.x):
+        return gate
+    return replace(gate, reason=f"{gate.reason}; on {len(part.x)} of {len(rows.x)} rows, drawn at random")
 
 
 def _labels(n: int, noise: str, groups: ArrayLike | None) -> NDArray:
@@ -200,38 +276,62 @@ def _gate(name: str, tests: list[tuple[str, float, int]], alpha: float) -> Gate:
     )
 
 
-def _tests(
-    rows: _Rows, alternatives: Iterator[tuple[str, NDArray]], rng: np.random.Generator | None
-) -> Iterator[tuple[str, float, int]]:
-    """Name, p-value and number of channels of each test; the larger classes grow."""
-    m, c = rows.values.shape
-    columns, spare = None, 0
-    for name, extra in alternatives:
-        if columns is None:
-            columns = OrthonormalColumns(m, m)
-            columns.append(rows.features)
-            spare = m - columns.rank
-            q = columns.q
-            base, left = columns.rank, rows.values - q @ (q.T @ rows.values / m)
-            left -= q @ (q.T @ left / m)
-            exact = rounding((m, base)) ** 2 * np.sum(rows.values**2, axis=0)
-            if np.all(np.sum(left**2, axis=0) <= exact):
-                yield name, 1.0, c  # nothing is left to explain
-                return
-        if spare < 2:
-            return
+def _tests(rows: _Rows, width: int, rng: np.random.Generator | None) -> Iterator[tuple[str, float, int]]:
+    """Name, p-value and number of channels of each test; the larger classes grow.
+
+    All is read off the triangular factor of class, extras and values, so that memory does not grow with rows.
+    """
+    m, c = rows.m, 1 if rows.stacked else rows.y.shape[1]
+    if m == 0:
+        return
+    sizes = [rows.copies * e.size for e in rows.extras]
+    k = rows.features(rows.x[:1]).shape[-1] * (rows.copies if rows.features(rows.x[:1]).ndim == 2 else 1)
+    ends = np.cumsum([k, *sizes])
+    total = int(ends[-1])
+    factor = triangular_factor((np.hstack(block[:2]) for block in rows.blocks(width)), total + c)
+    columns, values = OrthonormalColumns(len(factor), total), factor[:, total:]
+    columns.append(factor[:, :k], least=rounding((m, k)))
+    base, q = columns.rank, columns.q
+    left = values - q @ (q.T @ values / len(q))
+    left -= q @ (q.T @ left / len(q))
+    if m - base < 2:
+        return
+    exact = rounding((m, base)) ** 2 * np.sum(values**2, axis=0)
+    if np.all(np.sum(left**2, axis=0) <= exact):
+        yield "larger classes", 1.0, c  # nothing is left to explain
+        return
+    chosen = np.arange(k)
+    for extra, start, stop in zip(rows.extras, ends[:-1], ends[1:], strict=True):
         before = columns.rank
-        wide = rows.extend(extra)
-        if wide.shape[1] >= m - before:  # room for the noise must remain
+        if stop - start >= m - before:  # room for the noise must remain
             continue
-        columns.append(wide)
-        new = columns.q[:, base:] / np.sqrt(m)
+        columns.append(factor[:, start:stop])
+        chosen = np.r_[chosen, np.arange(start, stop)]
         if columns.rank == before:
             continue
         if rng is None:
-            yield name, float(_f_test(new, left, m - columns.rank, exact / m).min()), c
+            new = columns.q[:, base:] / np.sqrt(len(factor))
+            yield extra.name, float(_f_test(new, left, m - columns.rank, exact / m).min()), c
         else:
-            yield name, _sign_test(new, left, rows.labels, rng), 1
+            yield extra.name, _sign_test(_scores(rows, width, columns, chosen, base, values), rng), 1
+
+
+def _scores(
+    rows: _Rows, width: int, columns: OrthonormalColumns, chosen: NDArray, base: int, values: NDArray
+) -> NDArray:
+    """Sums ``(g, k c)`` by label of residuals times orthonormal columns beyond the first ``base``."""
+    n, transform = len(columns.q), columns.transform
+    fitted = transform[:, :base] @ (columns.q[:, :base].T @ values / n)
+    own = columns.q[:, :base]
+    size = np.linalg.norm(values - own @ (own.T @ values / n), axis=0) / np.sqrt(rows.m)
+    size = np.where(size > 0, size, 1.0)
+    sums = np.zeros((int(rows.labels.max()) + 1, (columns.rank - base) * values.shape[1]))
+    for wide, y, labels in rows.blocks(width):
+        wide = wide[:, chosen]
+        left = (y - wide @ fitted) / size
+        new = wide @ transform[:, base:] / np.sqrt(n)
+        np.add.at(sums, labels, (new[:, :, None] * left[:, None, :]).reshape(len(new), -1))
+    return sums
 
 
 def _f_test(new: NDArray, left: NDArray, free: int, floor: NDArray) -> NDArray:
@@ -241,42 +341,39 @@ def _f_test(new: NDArray, left: NDArray, free: int, floor: NDArray) -> NDArray:
     return special.fdtrc(new.shape[1], free, explained / new.shape[1] / np.maximum(rest, floor))
 
 
-def _sign_test(new: NDArray, left: NDArray, labels: NDArray, rng: np.random.Generator) -> float:
+def _sign_test(sums: NDArray, rng: np.random.Generator) -> float:
     """The same by random signs of whole groups, which keep any variance and any dependence within them."""
-    size = np.sqrt(np.mean(left**2, axis=0))
-    scores = new[:, :, None] * (left / np.where(size > 0, size, 1.0))[:, None, :]
-    flat = scores.reshape(len(new), -1)
-    sums = np.zeros((labels.max() + 1, flat.shape[1]))
-    np.add.at(sums, labels, flat)
     signs = 2.0 * rng.integers(0, 2, size=(DRAWS, len(sums)), dtype=np.int8) - 1.0
     observed = np.sum(sums.sum(axis=0) ** 2)
     return float((1 + np.sum(np.sum((signs @ sums) ** 2, axis=1) >= observed)) / (1 + DRAWS))
 
 
-def _alternatives(
-    family: AbstractLinearField, x: NDArray, larger: AbstractLinearField | None, rng: np.random.Generator
-) -> Iterator[tuple[str, NDArray]]:
-    """Names of larger classes and the functions ``(n, k)`` that each adds to the one before."""
+def _alternatives(rows: _Rows, larger: AbstractLinearField | None, rng: np.random.Generator) -> Iterator[_Extra]:
+    """Larger classes: what each adds to the one before."""
     if larger is not None:
-        phi = features_of(larger, x)
-        if phi.ndim == 3:
-            phi = phi.transpose(0, 2, 1).reshape(len(x), -1)[:, :: phi.shape[1]]
-        yield _name(larger), phi
+        phi = _shared(larger, rows.x[:1])
+        yield _Extra(_name(larger), phi.shape[1], partial(_shared, larger), raw=True)
         return
-    centre, spread = x.mean(axis=0), x.std(axis=0)
-    z = (x - centre) / np.where(spread > 0, spread, 1.0)
-    d, table = x.shape[1], _exponent_table(family)
+    family, d = rows.family, rows.x.shape[1]
+    table = _exponent_table(family)
     degree = 0 if table is None else int(table.sum(axis=1).max(initial=0))
     if table is not None:
-        if len(table) < len(exponents(d, degree)):
-            yield f"all terms of degree {degree}", monomials(z, exponents(d, degree))
+        if len(table) < comb(d + degree, d):
+            whole = exponents(d, degree)
+            yield _Extra(f"all terms of degree {degree}", len(whole), partial(monomials, table=whole))
         for higher in range(degree + 1, degree + 1 + HIGHER):
-            new = exponents(d, higher, lowest=higher)
-            if len(new) > MOST_TERMS:
+            if comb(d + higher - 1, higher) > MOST_TERMS:
                 break
-            yield f"polynomials of degree {higher}", monomials(z, new)
-    size = max(1, min(SKETCH // 2, (len(x) - family.n_params // family.value_dim) // 8))
-    yield "ridge functions", sketch(d, degree + HIGHER, size, rng).evaluate(z)
+            new = exponents(d, higher, lowest=higher)
+            yield _Extra(f"polynomials of degree {higher}", len(new), partial(monomials, table=new))
+    size = max(1, min(SKETCH // 2, (len(rows.x) - family.n_params // family.value_dim) // 8))
+    yield _Extra("ridge functions", size, sketch(d, degree + HIGHER, size, rng).evaluate)
+
+
+def _shared(family: AbstractLinearField, x: NDArray) -> NDArray:
+    """Scalar features ``(b, k)`` of a family."""
+    phi = features_of(family, x)
+    return phi if phi.ndim == 2 else phi.transpose(0, 2, 1).reshape(len(x), -1)[:, :: phi.shape[1]]
 
 
 def _exponent_table(family: AbstractLinearField) -> NDArray | None:
@@ -290,7 +387,7 @@ def _name(family: AbstractLinearField) -> str:
     if table is None:
         return f"a class of {family.n_params} parameters"
     degree = int(table.sum(axis=1).max(initial=0))
-    whole = len(exponents(table.shape[1], degree)) == len(table)
+    whole = comb(table.shape[1] + degree, degree) == len(table)
     return f"{'polynomials' if whole else f'{len(table)} monomials'} of degree {degree}"
 
 

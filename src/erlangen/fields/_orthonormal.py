@@ -56,12 +56,12 @@ class OrthonormalColumns:
         """Coefficients T ``(q, r)`` of the columns over the features."""
         return self._transform[: self.n_features, : self.rank]
 
-    def append(self, block: NDArray) -> None:
-        """Append the features ``block (n, b)``."""
+    def append(self, block: NDArray, least: float = RESOLVED) -> None:
+        """Append the features ``block (n, b)``; parts below ``least`` outside the earlier ones are left out."""
         for start in range(0, block.shape[1], PANEL):
-            self._append(block[:, start : start + PANEL])
+            self._append(block[:, start : start + PANEL], least)
 
-    def _append(self, panel: NDArray) -> None:
+    def _append(self, panel: NDArray, least: float) -> None:
         n, b = panel.shape
         norms = np.linalg.norm(panel, axis=0) / np.sqrt(n)
         norms[norms == 0] = 1.0
@@ -75,7 +75,7 @@ class OrthonormalColumns:
             rest -= old @ step
         small, r = qr(rest, mode="economic", overwrite_a=True, check_finite=False)
         u, s, vt = np.linalg.svd(r / np.sqrt(n))
-        keep = min(int(np.sum(s > RESOLVED)), n - rank)
+        keep = min(int(np.sum(s > least)), n - rank)
         new = slice(rank, rank + keep)
         self._q[:, new] = small @ (u[:, :keep] * np.sqrt(n))
         mix = vt[:keep].T / s[:keep]
