@@ -113,6 +113,16 @@ def test_a_noisy_table_is_searched_on_one_part_and_tested_on_the_other():
     assert found.to_dict()["order"] == 8 and "<table>" in found._repr_html_()
 
 
+def test_a_group_with_a_refuted_element_is_not_certified():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (900, 2))
+    y = (x**4).sum(axis=1) + 0.021 * (x[:, 0] - x[:, 1]) + 0.005 * rng.standard_normal(900)
+    found = find_components((x, y))
+    assert all(e.verdict == "certified" for e in found.test.tested)
+    assert any(e.verdict == "refuted" for e in found.test.products)
+    assert not found.certified and "D(4), found, not certified" in found.verdict
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_random_polynomials_have_none(seed):
     rng = np.random.default_rng(seed)

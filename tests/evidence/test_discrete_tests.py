@@ -11,7 +11,7 @@ import erlangen as er
 from erlangen.algebra import groups
 from erlangen.evidence import cyclic, permutations, reflections, signed_permutations, signs
 from erlangen.evidence.discrete import element_tests
-from erlangen.evidence.discrete._finite import closed, is_group, minimal_generators, name_of, table_of
+from erlangen.evidence.discrete._finite import closed, is_group, largest_group, minimal_generators, name_of, table_of
 from erlangen.evidence.discrete._models import LocalField, flexible_model
 from erlangen.evidence.discrete._moved import places
 from erlangen.evidence.discrete._tested import HeldOut
@@ -199,12 +199,60 @@ def test_images_outside_the_data_are_not_claimed():
     assert [e.verdict for e in found.tested] == ["no coverage"]
 
 
-def test_products_inherit_the_sum_of_bounds():
+def nearly(break_by):
+    """A function whose symmetries under the test are broken a little, by a linear part."""
+    return {
+        "C(7)": lambda x: ((x[:, 0] + 1j * x[:, 1]) ** 7).real + break_by * x[:, 0],
+        "D(4)": lambda x: (x**4).sum(axis=1) + break_by * (x[:, 0] - x[:, 1]),
+        "C(6)": lambda x: (x**2).sum(axis=1) + break_by * x @ np.cos(np.arange(6) * np.pi / 3),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "maps", "break_by"),
+    [("C(7)", groups.C(7).discrete, 0.09), ("D(4)", signed_permutations(2), 0.021), ("C(6)", cyclic(6), 0.035)],
+)
+def test_certified_generators_do_not_certify_their_group(name, maps, break_by):
+    """Defects add up along products: a group is named where each of its elements passed, and nowhere else."""
+    d = 6 if name == "C(6)" else 2
+    box = er.Samples.box(-1, 1, dim=d, n=6000)
+    exact = probe(nearly(0.0)[name], maps, box)
+    assert (exact.name, exact.whole, len(exact.elements)) == (name, True, exact.order - 1)
+    assert f"{name} is certified" in exact.verdict and exact.group.order() == exact.order
+    found = probe(nearly(break_by)[name], maps, box)
+    assert found.certified and len(found.certified) == len(found.tested)
+    assert not found.whole and found.generated == (name, exact.order) and found.order < exact.order
+    assert f"{name} is certified" not in str(found) and f"elements of {name} did not pass" in found.verdict
+    assert any(e.verdict == "refuted" for e in found.products)
+    listed = {e.text for e in (*found.tested, *found.products) if e.verdict == "certified"}
+    elements = found.group.elements().matrices if found.order > 1 else []
+    assert {describe(g) for g in elements if not np.allclose(g, np.eye(d))} == {t for t, _ in found.elements} <= listed
+
+
+def test_refuted_maps_are_in_no_group_that_is_named():
+    found = probe(nearly(0.1)["C(7)"], groups.C(7).elements().matrices[1:], er.Samples.box(-1, 1, dim=2))
+    verdicts = [e.verdict for e in found.tested]
+    assert (verdicts.count("certified"), verdicts.count("refuted")) == (2, 4)
+    assert (found.name, found.order, found.products, found.elements) == ("trivial", 1, (), ())
+    assert "2 of 6 maps certified" in found.verdict and "C(7) has 7 elements, of which some were refuted" in str(found)
+
+
+def test_the_largest_group_among_some_maps():
+    """Of the elements of D(4) all but one quarter turn: a mirror, the half turn and their product remain."""
+    group, _ = closed(np.array([[[0.0, -1.0], [1.0, 0.0]], np.diag([1.0, -1.0])]))
+    kept = np.array([g for g in group if not np.allclose(g, [[0, 1], [-1, 0]])])
+    best = largest_group(kept)
+    assert len(best) == 4 and best[0] == 0 and is_group(table_of(kept[best]))
+    assert len(largest_group(group)) == 8 and len(largest_group(group[:1])) == 1
+
+
+def test_every_element_of_a_group_has_a_bound_of_its_own():
     x, y = noisy(lambda x: x[:, 0] ** 2 + x[:, 1] ** 4, 500, 2, 0.02, 9)
     found = probe((x, y), signs)
     bounds = dict(found.elements)
     one, two = (bounds[t] for t in ("(x, y) -> (-x, y)", "(x, y) -> (x, -y)"))
-    assert bounds["(x, y) -> (-x, -y)"] == pytest.approx(one + two)
+    assert found.name == "Z(2) x Z(2)" and [e.verdict for e in found.products] == ["certified"]
+    assert 0 < bounds["(x, y) -> (-x, -y)"] <= one + two
 
 
 def test_models_know_their_derivative_and_what_is_printed():

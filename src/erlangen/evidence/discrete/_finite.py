@@ -8,12 +8,15 @@ from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from erlangen._errors import InputError
 from erlangen.algebra._elements import as_permutations, enumerate_elements
 
 MOST = 1000
 """Elements that are listed; larger groups of signed permutations are counted by their generators alone."""
+_SAME = 1e-6
+"""Relative distance up to which a product is an element: far below that of elements, far above rounding of words."""
 
 
 def closed(matrices: NDArray, most: int = MOST) -> tuple[NDArray, list[tuple[int, ...]]]:
@@ -57,6 +60,48 @@ def name_of(matrices: NDArray) -> tuple[str, int]:
     if moved > 2 and n == factorial(moved):
         return f"S({moved})", n
     return name_of_table(table_of(elements)), n
+
+
+def largest_group(elements: NDArray) -> NDArray:
+    """Places, sorted, of a largest group among listed matrices ``(n, d, d)``, the identity first.
+
+    Grown from each element in turn by every other that keeps all products in the list.
+    """
+    table, best = _products(elements), np.zeros(1, dtype=int)
+    if np.all(table >= 0):
+        return np.arange(len(elements))
+    for start in range(1, len(elements)):
+        group = None if start in best else _grown(table, [start])
+        if group is None:
+            continue
+        for g in range(1, len(elements)):
+            larger = group if g in group else _grown(table, [*group.tolist(), g])
+            group = group if larger is None else larger
+        best = group if len(group) > len(best) else best
+    return best
+
+
+def _products(elements: NDArray) -> NDArray:
+    """Multiplication table of a list that need not be a group: -1 for products outside."""
+    flat = elements.reshape(len(elements), -1)
+    tree, out = cKDTree(flat), []
+    for g in elements:
+        products = (g @ elements).reshape(len(elements), -1)
+        far, place = tree.query(products)
+        out.append(np.where(far <= _SAME * np.linalg.norm(products, axis=1), place, -1))
+    return np.array(out)
+
+
+def _grown(table: NDArray, generators: list[int]) -> NDArray | None:
+    """Places of what some elements generate; None where a product is not in the list."""
+    seen, fresh = {0}, [0]
+    while fresh:
+        products = {int(k) for k in table[np.ix_(generators, fresh)].ravel()}
+        if -1 in products:
+            return None
+        fresh = sorted(products - seen)
+        seen |= products
+    return np.array(sorted(seen))
 
 
 def table_of(elements: NDArray) -> NDArray:

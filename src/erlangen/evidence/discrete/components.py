@@ -113,8 +113,9 @@ def _assemble(
     )
     chosen = _generating(table, elements) if len(table) else list(range(len(found)))
     matrices = np.array([found[k].matrix for k in chosen]).reshape(-1, d, d)
-    test = judge(prepared, matrices, len(found), *levels, names)
     closed = bool(len(table))
+    rest = [c.matrix for k, c in enumerate(found) if closed and k not in chosen]
+    test = judge(prepared, matrices, len(found), *levels, names, np.array(rest).reshape(-1, d, d))
     name = component_name(elements, table, algebra, named) if closed else "not decided"
     return Components(name, found, tuple(chosen), table, algebra, closed, test, searched[0], coordinates)
 

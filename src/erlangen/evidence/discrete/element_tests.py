@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from erlangen._errors import InputError, explain
 from erlangen.actions import coordinate_names
 from erlangen.derivative import Samples
-from erlangen.evidence.discrete._finite import name_of
+from erlangen.evidence.discrete._finite import MOST, closed, largest_group, minimal_generators, name_of
 from erlangen.evidence.discrete._prepare import Prepared, is_data, prepare
 from erlangen.evidence.discrete._tested import Outcome
 from erlangen.evidence.discrete.elements import FiniteSet, as_set, describe
@@ -41,8 +41,9 @@ def test_elements(
     less their mean; 1 is what unrelated values give. "The defect is larger than delta" is what has to be refuted.
 
     One part of the data fits a model and chooses, among the elements of a set, those that look symmetric, and among
-    these a few that generate the others; only these few are tested, on the other part, with Holm's correction.
-    Matrices that are given one by one are all tested. Observations are tested
+    these a few that generate the others; these are tested, on the other part, with Holm's correction. Matrices that
+    are given one by one are all tested. Defects add up along products: where all of these pass, the other elements
+    of their group are tested too, and only a group whose elements have all passed is named. Observations are tested
 
     - **matched** where the table has images of its points, as on a symmetric grid: value beside value, without a model;
     - **held-out** else, exactly in finite samples, in the smallest polynomial class without lack of fit, or in
@@ -75,7 +76,7 @@ def test_elements(
     Returns
     -------
     DiscreteTest
-        The tested maps with p-values and bounds, and the group of those that are certified.
+        The tested maps with p-values and bounds, and the largest group of certified ones.
 
     References
     ----------
@@ -101,14 +102,44 @@ def test_elements(
 
 
 def judge(
-    prepared: Prepared, matrices: NDArray, looked_at: int, delta: float, alpha: float, names: Sequence[str] | None
+    prepared: Prepared,
+    matrices: NDArray,
+    looked_at: int,
+    delta: float,
+    alpha: float,
+    names: Sequence[str] | None,
+    others: NDArray | None = None,
 ) -> DiscreteTest:
-    """Test maps one by one, correct for their number, and close the certified ones."""
-    coordinates = tuple(names or prepared.names or coordinate_names(prepared.where.centre.size))
+    """Test generators, then the other elements of their group; name the group whose elements have all passed.
+
+    Defects add up along products: certified generators do not certify their group. The ``others (m, d, d)``, by
+    default all other products of the generators, are tested once every generator has passed. Each step spends the
+    whole of alpha, with Holm's correction: a false certificate in the second step needs one in the first, or true
+    generators alone there.
+    """
+    d = prepared.where.centre.size
+    coordinates = tuple(names or prepared.names or coordinate_names(d))
+    tested = _tests(prepared, matrices, coordinates, delta, alpha)
+    good = [e.matrix for e in tested if e.verdict == "certified"]
+    left, generated = _other_products(np.array(good).reshape(-1, d, d))
+    others = left if others is None else others
+    products = _tests(prepared, others, coordinates, delta, alpha) if len(good) == len(tested) else ()
+    kept = np.array([np.eye(d), *good, *(e.matrix for e in products if e.verdict == "certified")])
+    group = kept[largest_group(kept)]
+    name, order = name_of(group[1:])
+    rest = {k: getattr(prepared, k) for k in ("mode", "guarantee", "assumptions", "gates", "region")}
+    parts = {"products": products, "generators": minimal_generators(group[1:]), "generated": generated}
+    return DiscreteTest(name, order, tested, looked_at, delta, alpha, coordinates=coordinates, **parts, **rest)
+
+
+def _tests(
+    prepared: Prepared, matrices: NDArray, coordinates: tuple[str, ...], delta: float, alpha: float
+) -> tuple[ElementTest, ...]:
+    """Test maps one by one, and correct for their number."""
     outcomes = [prepared.tester.test(g, delta, alpha) for g in matrices]
     trusted = all(gate.passed for gate in prepared.gates)
     adjusted = holm([o.p_value for o in outcomes]) if outcomes else []
-    tested = tuple(
+    return tuple(
         ElementTest(
             g,
             describe(g, coordinates),
@@ -121,10 +152,15 @@ def judge(
         )
         for g, o, p in zip(matrices, outcomes, adjusted, strict=True)
     )
-    kept = np.array([e.matrix for e in tested if e.verdict == "certified"]).reshape(-1, *[len(coordinates)] * 2)
-    name, order = name_of(kept)
-    rest = {k: getattr(prepared, k) for k in ("mode", "guarantee", "assumptions", "gates", "region")}
-    return DiscreteTest(name, order, tested, looked_at, delta, alpha, coordinates=coordinates, **rest)
+
+
+def _other_products(matrices: NDArray) -> tuple[NDArray, tuple[str, int]]:
+    """Products of maps that are none of them, nor the identity; name and order of the group of all of them."""
+    named = name_of(matrices)
+    if named[1] > MOST or not len(matrices):
+        return matrices[:0], named
+    elements, words = closed(matrices)
+    return elements[[len(word) > 1 for word in words]], named
 
 
 def _is_table(problem: Any) -> bool:
