@@ -51,17 +51,39 @@ def test_a_held_out_generator_is_rounded_only_where_the_rounded_span_was_tested(
     assert outside(alone.xi, turning(simple)[:, None]) < 1e-12
 
 
-@pytest.mark.parametrize("unit", [1.0, 1e3, 1e5])
-def test_candidates_along_a_line_are_all_kept_in_any_units(unit):
-    # On y = unit x the fields (a + b x + c y)(d/dx + unit d/dy) and those that vanish there are tangent: 4 of 6.
-    line = np.array([1.0, unit])
-    x = np.linspace(-1, 1, 300)[:, None] * line
-    family = polynomials(2, 2, 1, "invariant")
-    found = seen(bilinear(family, AFFINE, er.Samples.from_data(x)), free_parameters(family, x))
-    unit_columns = found.basis / np.linalg.norm(found.basis, axis=0)
-    assert found.basis.shape == (6, 4) and np.linalg.matrix_rank(unit_columns) == 4 and found.leaving.shape == (6, 2)
-    velocity = AFFINE.restrict(found.basis).on_points(x) / line  # (n, 4, 2), in units of the line
-    assert velocity[..., 0] == pytest.approx(velocity[..., 1], abs=1e-6 * np.abs(velocity).max(axis=(0, 2)).max())
+TURN = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+ALONG = np.linspace(-1, 1, 200)
+PLANE = np.random.default_rng(0).uniform(-1, 1, (200, 2))
+
+
+@pytest.mark.parametrize("unit", [1e-5, 1.0, 1e3, 1e5])
+@pytest.mark.parametrize(
+    "points, degree, decided",
+    [
+        (np.stack([ALONG, ALONG], axis=1), 1, 4),  # (a + b x + c y)(d/dx + d/dy), and (x - y) times either
+        (np.stack([ALONG, ALONG], axis=1), 2, 9),
+        (np.stack([np.cos(TURN), np.sin(TURN)], axis=1), 1, 1),  # the rotation
+        (np.stack([np.cos(TURN), np.sin(TURN)], axis=1), 2, 5),  # times (1, x, y), and (x^2 + y^2 - 1) times two
+        (np.hstack([PLANE, 0 * PLANE[:, :1]]), 1, 9),  # all but 1, x, y times d/dz
+    ],
+    ids=["line", "line, quadratic", "circle", "circle, quadratic", "plane"],
+)
+def test_candidates_that_data_decide_are_counted_in_any_units(points, degree, decided, unit):
+    d = points.shape[1]
+    units = np.array([1.0, unit, 1.0])[:d]
+    x = points * units
+    family, action = polynomials(d, 2, 1, "invariant"), er.actions.polynomial(d, degree)
+    found = seen(bilinear(family, action, er.Samples.from_data(x)), free_parameters(family, x))
+    each = found.basis * np.sqrt(np.mean((action.on_points(x) / units) ** 2, axis=(0, 2)))[:, None]
+    moving = np.linalg.norm(each, axis=0) > 0
+    assert found.basis.shape[1] == decided and found.leaving.shape[1] == action.n_generators - decided
+    assert np.linalg.matrix_rank(each[:, moving] / np.linalg.norm(each[:, moving], axis=0)) == moving.sum()
+    if d == 2:  # tangent: to y = x, and to the circle
+        v = action.restrict(found.basis).on_points(x) / units
+        normal = np.array([1.0, -1.0]) if decided in (4, 9) else points
+        across = np.abs(np.einsum("nrd,nd->nr", v, np.broadcast_to(normal, points.shape))).max(axis=0)
+        size = np.abs(each).max(axis=0)
+        assert np.all(across <= 1e-6 * size)
 
 
 def test_what_leads_out_of_a_line_is_left_out_and_said():
