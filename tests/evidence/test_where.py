@@ -99,7 +99,8 @@ def test_from_data_with_noise():
     r = np.linalg.norm(x, axis=1)
     y = r**2 + 3 * x[:, 0] * np.maximum(r - 2, 0) + 0.05 * rng.normal(size=len(x))
     found = where((x, y), rotation(2))
-    assert found.rules[0].feature.name == "r" and found.rules[0].cut == pytest.approx(2, abs=0.25)
+    rule = found.rules[0]
+    assert rule.feature is not None and rule.feature.name == "r" and rule.cut == pytest.approx(2, abs=0.25)
     px, py = found.points.T
     r = np.hypot(px, py)
     beyond = r > 2
@@ -139,6 +140,7 @@ def test_local_slopes_and_their_errors(noise):
     x = rng.uniform(-1, 1, (3000, 2))
     y = (x[:, :1] ** 2 - x[:, 1:] * x[:, :1]) * [[1, 50]] + noise * rng.normal(size=(3000, 2))
     field = local_field(x, y, "invariant")
+    assert field is not None
     at = rng.uniform(-0.8, 0.8, (200, 2))
     fit = field.fit(at, field.size)
     slope = np.stack([2 * at[:, 0] - at[:, 1], -at[:, 0]], axis=1)
@@ -170,4 +172,4 @@ def test_a_region_and_generators_are_needed():
     with pytest.raises(er.InputError, match="region"):
         where(inside, rotation(2))
     with pytest.raises(er.InputError, match="action or a symmetry"):
-        where(inside, "rotation", PLANE)
+        where(inside, "rotation", PLANE)  # pyright: ignore[reportArgumentType]
