@@ -343,3 +343,9 @@ def test_boxes_and_generators_must_fit():
         bound(["x"], er.actions.linear(QUARTER).with_output([QUARTER]), SQUARE)
     with pytest.raises(InputError, match="no such kind"):
         bound("x", QUARTER, SQUARE, kind="tensor")
+
+
+def test_coefficients_beyond_the_largest_number_are_explained():
+    with pytest.raises(InputError, match="coefficient of about 1e400"):
+        bound("1e200*x*1e200*x", er.actions.translation(1), [(1, 2)], kind="invariant")
+    assert bound("1e200*x*1e200*(x - x) + x", er.actions.translation(1), [(1, 2)], kind="invariant").upper >= 1

@@ -151,6 +151,17 @@ def test_export_to_sympy_latex_and_files(tmp_path):
     assert np.array_equal(loaded.spectrum, sym.spectrum)
 
 
+def test_nothing_is_written_where_the_two_files_would_be_one_or_one_exists(tmp_path):
+    sym = er.discover(quadratic(np.eye(2)), er.actions.rotation(2), er.Samples.box(-1, 1, dim=2))
+    with pytest.raises(er.InputError, match="too"):
+        sym.save(tmp_path / "s.npz")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "s.json").write_text("old")
+    with pytest.raises(er.InputError, match="exists"):
+        sym.save(tmp_path / "s.json")
+    assert [file.name for file in tmp_path.iterdir()] == ["s.json"]
+
+
 def test_names_from_data_are_escaped_in_html():
     sym = er.discover(quadratic(np.eye(2)), er.actions.affine(2), er.Samples.box(-1, 1, dim=2), names=["<script>", "y"])
     assert "<script>" not in sym._repr_html_()

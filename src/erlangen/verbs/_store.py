@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from erlangen._errors import InputError, explain
-from erlangen._files import save_arrays, write_text
+from erlangen._files import check_target, save_arrays, write_text
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
 from erlangen.derivative import Factors, Scales
 from erlangen.derivative.forms import DenseForm
@@ -35,6 +35,7 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     """Write the JSON and, beside it, the arrays."""
     from erlangen.verbs.symmetry import require_polynomial
 
+    arrays_path = _arrays_beside(path, force)
     base = require_polynomial(sym.candidates)
     if sym.candidates is not base and not isinstance(sym.candidates, UnknownOutput):
         raise InputError(
@@ -65,7 +66,6 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     if base.origin is not None:
         arrays |= {"origin_exponents": base.origin.exponents, "origin": base.origin.matrix.toarray()}
     arrays |= _factors(sym)
-    arrays_path = path.with_suffix(".npz")
     extra = {
         "format": FORMAT,
         "noise": sym.noise,
@@ -83,6 +83,23 @@ def save(sym: Symmetry, path: Path, force: bool) -> None:
     }
     save_arrays(arrays_path, arrays, force=force)
     write_text(path, json.dumps(_export.to_dict(sym) | extra, indent=2), force=force)
+
+
+def _arrays_beside(path: Path, force: bool) -> Path:
+    """Path of the arrays; refuses what cannot be written before anything is."""
+    if path.suffix.lower() == ".npz":
+        raise InputError(
+            explain(
+                "The arrays are written to this file: it cannot hold the JSON too.",
+                given=str(path),
+                expected="a path that ends in .json; the arrays go beside it, to the same name with .npz",
+                fix=f"sym.save({path.with_suffix('.json').name!r})",
+            )
+        )
+    beside = path.with_suffix(".npz")
+    for target in (path, beside):
+        check_target(target, force)
+    return beside
 
 
 def load(path: Path) -> Symmetry:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._errors import InputError, explain
 from erlangen.evidence.bounds.graph import Input, Linear, Product, Tape, Unary
 
 Terms = dict[tuple[int, ...], Fraction]
@@ -33,6 +34,11 @@ def expand(tape: Tape, outputs: Sequence[int]) -> tuple[NDArray, NDArray] | None
     tuple (ndarray (r, d), ndarray (m, r)) or None
         Exponents and coefficients of their m entries, without those that vanish; None where a step is no polynomial or
         has too many terms.
+
+    Raises
+    ------
+    InputError
+        Where a coefficient is beyond the largest float64.
     """
     needed = sorted(tape.ancestors(outputs) | {0})
     if any(isinstance(step, Unary) and step.name != "power" for step in (tape.steps[number] for number in needed)):
@@ -45,8 +51,23 @@ def expand(tape: Tape, outputs: Sequence[int]) -> tuple[NDArray, NDArray] | None
         values[number] = found
     rows = [terms for output in outputs for terms in values[output] if terms]
     table = sorted({powers for terms in rows for powers in terms})
-    coefficients = np.array([[float(terms.get(powers, 0)) for powers in table] for terms in rows])
+    coefficients = np.array([[_rounded(terms.get(powers, Fraction(0))) for powers in table] for terms in rows])
     return np.array(table, dtype=np.int64).reshape(-1, tape.dim), coefficients.reshape(len(rows), len(table))
+
+
+def _rounded(c: Fraction) -> float:
+    try:
+        return float(c)
+    except OverflowError:
+        digits = len(str(abs(c.numerator))) - len(str(c.denominator))
+        raise InputError(
+            explain(
+                "A coefficient is too large to be written as a number.",
+                given=f"a polynomial with a coefficient of about 1e{digits} once it is multiplied out",
+                expected=f"coefficients of at most {np.finfo(np.float64).max:.2g}",
+                fix="divide the function by a constant: its relative defect stays the same",
+            )
+        ) from None
 
 
 def _entries(tape: Tape, number: int, values: dict[int, list[Terms]]) -> list[Terms] | None:
