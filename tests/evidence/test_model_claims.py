@@ -82,7 +82,9 @@ def test_only_a_finite_move_sees_a_jump():
 
     field = as_field(step, dim=2, jacobian=lambda x: np.broadcast_to([[0.0, 1.0]], (len(x), 2)))
     one = translation(2).restrict(np.eye(2)[:, [0]])
-    assert model_certificate(field, translation(2), PLANE, generators=one).dim == 1
+    still = model_certificate(field, translation(2), PLANE, generators=one)
+    assert still.bounds[0].defect == 0.0 and still.dim == 0  # the mean sees nothing, and moving the points refutes it
+    assert still.bounds[0].verdict == "refuted" and "jump" in still.bounds[0].reason
     moved = model_certificate(field, translation(2), PLANE, generators=one, time_step=0.05)
     assert moved.bounds[0].verdict == "refuted" and "finite residual" in moved.guarantee
 

@@ -40,7 +40,7 @@ def by_held_out(task: Task, both: Bilinear) -> Answer:
     span = found.span
     bound = span_bound(both, first, second, span, second.quantile(task.alpha / 2))
     path = _with_lower(found.path, both, second, task.alpha)
-    law = "exactly, in finite samples" if second.exact else "asymptotically, one contrast at a time"
+    law = _law(task, second)
     return Answer(
         span,
         bound,
@@ -49,7 +49,7 @@ def by_held_out(task: Task, both: Bilinear) -> Answer:
         "held-out",
         f"chosen on {len(parts[0])} rows and tested on the other {len(parts[1])}: the probability that anything false "
         f"is certified at delta = {task.delta:g} is at most {task.alpha:g}, {law}; each bound holds so for itself",
-        second.assumptions,
+        _premises(task, second),
         float("nan"),
         False,
         2,
@@ -73,7 +73,7 @@ def _named(task: Task, both: Bilinear) -> Answer:
     defects = np.array([both.worst(span[:, :d], second.theta) for d in range(1, span.shape[1] + 1)])
     path = Nested(span, defects, np.zeros(len(upper)), np.maximum.accumulate(upper), span[:, :0])
     dim = path.dim(task.delta)
-    law = "exactly, in finite samples" if second.exact else "asymptotically, one contrast at a time"
+    law = _law(task, second)
     return Answer(
         span[:, :dim],
         float(path.upper[dim - 1]) if dim else float("inf"),
@@ -82,12 +82,28 @@ def _named(task: Task, both: Bilinear) -> Answer:
         "held-out",
         f"generators named beforehand, tested on {len(parts[1])} rows: the probability that anything false is "
         f"certified at delta = {task.delta:g} is at most {task.alpha:g}, {law}",
-        ("the generators were named without looking at these data", *second.assumptions),
+        ("the generators were named without looking at these data", *_premises(task, second)),
         float("nan"),
         False,
         2,
         complete=False,
     )
+
+
+def _law(task: Task, fit: Estimate) -> str:
+    law = "exactly, in finite samples" if fit.exact else "asymptotically, one contrast at a time"
+    return law if task.chosen_on is None else f"{law}, where the class that was chosen holds the truth"
+
+
+def _premises(task: Task, fit: Estimate) -> tuple[str, ...]:
+    """Assumptions; that the data chose the class comes first."""
+    if task.chosen_on is None:
+        return fit.assumptions
+    first = (
+        f"the class, of {task.family.n_params} parameters, was chosen by rows that do not test: gates may miss what it "
+        "lacks, and then no level holds; name it (family=) where you know it"
+    )
+    return (first, *fit.assumptions)
 
 
 def by_simultaneous(task: Task, both: Bilinear) -> Answer:

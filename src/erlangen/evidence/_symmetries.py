@@ -17,7 +17,7 @@ from erlangen.evidence._large import MOST_GENERATORS, lean_answer
 from erlangen.evidence._lean import Lean, lean_forms
 from erlangen.evidence._measured import AbstractMeasured, ByGenerators, ByTensors
 from erlangen.evidence._modes import simultaneous_answer
-from erlangen.evidence._report import written
+from erlangen.evidence._report import moved_gates, written
 from erlangen.evidence._task import Answer
 from erlangen.evidence.bilinear import bilinear
 from erlangen.evidence.certificate import Certificate, Gate
@@ -71,7 +71,7 @@ def certify_symmetry(
 
 
 def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: np.random.Generator) -> Certificate:
-    from erlangen.evidence.model_claims import model_certificate
+    from erlangen.evidence.model_claims import TESTING, model_certificate, unconfirmed
 
     if mode not in (None, "model"):
         raise InputError(
@@ -87,10 +87,13 @@ def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: 
     rows = sym.generators
     if len(rows) == 0:
         raise UndecidedError("No generator was found beside the field itself, so there is none to certify.")
-    named = rows if lie.samples.measure is not None else None  # without a measure there are no points that are fresh
-    return model_certificate(
-        lie.field, lie.action, lie.samples, generators=named, alpha=alpha, delta=delta, names=sym.coordinates, rng=rng
-    )
+    field, action, samples = lie.field, lie.action, lie.samples
+    if samples.measure is None:  # there are no points that are fresh: some choose again, the others test
+        return model_certificate(field, action, samples, alpha=alpha, delta=delta, names=sym.coordinates, rng=rng)
+    start = time.perf_counter()
+    found = unconfirmed(field, action, samples, rows, alpha, delta, TESTING, None, sym.coordinates, rng)
+    gates = (*found.gates, *moved_gates(sym.found))  # discover has moved the points already
+    return replace(found, gates=gates, seconds=time.perf_counter() - start)
 
 
 def _again(

@@ -16,12 +16,14 @@ from erlangen.derivative.measures import AbstractMeasure, BoxMeasure
 from erlangen.evidence._crossfit import fitted, fold_labels
 from erlangen.evidence._density import OVERLAP, AbstractDesign, density_of, design_of, nodes_of
 from erlangen.evidence._moments import WeakProblem
+from erlangen.evidence._neighbour_gate import SIGNIFICANT, missing, neighbours
 from erlangen.evidence._ratios import effective_share
 from erlangen.evidence._test_fields import WeakFunctions, functions_on, functions_over
 from erlangen.evidence._weak_bounds import Moments, gathered
 from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
 from erlangen.evidence.observed import Observed
 from erlangen.fields import AbstractField, lift
+from erlangen.linalg.polynomials import exponents, monomials
 
 DEGREES = {1: 8, 2: 4, 3: 3}
 """Degree of the test functions by number of coordinates, else 2: about thirty test fields for a vector field."""
@@ -74,8 +76,8 @@ class Weak:
     def certificate(self, rng: np.random.Generator) -> Certificate:
         """Cross-fit, bound, and say so."""
         design = design_of(self.region, self.data.x, self.design)
-        moments, average, weights = self.moments(design, rng)
-        gates = (*self._coverage(design, weights),)
+        moments, average, weights, left = self.moments(design, rng)
+        gates = (*self._coverage(design, weights), self._misfit(average, left))
         level = self.alpha / len(self.generators) if self.named else self.alpha
         trivial = [self._own(average, xi) for xi in self.generators]
         bounds = [self._bound(moments, a, level, gates) for a in range(len(self.generators))]
@@ -104,8 +106,11 @@ class Weak:
             refits=self.folds,
         )
 
-    def moments(self, design: AbstractDesign, rng: np.random.Generator) -> tuple[Moments, Average, NDArray]:
-        """Fit a model without each fold, and let the fold test; with the average model and the weights of rows."""
+    def moments(self, design: AbstractDesign, rng: np.random.Generator) -> tuple[Moments, Average, NDArray, NDArray]:
+        """Fit a model without each fold, and let the fold test.
+
+        With the average model, the weights of rows, and what the model without a row leaves over of it.
+        """
         data = self.data
         labels, models = crossfitted(data, self.region, self.model, self.folds, rng)
         average = Average(tuple(models))
@@ -113,14 +118,15 @@ class Weak:
         points = Samples.from_data(data.x) if self.region is None else standing(self.region)
         scales = scales_of(average, lift(average, self.action), points)
         problem = WeakProblem(lifted, scales, self._functions(FINER), self._functions(FINE))
-        parts, weights = [], np.empty(len(data))
+        parts, weights, left = [], np.empty(len(data)), np.empty_like(data.y)
         for k, field in enumerate(models):
             law, here = design.law(data.x[labels != k]), labels == k
             parts.append(problem.fold(field, law, data.x[here], data.y[here]))
             weights[here] = law.pull(data.x[here])[0]
+            left[here] = data.y[here] - field.value(data.x[here])
         groups = [None if data.groups is None else data.groups[labels == k] for k in range(self.folds)]
         resolved = self._functions(0).size * data.y.shape[1]
-        return gathered(parts, resolved, groups), average, weights
+        return gathered(parts, resolved, groups), average, weights, left
 
     def _functions(self, more: int) -> WeakFunctions:
         return functions_for(self.data.x, self.region, self.degree, more)
@@ -178,6 +184,26 @@ class Weak:
             words = f"{100 * share:.3g} % of the points are effective once their density is that of the region"
             gates.append(Gate("overlap", share >= OVERLAP, share, OVERLAP, words))
         return gates
+
+    def _misfit(self, average: Average, left: NDArray) -> Gate:
+        """What the models miss, finer than the finest test fields, may hold a defect that none of them sees.
+
+        A smooth misfit does no harm, since test fields see it; so polynomials of their degree are taken out first.
+        """
+        rows = inside(self.data.x, self.region)
+        x, left = self.data.x[rows], left[rows]
+        z = (x - x.mean(axis=0)) / np.where(x.std(axis=0) > 0, x.std(axis=0), 1.0)
+        smooth = monomials(z, exponents(x.shape[1], self._functions(FINER).degree))
+        if 4 * smooth.shape[1] <= len(x):
+            left = left - smooth @ np.linalg.lstsq(smooth, left, rcond=None)[0]
+        groups = None if self.data.groups is None else self.data.groups[rows]
+        shared = neighbours(x, left, alpha=SIGNIFICANT, groups=groups)
+        size = average.value(x).std(axis=0)
+        share = float(np.max(missing(x, left) / np.where(size > 0, size, np.inf))) if not shared.passed else 0.0
+        words = f"what the models miss between neighbouring rows is {share:.2g} of the field"
+        if share > self.delta:
+            words += ": it may hold a defect finer than the test fields; a richer model, or more rows"
+        return Gate("misfit of the models", share <= self.delta, share, self.delta, words)
 
     def _resolution(self, moments: Moments) -> Gate:
         seen = [moments.unseen(a, LEVEL) for a in range(len(self.generators))]

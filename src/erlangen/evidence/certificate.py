@@ -237,7 +237,7 @@ class Certificate:
         if most == 0 and self.band.complete:
             return f"No symmetry up to delta = {self.delta:g} among the candidates, at {sure}: all are refuted."
         worst = max((b.high for b in self.bounds if b.verdict == "certified"), default=0.0)
-        whose = "the model's own defects" if self.mode == "model" else "true defects"
+        whose = _WHOSE.get(self.mode, "true defects")
         set_apart = f", besides {len(self.trivial)} trivial" if self.trivial else ""
         head = (
             f"Certified at {sure}: dimension {self.dim}{set_apart}, {whose} at most {number(worst, 2)}"
@@ -308,6 +308,9 @@ class Certificate:
         items = "".join(f"<li>{_escape(line)}</li>" for line in (*lines, *self.notes))
         return f"<p><b>{_escape(self.verdict)}</b></p>{path}{html_table(_HEADER, _rows(self))}<ul>{items}</ul>"
 
+
+_WHOSE = {"model": "the model's own defects", "class-free": "the defects that test fields see"}
+"""What the bounds are about, where that is not the truth as a whole."""
 
 _HEADER = ("generator", "defect", "low", "high", "verdict")
 _PATH = ("delta", "certified", "estimated", "not refuted")

@@ -1,0 +1,93 @@
+"""Whether residuals of neighbouring rows agree: what a model leaves out shows at the scale of the data.
+
+Larger classes and ridge functions see smooth misfit. What is finer than they are is still shared by neighbours,
+and noise is not: the mean product of residuals over disjoint pairs of neighbours is zero without misfit, and the
+mean square of what is missing with it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+from scipy.spatial import cKDTree
+
+from erlangen._render import number
+from erlangen.evidence.certificate import Gate
+
+SIGNIFICANT = 1e-3
+"""Level of gates where the class was given: a true one is rejected in one case of a thousand."""
+
+MOST_ROWS = 20_000
+"""Rows beyond which neighbours are sought among a part of them, drawn at random."""
+
+NEIGHBOURS = 6
+"""Neighbours of a row that are offered before it stays alone."""
+
+
+def neighbours(
+    x: NDArray, residuals: NDArray, *, alpha: float, groups: NDArray | None = None, rng: int | np.random.Generator = 0
+) -> Gate:
+    """Test whether residuals ``(n, c)`` at points ``x (n, d)`` agree between neighbours.
+
+    Rows are paired with near rows, each in one pair only and never within a group, so that products are independent
+    without misfit; a one-sided normal test of their mean per channel, times the number of channels.
+
+    Parameters
+    ----------
+    x, residuals : ndarray (n, d), (n, c)
+        Points and what a fit left over.
+    alpha : float
+        Level: the probability that noise alone fails the gate.
+    groups : ndarray (n,), optional
+        Runs within which noise may be correlated.
+    rng : int or Generator
+        Order of pairing, and rows where there are many.
+    """
+    rng = np.random.default_rng(rng)
+    pairs = _pairs(x, groups, rng)
+    if len(pairs) < 8:
+        return Gate("neighbours", True, float("nan"), alpha, "too few rows to compare residuals of neighbours")
+    products = residuals[pairs[:, 0]] * residuals[pairs[:, 1]]
+    # Under the null products have mean zero and this variance, whatever the variances of rows are.
+    spread = np.sqrt(np.mean(products**2, axis=0) / len(pairs))
+    z = np.where(spread > 0, products.mean(axis=0) / np.where(spread > 0, spread, 1.0), 0.0)
+    p = float(min(1.0, len(z) * special.ndtr(-z.max())))
+    if p >= alpha:
+        return Gate("neighbours", True, p, alpha, f"residuals of neighbours have nothing in common (p = {p:.2g})")
+    worst = int(np.argmax(z))
+    share = products[:, worst].mean() / np.mean(residuals[:, worst] ** 2)
+    words = (
+        f"residuals of neighbouring rows agree (p = {p:.2g}): {number(100 * float(share), 2)} % of their variance is "
+        "not noise but something finer than the model; take a richer class, or claim less"
+    )
+    return Gate("neighbours", False, p, alpha, words)
+
+
+def missing(x: NDArray, residuals: NDArray, rng: int | np.random.Generator = 0) -> NDArray:
+    """Root mean square ``(c,)`` of what a model misses, from products of residuals of neighbours."""
+    pairs = _pairs(x, None, np.random.default_rng(rng))
+    products = residuals[pairs[:, 0]] * residuals[pairs[:, 1]]
+    return np.sqrt(np.maximum(products.mean(axis=0), 0.0))
+
+
+def _pairs(x: NDArray, groups: NDArray | None, rng: np.random.Generator) -> NDArray:
+    """Disjoint pairs ``(m, 2)`` of near rows."""
+    rows = np.arange(len(x)) if len(x) <= MOST_ROWS else np.sort(rng.choice(len(x), MOST_ROWS, replace=False))
+    spread = x[rows].std(axis=0)
+    z = x[rows] / np.where(spread > 0, spread, 1.0)
+    count = min(NEIGHBOURS + 1, len(rows))
+    distance, near = cKDTree(z).query(z, k=count)
+    if count < 2:
+        return np.zeros((0, 2), dtype=np.int64)
+    label = None if groups is None else np.asarray(groups)[rows]
+    taken, out = np.zeros(len(rows), dtype=bool), []
+    for i in np.argsort(distance[:, 1] + 1e-12 * rng.random(len(rows))).tolist():
+        if taken[i]:
+            continue
+        for j in near[i, 1:].tolist():
+            if not taken[j] and j != i and (label is None or label[i] != label[j]):
+                taken[i] = taken[j] = True
+                out.append((rows[i], rows[j]))
+                break
+    return np.array(out, dtype=np.int64).reshape(-1, 2)
