@@ -342,6 +342,8 @@ def test_generators_cannot_be_tested_by_the_rows_that_chose_them():
     sym = er.discover((x[:300], y[:300]))
     with pytest.raises(er.InputError, match="chosen by the rows"):
         certify((x, y), generators=sym, family=2)
+    with pytest.raises(er.InputError, match="chosen by the rows"):
+        certify((x[:300] + 1e-13, y[:300]), generators=sym, family=2)
     assert certify((x[300:], y[300:]), None, BOX, generators=sym, family=2).dim == 1
     # as candidates it stands for all that were on offer, so the rows choose again
     assert certify((x, y), sym, BOX, family=2).candidates.n_generators == 6

@@ -64,7 +64,7 @@ def report(task: Task, measured: AbstractMeasured, answer: Answer, seconds: floa
 def _stricter(gates: tuple[Gate, ...], task: Task, residuals: NDArray) -> tuple[Gate, ...]:
     """Compare neighbours too; where the data chose the class, ask it to pass at the level of the claim itself."""
     level = SIGNIFICANT if task.chosen_on is None else task.alpha
-    near = neighbours(task.data.x, residuals, alpha=level, groups=task.data.groups)
+    near = neighbours(task.data.x, residuals, alpha=level, noise=task.noise, groups=task.data.groups)
     out = []
     for gate in (*gates, replace(near, name="lack of fit between neighbours")):
         if gate.name == "lack of fit" and task.chosen_on is not None and gate.passed and gate.value < level:

@@ -197,7 +197,7 @@ class Weak:
         if 4 * smooth.shape[1] <= len(x):
             left = left - smooth @ np.linalg.lstsq(smooth, left, rcond=None)[0]
         groups = None if self.data.groups is None else self.data.groups[rows]
-        shared = neighbours(x, left, alpha=SIGNIFICANT, groups=groups)
+        shared = neighbours(x, left, alpha=SIGNIFICANT, noise="robust", groups=groups)
         size = average.value(x).std(axis=0)
         share = float(np.max(missing(x, left) / np.where(size > 0, size, np.inf))) if not shared.passed else 0.0
         words = f"what the models miss between neighbouring rows is {share:.2g} of the field"
