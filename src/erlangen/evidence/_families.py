@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ def family_of(given: Any, data: Observed, rng: np.random.Generator) -> Family | 
         return _chosen(data, rng)
     d, c = data.x.shape[1], data.y.shape[1]
     if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given >= 0:
+        _enough(comb(d + int(given), d), len(data))
         return Family(polynomials(d, int(given), c, data.kind), None)
     if isinstance(given, AbstractLibrary):
         given = given.bind(data.names or coordinate_names(d)).basis
@@ -43,6 +45,7 @@ def family_of(given: Any, data: Observed, rng: np.random.Generator) -> Family | 
     told = type(given).__name__
     if isinstance(given, AbstractLinearField):
         if (given.point_dim, given.value_dim, given.kind) == (d, c, data.kind):
+            _enough(-(-given.n_params // c), len(data))
             return Family(given, None)
         told += f" on R^{given.point_dim} with {given.value_dim} values of kind {given.kind!r}"
     raise InputError(
@@ -53,6 +56,19 @@ def family_of(given: Any, data: Observed, rng: np.random.Generator) -> Family | 
             fix="family=3",
         )
     )
+
+
+def _enough(terms: int, rows: int) -> None:
+    """Refuse a class that the rows cannot tell from noise, before anything of its size is made."""
+    if terms >= rows:
+        raise UndecidedError(
+            explain(
+                "There are too few rows for this class.",
+                given=f"{terms} parameters per value, {rows} rows",
+                expected="more rows than parameters: what is left over tells the noise",
+                fix="a smaller class (family=3), or more rows",
+            )
+        )
 
 
 def polynomials(d: int, degree: int, c: int, kind: str) -> PolynomialField:
@@ -70,6 +86,8 @@ def _chosen(data: Observed, rng: np.random.Generator) -> Family | None:
         fitted = fit_table(data.x[rows], data.y[rows], data.kind, rng=rng)
     except UndecidedError:
         return None
+    except InputError as error:  # shapes and numbers are in order: there are too few rows for any class
+        raise UndecidedError(str(error)) from error
     degree = degree_of(fitted)
     if degree is None:
         return None

@@ -21,6 +21,7 @@ from erlangen.fields._path import SKETCH, sketch
 from erlangen.fields.bases import BasisField, Monomials
 from erlangen.linalg.polynomials import exponents, monomials
 from erlangen.linalg.qr import rounding, triangular_factor
+from erlangen.verbs._basis import closed_under_shifts
 
 HIGHER = 2
 """Degrees above that of the class that are tried: one of either parity, since an odd term hides from even ones."""
@@ -96,7 +97,7 @@ class _Rows:
     def features(self, x: NDArray) -> NDArray:
         """The class at points, ``(b, r)`` or ``(b, c, q)``."""
         table = _exponent_table(self.family)
-        if table is None or not _closed(table):
+        if table is None or not closed_under_shifts(table):
             return features_of(self.family, x)
         return monomials(self.centred(x), table)
 
@@ -141,12 +142,6 @@ class _Extra:
 
 def _by_channel(part: NDArray, c: int) -> NDArray:
     return np.einsum("ab,nr->nabr", np.eye(c), part).reshape(len(part), c, -1)
-
-
-def _closed(table: NDArray) -> bool:
-    """Whether a table ``(r, d)`` of exponents holds every divisor of its monomials: then a shift stays inside."""
-    held = set(map(tuple, table.tolist()))
-    return all((*row[:j], row[j] - 1, *row[j + 1 :]) in held for row in held for j in range(len(row)) if row[j] > 0)
 
 
 def lack_of_fit(

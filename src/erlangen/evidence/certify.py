@@ -14,14 +14,18 @@ from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, affine
 from erlangen.derivative import Samples
 from erlangen.evidence import _modes
+from erlangen.evidence._arguments import as_action, check_space, generator_of, rows_counted
+from erlangen.evidence._centred import centred
 from erlangen.evidence._families import family_of
 from erlangen.evidence._large import MOST_COLUMNS, large_answer
 from erlangen.evidence._measured import ByGenerators, ByTensors
 from erlangen.evidence._on_data import narrowed
-from erlangen.evidence._report import report
+from erlangen.evidence._report import region_text, report
+from erlangen.evidence._reuse import found_elsewhere
 from erlangen.evidence._task import Task
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear
-from erlangen.evidence.certificate import Certificate
+from erlangen.evidence.certificate import Bound, Certificate
+from erlangen.evidence.gates import reach
 from erlangen.evidence.observed import Observed, observed
 from erlangen.fields import Trajectories
 from erlangen.verbs import Symmetry
@@ -30,6 +34,7 @@ from erlangen.verbs._measure import coefficients_of
 MODES = ("held-out", "simultaneous", "calibrated", "class-free", "model")
 
 
+@rows_counted
 def certify(
     problem: Any,
     action: AbstractAction | Symmetry | None = None,
@@ -117,7 +122,7 @@ def certify(
     """
     start = time.perf_counter()
     _check(alpha, delta, mode)
-    rng = np.random.default_rng(rng)
+    rng, action = generator_of(rng), as_action(action)
     if isinstance(problem, Symmetry):
         from erlangen.evidence._symmetries import certify_symmetry
 
@@ -133,10 +138,11 @@ def certify(
             problem, _action(action), samples, generators=chosen, alpha=alpha, delta=delta, kind=kind, rng=rng
         )
     data = observed(problem, kind=kind, names=names, groups=groups, weights=weights)
+    check_space(data.x.shape[1], action, samples)
     offered = _action(action) or affine(data.x.shape[1])
     region = _region(samples, data)
     if isinstance(generators, Symmetry):
-        offered, named = generators.candidates, _fresh(generators, data)
+        offered, named = generators.candidates, found_elsewhere(generators, data)
     else:
         named = None if generators is None else _coefficients(generators, offered)
     linear = None if mode == "class-free" or (mode is None and model is not None) else family_of(family, data, rng)
@@ -145,15 +151,42 @@ def certify(
 
         return class_free(data, offered, region, model=model, generators=named, alpha=alpha, delta=delta, rng=rng)
     task = Task(data, linear.family, offered, region, alpha, delta, noise or _noise(data), named, linear.rows, rng)
-    chosen_mode = mode or "held-out"
+    return _of_class(task, mode or "held-out", defect, start)
+
+
+def _of_class(task: Task, mode: str, defect: Denominator, start: float) -> Certificate:
+    """Certify in a linear class; far from the origin in coordinates from the middle of the data."""
+    near = centred(task.family, task.action, task.data.x, task.samples)
+    if near is not None:
+        moved = replace(task, data=replace(task.data, x=near.x), action=near.action, samples=near.samples)
+        return _as_asked(_of_class(moved, mode, defect, start), task)
     whole = _tensors(task, defect)
     if whole is None:
-        answer, lean = large_answer(task, chosen_mode)
+        answer, lean = large_answer(task, mode)
         return report(task, ByGenerators(lean, answer), answer, time.perf_counter() - start)
     task, both, left_out = narrowed(task, whole)
-    answer = _modes.MODES[chosen_mode](task, both)
+    answer = _modes.MODES[mode](task, both)
     answer = replace(answer, notes=(*left_out, *answer.notes))
     return report(task, ByTensors(both, answer), answer, time.perf_counter() - start)
+
+
+def _as_asked(found: Certificate, task: Task) -> Certificate:
+    """A certificate from coordinates around the data, in the words of the task."""
+
+    def told(bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
+        return tuple(replace(b, text=task.action.describe(b.xi, found.coordinates)) for b in bounds)
+
+    if found.candidates.n_generators != task.action.n_generators:  # what was left out is named from there
+        note = "coordinates are counted from the middle of the data, which is far from the origin"
+        return replace(found, notes=(*found.notes, note))
+    return replace(
+        found,
+        bounds=told(found.bounds),
+        trivial=told(found.trivial),
+        candidates=task.action,
+        region=region_text(task.samples, found.coordinates),
+        gates=tuple(reach(task.data.x, task.samples) if g.name == "range of the data" else g for g in found.gates),
+    )
 
 
 def _tensors(task: Task, defect: Denominator) -> Bilinear | None:
@@ -204,23 +237,6 @@ def _no_data(mode: str | None) -> None:
 def _action(action: AbstractAction | Symmetry | None) -> AbstractAction | None:
     """The candidates; for a Symmetry those it was found among, since its own generators may know the data."""
     return action.candidates if isinstance(action, Symmetry) else action
-
-
-def _fresh(found: Symmetry, data: Observed) -> NDArray:
-    """Generators of a symmetry that was found in other data; refused where it was found in these."""
-    seen = getattr(found.lie.field, "points", None) if found.lie is not None else None
-    rows = set(map(tuple, data.x.tolist()))
-    shared = 0 if seen is None or seen.shape[1] != data.x.shape[1] else sum(tuple(x) in rows for x in seen.tolist())
-    if shared:
-        raise InputError(
-            explain(
-                "These generators were chosen by the rows that would test them: the level would not hold.",
-                given=f"a symmetry found in a table that shares {shared} of {len(data)} rows",
-                expected="generators named beforehand, or found in other data",
-                fix="er.evidence.certify((x, y), sym.candidates, samples), which splits the rows itself",
-            )
-        )
-    return found.found.matrix().reshape(-1, found.candidates.n_generators)
 
 
 def _coefficients(generators: ArrayLike | AbstractAction, action: AbstractAction | None) -> NDArray:

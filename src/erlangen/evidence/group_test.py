@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from erlangen._errors import UndecidedError, explain
 from erlangen._render import number
 from erlangen.actions import AbstractAction
 from erlangen.derivative import Samples
+from erlangen.evidence._centred import centred
 from erlangen.evidence._families import family_of
 from erlangen.evidence._hardest import highest, largest_p, radius_of
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear, spectrum_of
@@ -107,7 +108,7 @@ def test_group(
     family: Any = None,
     delta: float = 0.05,
     alpha: float = 0.05,
-    noise: str = "equal",
+    noise: str | None = None,
     kind: str | None = None,
     groups: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -133,7 +134,9 @@ def test_group(
         Class that holds the truth; chosen on 30 % of the rows, which then do not test, by default.
     delta, alpha : float
         Relative defect up to which the group counts as a symmetry, and level of the verdict.
-    noise, groups, weights
+    noise : str, optional
+        As in `erlangen.evidence.estimate`: by default ``"blocks"`` where groups are known, else ``"equal"``.
+    groups, weights
         As in `erlangen.evidence.estimate`.
     kind : {"invariant", "vector"}, optional
         How values follow points; must be said where c = d.
@@ -167,6 +170,7 @@ def test_group(
 
     rng = np.random.default_rng(rng)
     data = observed(problem, kind=kind, groups=groups, weights=weights)
+    noise = noise or ("equal" if data.groups is None else "blocks")
     linear = family_of(family, data, rng)
     if linear is None:
         raise UndecidedError(
@@ -180,6 +184,9 @@ def test_group(
     if linear.rows is not None:
         data = data.take(np.setdiff1d(np.arange(len(data)), linear.rows))
     samples = samples if isinstance(samples, Samples) else Samples.from_data(data.x if samples is None else samples)
+    near = centred(linear.family, action, data.x, samples)
+    if near is not None:
+        data, action, samples = replace(data, x=near.x), near.action, near.samples
     fit = estimate(linear.family, data.x, data.y, noise=noise, weights=data.weights, groups=data.groups)
     both = bilinear(linear.family, action, samples, defect=defect)
     gates = data_gates(

@@ -1,0 +1,50 @@
+"""Certificates do not depend on the origin, on how many rows there are, or on rows that were copied."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import erlangen as er
+from erlangen._errors import UndecidedError
+from erlangen.actions import affine, polynomial, rotation
+from erlangen.evidence._centred import shifted_action
+
+AFFINE, BOX = affine(2), er.Samples.box(-1, 1, dim=2)
+
+
+def rings(n: int, seed: int, sigma: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (n, 2))
+    return x, (x**2).sum(axis=1) + sigma * rng.standard_normal(n)
+
+
+def test_shifted_candidates_are_the_same_velocities():
+    rng, origin = np.random.default_rng(0), np.array([3.0, -7.0])
+    x, action = rng.standard_normal((5, 2)), polynomial(2, 3)
+    assert np.allclose(shifted_action(action, origin).on_points(x), action.on_points(x + origin), rtol=1e-12)
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+def test_a_certificate_does_not_depend_on_the_origin(offset):
+    x, y = rings(400, 0)
+    near = er.evidence.certify((x, y), AFFINE, BOX, family=2)
+    box = er.Samples.box(offset - 1, offset + 1, dim=2)
+    far = er.evidence.certify((x + offset, y), AFFINE, box, family=2)
+    assert near.dim == far.dim == 1 and all(g.passed for g in far.gates)
+    assert far.band.defects == pytest.approx(near.band.defects, rel=1e-4, abs=1e-6)
+    turn = far.action.coefficients[0]  # over 1, x, y
+    middle = np.linalg.solve(turn[:, 1:], -turn[:, 0])
+    assert np.allclose(middle - offset, 0.0, atol=0.1)  # it turns about the middle of the data
+    assert "x in [-1" not in far.region and far.candidates is AFFINE
+    about = er.evidence.test_group((x + offset, y), rotation(2), box, family=2)
+    assert about.verdict == "refuted"  # about the origin is another claim
+
+
+@pytest.mark.parametrize("d, degree", [(2, 30), (12, 40)])
+def test_a_class_that_is_too_large_is_refused_before_it_is_built(d, degree):
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((300, d)), rng.standard_normal(300)
+    for ask in (er.evidence.certify, er.evidence.test_group):
+        with pytest.raises(UndecidedError, match="too few rows"):
+            ask(data, rotation(d), family=degree)
