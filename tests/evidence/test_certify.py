@@ -372,3 +372,12 @@ def test_frames_name_their_columns_and_text_is_refused():
     assert found.bounds[0].text == "u d/dw - w d/du"
     with pytest.raises(er.InputError, match="not an array of numbers"):
         certify((x.astype(str), y), family=2)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_rounded_spans_do_not_depend_on_the_size_of_coordinates(size):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (400, 2))
+    y = (x**2).sum(axis=1) + 0.02 * rng.standard_normal(400)
+    found = certify((size * x, y), er.actions.affine(2), er.Samples.box(-size, size, dim=2), family=2)
+    assert found.bounds[0].xi == pytest.approx([0, 0, -1, 0, 1, 0], abs=0)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError
+from erlangen.actions import AbstractAction, PolynomialAction
+from erlangen.derivative import Samples
 from erlangen.evidence._families import CHOOSING
 from erlangen.evidence._task import Answer, Task
 from erlangen.evidence.bilinear import Bilinear, spectrum_of
@@ -36,7 +38,7 @@ def by_held_out(task: Task, both: Bilinear) -> Answer:
         CHOOSING if task.data.groups is not None else choosing(len(task.data), both, task.data.y.shape[1])
     )
     first, second = task.point(parts[0]), task.fit(parts[1])
-    found = held_out(both, first, second, task.delta, task.alpha)
+    found = held_out(both, first, second, task.delta, task.alpha, unit_sizes(task.action, task.samples))
     span = found.span
     bound = span_bound(both, first, second, span, second.quantile(task.alpha / 2))
     path = _with_lower(found.path, both, second, task.alpha)
@@ -54,6 +56,21 @@ def by_held_out(task: Task, both: Bilinear) -> Answer:
         False,
         2,
     )
+
+
+def unit_sizes(action: AbstractAction, samples: Samples) -> NDArray:
+    """Factors ``(p,)`` of coefficients when coordinates are divided by their common size: a translation by its inverse.
+
+    One size for all coordinates, so that a rotation stays what it is. Generators of mixed degree keep theirs.
+    """
+    size = float(np.exp(np.mean(np.log(np.where(samples.std > 0, samples.std, 1.0)))))
+    if not isinstance(action, PolynomialAction):
+        return np.ones(action.n_generators)
+    degree = action.exponents.sum(axis=1)
+    used = np.abs(action.coefficients).max(axis=1) > 0
+    low = np.where(used, degree, degree.max(initial=0)).min(axis=1, initial=degree.max(initial=0))
+    high = np.where(used, degree, 0).max(axis=1, initial=0)
+    return np.where(low == high, size ** (high - 1.0), 1.0)
 
 
 def _named(task: Task, both: Bilinear) -> Answer:

@@ -61,7 +61,9 @@ class HeldOut:
         return self.span.shape[1]
 
 
-def held_out(both: Bilinear, first: Estimate, second: Estimate, delta: float, alpha: float) -> HeldOut:
+def held_out(
+    both: Bilinear, first: Estimate, second: Estimate, delta: float, alpha: float, units: NDArray | None = None
+) -> HeldOut:
     """Certify spans that one part of the data chose by the other part.
 
     Spans of ascending dimension are tested at a fixed level until one fails (a fixed sequence needs no correction);
@@ -77,6 +79,8 @@ def held_out(both: Bilinear, first: Estimate, second: Estimate, delta: float, al
         Relative defect up to which a generator counts.
     alpha : float
         Probability of certifying anything false.
+    units : ndarray (p,), optional
+        Coefficients are rounded in these units: those of generators in coordinates of size one.
 
     References
     ----------
@@ -92,7 +96,7 @@ def held_out(both: Bilinear, first: Estimate, second: Estimate, delta: float, al
         if upper[d] > delta:
             break
     rounded = []
-    for span in _rounded(both, first, spans, delta):
+    for span in _rounded(both, first, spans, delta, np.ones(both.n_generators) if units is None else units):
         rounded.append((span, span_bound(both, first, second, span, t)))
         if rounded[-1][1] > delta:
             break
@@ -126,7 +130,7 @@ def span_bound(both: Bilinear, first: Estimate, second: Estimate, span: NDArray,
     return float(top / left) if left > 0 else float("inf")
 
 
-def _rounded(both: Bilinear, first: Estimate, spans: list[NDArray], delta: float) -> list[NDArray]:
+def _rounded(both: Bilinear, first: Estimate, spans: list[NDArray], delta: float, units: NDArray) -> list[NDArray]:
     """Rounded spans that the first part allows: those that it does not find far from symmetric.
 
     It has few rows, and the plain spans fit its noise: what rounding adds to their defect says nothing.
@@ -135,7 +139,8 @@ def _rounded(both: Bilinear, first: Estimate, spans: list[NDArray], delta: float
     for span in spans:
         if both.worst(span, first.theta) > FAR * delta:
             break
-        simple = snapped(span)
+        simple = snapped(span * units[:, None])
+        simple = None if simple is None else simple / units[:, None]
         if simple is not None and both.worst(simple, first.theta) <= FAR * delta:
             out.append(simple)
     return out
