@@ -42,6 +42,12 @@ _ROWS_PER_TERM = 4
 """Rows of the first part that each monomial of a class needs."""
 _POINTS = 1000
 """Points that stand for the region: a mean square over them is known to 3 %."""
+_MOST_POINTS = 10_000
+"""Points of the data that stand for the region, where it has more."""
+_WHOLE = 4
+"""Runs that are enough to be dealt out whole."""
+_PIECES = 20
+"""Pieces into which a few long runs are cut, whole ones of which choose."""
 
 
 class Tester(Protocol):
@@ -149,6 +155,7 @@ def _of_data(
     rng: np.random.Generator,
     maps: NDArray | None,
 ) -> Prepared:
+    data = _in_pieces(data)
     orbits = _orbits(data.x) if maps is not None and data.groups is None else None
     if orbits is not None:
         first, second = (replace(part, groups=None) for part in replace(data, groups=orbits).split(_FIRST, rng))
@@ -158,28 +165,66 @@ def _of_data(
         matched = _matched(data, first, second, centre, maps)
         if matched is not None:
             return matched
-    chosen, gate = _class(first, rng) if family is None else (family, lack_of_fit(family, first.x, first.y, rng=rng))
+    chosen, gate = _class(first, rng) if family is None else (family, _lack(family, first, rng))
     if family is None and not gate.passed:
         if maps is None:  # all linear maps are searched: a rough model needs most of the rows to show detail
             first, second = data.split(_ROUGH, rng)
         return _class_free(data, first, second, centre, rng)
-    noise = "equal" if data.y.shape[1] == 1 else "components"
-    fit_a, fit_b = (estimate(chosen, part.x, part.y, noise=noise, weights=part.weights) for part in (first, second))
+    fit_a = estimate(chosen, first.x, first.y, weights=first.weights)
+    fit_b = estimate(chosen, second.x, second.y, noise=_noise(data), weights=second.weights, groups=second.groups)
     model = _with_accuracy(chosen.with_theta(fit_a.theta), fit_a, first.x[:_POINTS])
     where = places(data.x, centre, True, model)
-    at = (first.x if points is None else points)[:_POINTS]
+    at, region = _claimed(data.x, points, rng)
+    law = "exactly, in finite samples" if fit_b.exact else "asymptotically"
     return Prepared(
         model,
-        at,
+        at[:_POINTS],
         where,
         HeldOut(model, fit_a.theta, fit_b, at, where),
         "held-out",
-        "P(any certified map has a true relative defect above delta) <= alpha in finite samples",
+        f"the probability that any certified map has a true relative defect above delta is at most alpha, {law}",
         tuple(fit_b.assumptions),
         (gate,),
-        f"{len(at)} points of {'the data' if points is None else 'the samples'}, maps about {where.words}",
+        f"{region} whose images stay in the box of the data, maps about {where.words}",
         data.names,
     )
+
+
+def _claimed(x: NDArray, points: NDArray | None, rng: np.random.Generator) -> tuple[NDArray, str]:
+    """Points at which a symmetry is claimed, in no order, and words for them: all points of the data by default.
+
+    Those of the rows that test are among them. The test is given the points: only values must not be used twice.
+    """
+    if points is not None:
+        return points[:_POINTS], f"those of {len(points[:_POINTS])} points of the samples"
+    at = x[rng.permutation(len(x))[:_MOST_POINTS]]
+    return at, f"those of {'all ' if len(at) == len(x) else ''}{len(at)} points of the data"
+
+
+def _rows(data: Observed) -> str:
+    return "rows" if data.groups is None else "runs, or their blocks,"
+
+
+def _noise(data: Observed) -> str:
+    """Law of the noise: rows of a run depend on each other, and channels differ."""
+    if data.groups is not None:
+        return "blocks"
+    return "equal" if data.y.shape[1] == 1 else "components"
+
+
+def _in_pieces(data: Observed) -> Observed:
+    """Runs that are too few to be dealt out whole, cut into pieces that are: neighbours in time stay together."""
+    if data.groups is None or len(runs := np.unique(data.groups)) >= _WHOLE:
+        return data
+    labels, count = np.zeros(len(data), dtype=int), 0
+    for run in runs:
+        for piece in np.array_split(np.flatnonzero(data.groups == run), -(-_PIECES // len(runs))):
+            labels[piece], count = count, count + 1
+    return replace(data, groups=labels)
+
+
+def _lack(family: AbstractLinearField, data: Observed, rng: np.random.Generator) -> Gate:
+    return lack_of_fit(family, data.x, data.y, weights=data.weights, groups=data.groups, rng=rng)
 
 
 def _with_accuracy(model: AbstractLinearField, fit: Estimate, x: NDArray) -> AbstractLinearField:
@@ -236,12 +281,13 @@ def _class_free(
         model,
         first.x[:_POINTS],
         where,
-        AnyModel(model, second.x, second.y - model.value(second.x), where),
+        AnyModel(model, second.x, second.y - model.value(second.x), where, second.groups),
         "class-free",
         "an upper bound of the true relative defect for any class, by residuals of a model on rows that it has not "
         "seen; noise counts as misfit",
         (
-            "rows are independent, and enough of them for the mean of squared residuals to be normal (asymptotic)",
+            f"{_rows(data)} are independent, and enough of them for the mean of squared residuals to be normal "
+            "(asymptotic)",
             "images of points are spread like the points themselves: the model misses as much there",
         ),
         (),
@@ -260,7 +306,7 @@ def _class(data: Observed, rng: np.random.Generator) -> tuple[AbstractLinearFiel
     family, gate = None, None
     for table in tables[_first_degree(data, tables) :]:
         family = PolynomialField(table, np.zeros((c, len(table))), data.kind)
-        gate = lack_of_fit(family, data.x, data.y, weights=data.weights, groups=data.groups, rng=rng)
+        gate = _lack(family, data, rng)
         if gate.passed:
             break
     assert family is not None and gate is not None

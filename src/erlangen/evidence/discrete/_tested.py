@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial import cKDTree
 
+from erlangen._errors import UndecidedError
+from erlangen.evidence._blocks import block_law
 from erlangen.evidence.discrete._moved import COVERED, Pairs, Places, follow, pairs, relative
 from erlangen.evidence.ellipsoid import quadratic_max
 from erlangen.evidence.estimate import Estimate, features_of
@@ -130,7 +132,10 @@ class HeldOut:
 
     def _low(self, miss: NDArray, size: NDArray, theta: NDArray, root: NDArray, alpha: float) -> float:
         """Lower bound from the simultaneous set of the parameters."""
-        radius = self.fit.radius(alpha) if np.isfinite(self.fit.radius(alpha)) else np.inf
+        try:
+            radius = self.fit.radius(alpha)
+        except UndecidedError:  # few blocks have no simultaneous set: nothing is refuted
+            return 0.0
         if not np.isfinite(radius):
             return 0.0
         least = theta @ miss @ theta - quadratic_max(-root.T @ miss @ root, -root.T @ (miss @ theta), radius)
@@ -165,13 +170,15 @@ class AnyModel:
 
     With h = F - f^ the triangle inequality gives ``|F o g - D F| <= |f^ o g - D f^| + |h o g| + |D h|``, and the mean
     square of the residuals y - f^ on fresh rows is that of h plus that of the noise: an upper bound of |h|, whatever
-    the class. Noise is counted as if it were misfit: the price for knowing nothing about either.
+    the class. Noise is counted as if it were misfit: the price for knowing nothing about either. Rows are independent,
+    or blocks of rows within ``groups (n,)`` are.
     """
 
     model: AbstractField
     points: NDArray
     residuals: NDArray
     where: Places
+    groups: NDArray | None = None
 
     def test(self, g: NDArray, delta: float, alpha: float) -> Outcome:
         """Test one map; the worst channel counts."""
@@ -180,13 +187,11 @@ class AnyModel:
         both = pairs(self.model, g, self.points, f, self.where, f.mean(axis=0) if invariant else None)
         if both.share < COVERED:
             return uncovered(both.share)
-        r2 = self.residuals**2
-        mean, error = r2.mean(axis=0), r2.std(axis=0, ddof=1) / np.sqrt(len(r2))
-        d = np.eye(r2.shape[1]) if invariant else g
+        mean, error, free = self._squares
+        d = np.eye(len(mean)) if invariant else g
         miss, there, here = (
             np.sqrt(np.mean(part**2, axis=0)) for part in (both.there - both.expected, both.there, both.expected)
         )
-        free = len(r2) - 1
 
         def holds(t: float, level: float) -> bool:
             h = np.sqrt(mean + t * error)
@@ -200,6 +205,17 @@ class AnyModel:
         most = np.hypot(there + h, here + np.abs(d) @ h)
         low = float(np.max(np.maximum(miss - h - np.abs(d) @ h, 0.0) / np.maximum(most, np.finfo(float).tiny)))
         return Outcome(both.defect, p, low, smallest(lambda level: holds(quantile, level)), both.share)
+
+    @cached_property
+    def _squares(self) -> tuple[NDArray, NDArray, float]:
+        """Mean squares ``(c,)`` of the residuals, their errors, and degrees of freedom of these."""
+        r2 = self.residuals**2
+        mean, n = r2.mean(axis=0), len(r2)
+        if self.groups is None:
+            return mean, r2.std(axis=0, ddof=1) / np.sqrt(n), n - 1.0
+        labels = np.unique(self.groups, return_inverse=True)[1].ravel()
+        law = block_law((r2 - mean) / n, r2, labels)
+        return mean, np.linalg.norm(law.root, axis=1), law.dof
 
 
 @dataclass(frozen=True, eq=False)

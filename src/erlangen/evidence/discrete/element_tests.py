@@ -46,8 +46,8 @@ def test_elements(
     of their group are tested too, and only a group whose elements have all passed is named. Observations are tested
 
     - **matched** where the table has images of its points, as on a symmetric grid: value beside value, without a model;
-    - **held-out** else, exactly in finite samples, in the smallest polynomial class without lack of fit, or in
-      ``family``;
+    - **held-out** else, in the smallest polynomial class without lack of fit, or in ``family``: exactly in finite
+      samples for one value per row with independent Gaussian noise, asymptotically for several values or for runs;
     - **class-free** where no class fits: by residuals of a model on rows that it has not seen.
 
     A field is taken as it is, and tested at fresh points of ``samples``: what is claimed is about that model.
@@ -55,11 +55,13 @@ def test_elements(
     Parameters
     ----------
     problem : tuple (x, y), Observed, Trajectories, or anything that ``as_field`` accepts
-        Observations or a field.
+        Observations or a field. Where groups are known, as for runs, noise may be correlated within them (moving
+        blocks), and whole groups choose or test; fewer than four are cut into pieces.
     elements : FiniteSet, function of d, or array (m, d, d)
         Such as ``er.evidence.signs(3)`` or ``er.evidence.cyclic``.
     samples : Samples or array (n, d), optional
-        Where the symmetry is claimed; by default at the points of the data.
+        Where the symmetry is claimed; by default at all points of the data (10000 drawn from them where there are
+        more). A map counts at the points whose images stay in the box of the data.
     delta, alpha : float
         Tolerance, and probability of any false certificate.
     kind : {"invariant", "vector"}, optional
