@@ -21,6 +21,12 @@ from erlangen.linalg.polynomials import exponents
 CHOOSING = 0.3
 """Share of rows that choose: testing needs more, for its bounds must be narrow; choosing must only point right."""
 
+MARGIN = 2
+"""Degrees by which a class is enlarged once."""
+
+ROWS_PER_TERM = 3
+"""Rows that test, for each term of an enlarged class."""
+
 
 @dataclass(frozen=True, eq=False)
 class Family:
@@ -56,6 +62,27 @@ def family_of(given: Any, data: Observed, rng: np.random.Generator) -> Family | 
             fix="family=3",
         )
     )
+
+
+def with_margin(chosen: Family, data: Observed) -> tuple[Family, ...]:
+    """The class; where the data chose it, also the one two degrees larger, should the rows that test reject it.
+
+    Two, since an even function leaves nothing to the next odd degree.
+    """
+    d, c = data.x.shape[1], data.y.shape[1]
+    if chosen.rows is None or not isinstance(chosen.family, PolynomialField):
+        return (chosen,)
+    degree = chosen.family.degree + MARGIN
+    if ROWS_PER_TERM * comb(d + degree, d) > len(data) - len(chosen.rows):
+        return (chosen,)
+    return chosen, Family(polynomials(d, degree, c, data.kind), chosen.rows)
+
+
+def name_of(family: AbstractLinearField) -> str:
+    """A class in words."""
+    if isinstance(family, PolynomialField):
+        return f"polynomials of degree {family.degree}"
+    return f"{family.n_params} parameters"
 
 
 def _enough(terms: int, rows: int) -> None:

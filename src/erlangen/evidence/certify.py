@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ from erlangen.derivative import Samples
 from erlangen.evidence import _modes
 from erlangen.evidence._arguments import as_action, check_space, generator_of, rows_counted
 from erlangen.evidence._centred import centred
-from erlangen.evidence._families import family_of
+from erlangen.evidence._families import family_of, name_of, with_margin
 from erlangen.evidence._large import MOST_COLUMNS, large_answer
 from erlangen.evidence._measured import ByGenerators, ByTensors
 from erlangen.evidence._on_data import narrowed
@@ -24,7 +24,7 @@ from erlangen.evidence._report import region_text, report
 from erlangen.evidence._reuse import found_elsewhere
 from erlangen.evidence._task import Task
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear
-from erlangen.evidence.certificate import Bound, Certificate
+from erlangen.evidence.certificate import Bound, Certificate, Gate
 from erlangen.evidence.gates import reach
 from erlangen.evidence.observed import Observed, observed
 from erlangen.fields import Trajectories
@@ -145,13 +145,64 @@ def certify(
         offered, named = generators.candidates, found_elsewhere(generators, data)
     else:
         named = None if generators is None else _coefficients(generators, offered)
-    linear = None if mode == "class-free" or (mode is None and model is not None) else family_of(family, data, rng)
-    if linear is None:
-        from erlangen.evidence.weak_moments import class_free
+    chosen_family = (
+        None if mode == "class-free" or (mode is None and model is not None) else family_of(family, data, rng)
+    )
+    told, rejected = [], None
+    for linear in () if chosen_family is None else with_margin(chosen_family, data):
+        law = noise or _noise(data)
+        task = Task(data, linear.family, offered, region, alpha, delta, law, named, linear.rows, rng)
+        found = _of_class(task, mode or "held-out", defect, start)
+        if linear.rows is None or not (failed := _misfit(found)):
+            return replace(found, notes=(*told, *found.notes))
+        told.append(f"the class that was tried, {name_of(linear.family)}, was left: {failed.reason}")
+        rejected = rejected or found
+    if mode not in (None, "class-free"):
+        return rejected if rejected is not None else _no_class(mode, len(data))
+    return _without_class(data, offered, region, model, named, alpha, delta, rng, tuple(told), rejected)
 
-        return class_free(data, offered, region, model=model, generators=named, alpha=alpha, delta=delta, rng=rng)
-    task = Task(data, linear.family, offered, region, alpha, delta, noise or _noise(data), named, linear.rows, rng)
-    return _of_class(task, mode or "held-out", defect, start)
+
+def _misfit(found: Certificate) -> Gate | None:
+    """The gate that rejects the class, if one does."""
+    return next((g for g in found.gates if g.name.startswith("lack of fit") and g.binding and not g.passed), None)
+
+
+def _no_class(mode: str, rows: int) -> NoReturn:
+    """A mode that was asked for is never replaced by another in silence."""
+    raise UndecidedError(
+        explain(
+            "No polynomial class fits these observations, and the mode that was asked for needs one.",
+            given=f"mode = {mode!r}, {rows} rows, no family",
+            expected="a class that holds the truth, or a mode that needs none",
+            fix='mode="class-free", or family=library',
+        )
+    )
+
+
+def _without_class(
+    data: Observed,
+    action: AbstractAction,
+    samples: Samples,
+    model: Any,
+    named: NDArray | None,
+    alpha: float,
+    delta: float,
+    rng: np.random.Generator,
+    notes: tuple[str, ...],
+    rejected: Certificate | None,
+) -> Certificate:
+    """Certify without a class; where that cannot be done, what a class said before it was rejected."""
+    from erlangen.evidence.weak_moments import class_free
+
+    try:
+        found = class_free(data, action, samples, model=model, generators=named, alpha=alpha, delta=delta, rng=rng)
+    except UndecidedError as error:
+        if rejected is None:
+            raise
+        return replace(rejected, notes=(*rejected.notes, f"without a class: {error}"))
+    if rejected is None:
+        return found
+    return replace(found, notes=(*notes, "no class was left that fits: nothing is assumed of one", *found.notes))
 
 
 def _of_class(task: Task, mode: str, defect: Denominator, start: float) -> Certificate:
