@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from erlangen._errors import UndecidedError
@@ -40,6 +41,8 @@ class Answer:
         Why the data do not decide (exit code 1); empty where the question is answered (0).
     arrays : mapping of str to array
         What an NPZ file holds; empty where there is nothing of the kind.
+    drawn : function (title, preamble) -> str, optional
+        A page with figures, where there is one: it needs the extra ``report``.
     """
 
     verdict: str
@@ -48,6 +51,7 @@ class Answer:
     html: str
     why_not: str
     arrays: Mapping[str, ArrayLike]
+    drawn: Callable[[str, str], str] | None = None
 
     @property
     def decided(self) -> bool:
@@ -56,7 +60,9 @@ class Answer:
 
 
 def page(title: str, preamble: str, answer: Answer) -> str:
-    """Return an HTML page that needs nothing beside it."""
+    """Return an HTML page that needs nothing beside it; without figures where nothing can draw them."""
+    if answer.drawn is not None and find_spec("plotly") is not None:
+        return answer.drawn(title, preamble)
     head = f"<meta charset='utf-8'><title>{html.escape(title)}</title><style>{_STYLE}</style>"
     above = f"<p>{html.escape(preamble)}</p>" if preamble else ""
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{above}{answer.html}</body></html>\n"

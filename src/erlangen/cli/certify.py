@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, UndecidedError, explain, nearest
 from erlangen.cli import _candidates
 from erlangen.cli._answer import Answer
 from erlangen.cli._names import names, shown
@@ -15,17 +15,21 @@ from erlangen.cli._session import DATA, DataSettings, Session, command
 from erlangen.cli.discover import Candidates, File, Group, Inputs, State, Target, Time
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from erlangen.actions import PolynomialAction
     from erlangen.derivative import Samples
     from erlangen.evidence import Certificate
+
+MODES = ("held-out", "simultaneous", "calibrated", "class-free")
+"""Modes that make claims about what lies behind a table."""
 
 Alpha = Annotated[
     float, typer.Option("--alpha", help="Probability of certifying what is not there.", rich_help_panel=DATA)
 ]
 Mode = Annotated[
     str | None,
-    typer.Option(
-        "--mode", metavar="NAME", help="held-out, simultaneous, calibrated or class-free.", rich_help_panel=DATA
-    ),
+    typer.Option("--mode", metavar="NAME", help=f"{', '.join(MODES[:-1])} or {MODES[-1]}.", rich_help_panel=DATA),
 ]
 Degree = Annotated[
     int | None,
@@ -66,17 +70,15 @@ def function(
 
     Rows are split: one part chooses the class and the generators, the other tests them.
     """
-    from erlangen.evidence import certify
     from erlangen.io import read_function_table
 
     session.progress.step(f"reading {file.name}")
     x, y, columns = read_function_table(file, names(inputs), names(target), data.drop_nan)
     session.note(f"{len(x)} samples of {names(target)} over {shown(columns)}", file=file, samples=len(x))
-    action, region = _candidates.build(candidates, x.shape[1], y.size), _region(box, x.shape[1])
+    action, region = _action(candidates, x.shape[1], y.size), _region(box, x.shape[1])
     session.progress.step("testing")
     chosen = {"alpha": alpha, "delta": data.delta, "mode": mode, "family": degree, "rng": session.settings.seed}
-    found = certify((x, y), action, region, kind="invariant", names=columns, **chosen)
-    return of_certificate(found)
+    return _certified(session, (x, y), action, region, {"kind": "invariant", "names": columns, **chosen})
 
 
 def dynamics(
@@ -97,7 +99,6 @@ def dynamics(
     Derivatives come from smoothing; whole runs choose or test, and blocks of rows carry the correlation of the noise.
     """
     from erlangen.dynamics import smooth
-    from erlangen.evidence import certify
     from erlangen.io import read_trajectories
 
     session.progress.step(f"reading {file.name}")
@@ -108,20 +109,94 @@ def dynamics(
         samples=len(flow.points),
         runs=flow.n_runs,
     )
-    action, region = _candidates.build(candidates, flow.point_dim, flow.points.size), _region(box, flow.point_dim)
+    action, region = _action(candidates, flow.point_dim, flow.points.size), _region(box, flow.point_dim)
     session.progress.step("smoothing")
     smoothed = smooth(flow).flow
     session.progress.step("testing")
     chosen = {"alpha": alpha, "delta": data.delta, "mode": mode, "family": degree, "rng": session.settings.seed}
-    return of_certificate(certify(smoothed, action, region, **chosen))
+    return _certified(session, smoothed, action, region, chosen)
 
 
 def of_certificate(found: Certificate) -> Answer:
     """State a certificate; where the data do not decide, that is the answer, with exit code 1."""
     why_not = "" if found.decided else found.verdict
     data: dict[str, Any] = {"kind": "certificate", **found.to_dict()}
-    arrays = {"generators": found.generators}
-    return Answer(found.verdict, str(found), data, found._repr_html_(), why_not, arrays)
+    return Answer(found.verdict, str(found), data, found._repr_html_(), why_not, _fields(found), _page(found))
+
+
+def _fields(found: Certificate) -> dict[str, Any]:
+    """Arrays of the certified generators, as `erlangen identify` reads them."""
+    import numpy as np
+
+    from erlangen.actions import PolynomialAction
+
+    action, listed = found.candidates, [b for b in found.bounds if b.verdict == "certified"]
+    if not isinstance(action, PolynomialAction):
+        return {}
+    return {
+        "exponents": action.exponents,
+        "coefficients": np.tensordot(found.generators, action.coefficients, axes=1),
+        "names": np.array([b.text for b in listed], dtype=str),
+        "bounds": np.array([b.high for b in listed], dtype=np.float64),
+        "coordinates": np.array(found.coordinates, dtype=str),
+    }
+
+
+def _page(found: Certificate) -> Callable[[str, str], str]:
+    """The page with figures of a certificate, made where it is asked for."""
+
+    def drawn(title: str, preamble: str) -> str:
+        from erlangen.report.evidence import evidence_html
+
+        return evidence_html(found, title=f"{title}: {preamble}" if preamble else title)
+
+    return drawn
+
+
+def _certified(session: Session, problem: Any, action: Any, region: Samples | None, chosen: dict[str, Any]) -> Answer:
+    """Ask for a certificate, and tell in options what would help where there is none."""
+    from erlangen.evidence import certify
+
+    _check_mode(chosen["mode"])
+    try:
+        return of_certificate(certify(problem, action, region, **chosen))
+    except UndecidedError as error:
+        head, _, _ = str(error).partition("\n  fix:")
+        raise UndecidedError(f"{head}\n  fix:      {_advice(chosen, region)}") from error
+
+
+def _advice(chosen: dict[str, Any], region: Samples | None) -> str:
+    """What a user of the command can change."""
+    box = "" if region is not None else ", or --box=LOW,HIGH inside the data"
+    if chosen["mode"] == "class-free":
+        return f"more rows, fewer columns{box}"
+    if chosen["family"] is not None:
+        return "more rows, fewer columns, or a smaller --degree where it still holds the truth"
+    return f"--degree N, that of polynomials which hold the truth{box}; more rows, or fewer columns"
+
+
+def _check_mode(mode: str | None) -> None:
+    if mode is None or mode in MODES:
+        return
+    what = "There is no such mode." if mode != "model" else "A certificate of a model says nothing about these data."
+    close = nearest(mode, MODES)
+    fix = f"did you mean --mode {close}?" if close and mode != "model" else "leave it out"
+    raise InputError(explain(what, given=f"--mode {mode}", expected=", ".join(MODES), fix=fix))
+
+
+def _action(candidates: str, d: int, equations: int) -> PolynomialAction:
+    """Candidates by name; where there are fewer data than candidates, the data do not decide."""
+    action = _candidates.build(candidates, d, _candidates.MOST)
+    if action.n_generators > equations:
+        raise UndecidedError(
+            explain(
+                "There are fewer data than candidates.",
+                given=f"{equations} numbers, {action.n_generators} candidates ({candidates})",
+                expected="many more numbers than candidates",
+                fix="more rows, or fewer --candidates",
+            )
+        )
+    return action
 
 
 def _region(box: str | None, d: int) -> Samples | None:

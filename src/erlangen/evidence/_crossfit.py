@@ -30,13 +30,18 @@ def fold_labels(data: Observed, folds: int, rng: np.random.Generator) -> NDArray
         labels, rows = np.arange(len(data)), np.arange(len(data))
     else:
         labels, rows = np.unique(data.groups, return_inverse=True)
-    if folds < 2 or len(labels) < 2 * folds:
+    if folds < 2:
         raise InputError(
+            explain("Folds come in twos or more.", given=f"folds = {folds}", expected="at least 2", fix="folds=5")
+        )
+    if len(labels) < 2 * folds:
+        units = "rows" if data.groups is None else "groups"
+        raise UndecidedError(
             explain(
                 "There is too little to cross-fit with.",
-                given=f"{len(labels)} independent {'rows' if data.groups is None else 'groups'} for {folds} folds",
-                expected="at least two folds, and two rows (or groups) in each",
-                fix="folds=2, or smaller groups",
+                given=f"{len(labels)} independent {units} for {folds} folds",
+                expected=f"at least {2 * folds} that test, two in each fold",
+                fix=f"more {'rows' if data.groups is None else 'runs or batches, or smaller ones'}",
             )
         )
     order = np.empty(len(labels), dtype=np.int64)

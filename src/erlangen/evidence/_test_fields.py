@@ -155,12 +155,12 @@ def functions_over(points: NDArray, degree: int) -> WeakFunctions:
     """
     box = BoxMeasure(points.min(axis=0), points.max(axis=0))
     if not (box.low < box.high).all():
-        raise UndecidedError(_thin(degree))
+        raise UndecidedError(_thin(degree, f"{len(points)} points that lie on a plane"))
     plain, b = functions_on(box, degree), taper_of(box)(points)[0]
     r = np.linalg.qr(plain(points)[0] * np.sqrt(b / b.sum())[:, None], mode="r")
     own = np.abs(np.diag(r))
     if len(points) <= plain.size or (own < ILL * np.linalg.norm(r, axis=0)).any():
-        raise UndecidedError(_thin(degree))
+        raise UndecidedError(_thin(degree, f"{len(points)} points for {plain.size} test functions"))
     return WeakFunctions(plain.lines, plain.table, solve_triangular(r, np.eye(len(r))))
 
 
@@ -178,10 +178,10 @@ def _hermite(degree: int) -> NDArray:
     return np.diag(1.0 / np.sqrt(factorials))
 
 
-def _thin(degree: int) -> str:
+def _thin(degree: int, given: str) -> str:
     return explain(
-        "The points do not fill a region: they do not tell the test functions apart.",
-        given=f"points on a curve or surface, or too few for degree {degree}",
-        expected="points that spread over all coordinates",
+        "The points do not tell the test functions apart: they are too few, or lie on a curve or surface.",
+        given=f"{given} of degree {degree}",
+        expected="many more points than test functions, spread over all coordinates",
         fix="samples=er.Samples.box(low, high) inside the data, or fewer test functions: degree=2",
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen.actions import coordinate_names
 from erlangen.fields import Trajectories
 
 
@@ -107,6 +108,15 @@ def observed(
     x, y = (_numbers(part, what) for part, what in zip(problem, ("x", "y"), strict=True))
     y = y[:, None] if y.ndim == 1 else y
     _check(x, y)
+    if names is not None and len(names) != x.shape[1]:
+        raise InputError(
+            explain(
+                "Every coordinate has one name.",
+                given=f"{len(names)} names for {x.shape[1]} coordinates",
+                expected=f"{x.shape[1]} names",
+                fix=f"names={list(map(str, coordinate_names(x.shape[1])))}",
+            )
+        )
     chosen = _kind(kind, x.shape[1], y.shape[1])
     columns = [
         None if a is None else _column(a, len(x), what) for a, what in ((groups, "groups"), (weights, "weights"))
