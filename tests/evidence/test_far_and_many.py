@@ -7,7 +7,7 @@ import pytest
 
 import erlangen as er
 from erlangen._errors import UndecidedError
-from erlangen.actions import affine, polynomial, rotation
+from erlangen.actions import PolynomialAction, affine, polynomial, rotation
 from erlangen.evidence._centred import shifted_action
 
 AFFINE, BOX = affine(2), er.Samples.box(-1, 1, dim=2)
@@ -33,6 +33,7 @@ def test_a_certificate_does_not_depend_on_the_origin(offset):
     far = er.evidence.certify((x + offset, y), AFFINE, box, family=2)
     assert near.dim == far.dim == 1 and all(g.passed for g in far.gates)
     assert far.band.defects == pytest.approx(near.band.defects, rel=1e-4, abs=1e-6)
+    assert isinstance(far.action, PolynomialAction)
     turn = far.action.coefficients[0]  # over 1, x, y
     middle = np.linalg.solve(turn[:, 1:], -turn[:, 0])
     assert np.allclose(middle - offset, 0.0, atol=0.1)  # it turns about the middle of the data
@@ -70,3 +71,32 @@ def test_a_mode_that_was_asked_for_is_not_replaced(mode):
     with pytest.raises(UndecidedError, match="mode that was asked for"):
         er.evidence.certify((x, y), rotation(2), BOX, mode=mode)
     assert er.evidence.certify((x, y), rotation(2), BOX).mode == "class-free"
+
+
+def test_copied_rows_are_no_new_evidence():
+    x, y = rings(60, 1)
+    once = er.evidence.certify((x, y), rotation(2), BOX, family=2)
+    wide, tall = np.repeat(x, 10, axis=0), np.repeat(y, 10)
+    found = er.evidence.certify((wide, tall), rotation(2), BOX, family=2)
+    assert found.bounds[0].high == once.bounds[0].high and found.dim == once.dim == 1
+    assert "600 rows, 60 distinct" in found.gates[0].reason
+    tested = er.evidence.test_group((wide, tall), rotation(2), BOX, family=2)
+    assert tested.verdict == "certified" and tested.gates[0].name == "copied rows"
+    sym = er.discover((wide, tall), rotation(2))
+    plain = er.discover((x, y), rotation(2)).certificate
+    assert sym.certificate is not None and plain is not None
+    assert sym.certificate.gates[0].name == "copied rows"
+    assert sym.certificate.bounds[0].high > 0.7 * plain.bounds[0].high  # a third of it, were copies evidence
+
+
+def test_repeated_measurements_are_not_copies():
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.uniform(-1, 1, (40, 2)), 5, axis=0)
+    y = (x**2).sum(axis=1) + 0.05 * rng.standard_normal(200)
+    assert er.evidence.certify((x, y), rotation(2), BOX, family=2).gates[0].name == "lack of fit"
+    rounded = np.round(y, 1)
+    found = er.evidence.certify((x, rounded), rotation(2), BOX, family=2)
+    assert found.gates[0].passed and "repeated measurements" in found.gates[0].reason
+    assert "200 rows" in found.guarantee or "other 180" in found.guarantee
+    with pytest.raises(UndecidedError, match="copies of others"):
+        er.evidence.certify((np.repeat(x, 4, axis=0), np.repeat(y, 4)), rotation(2), BOX, family=2)

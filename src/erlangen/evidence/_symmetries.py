@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from erlangen._errors import ErlangenError, InputError, UndecidedError, explain
 from erlangen.actions import coordinate_names
 from erlangen.derivative import LieDerivative
+from erlangen.evidence._copies import spread_of_copies
 from erlangen.evidence._families import degree_of
 from erlangen.evidence._large import MOST_GENERATORS, lean_answer
 from erlangen.evidence._lean import Lean, lean_forms
@@ -124,6 +125,9 @@ def _of_table(sym: Symmetry, field: FittedField, alpha: float, delta: float) -> 
     """Bounds from the confidence set of the fitted coefficients."""
     start = time.perf_counter()
     family, fit = law_of(field)
+    copied = None
+    if field.targets is not None and field.labels is None:
+        fit, copied = spread_of_copies(fit, field.points, field.targets)
     lie = sym.lie
     assert lie is not None
     rows = sym.found.matrix().reshape(-1, lie.action.n_generators)
@@ -139,7 +143,7 @@ def _of_table(sym: Symmetry, field: FittedField, alpha: float, delta: float) -> 
         answer, lean = _large(sym, family, fit, rows, alpha, delta)
         measured, known = ByGenerators(lean, answer), sym.found if answer.span.shape[1] == len(rows) else None
     names = sym.coordinates or coordinate_names(lie.action.point_dim)
-    gates = (_fit_gate(field),)
+    gates = (*(() if copied is None else (copied,)), _fit_gate(field))
     return written(lie, measured, answer, gates, names, alpha, delta, time.perf_counter() - start, known)
 
 

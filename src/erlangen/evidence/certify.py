@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, affine
+from erlangen.algebra import Group
 from erlangen.derivative import Samples
 from erlangen.evidence import _modes
 from erlangen.evidence._arguments import as_action, check_space, generator_of, rows_counted
 from erlangen.evidence._centred import centred
+from erlangen.evidence._copies import with_gate, without_copies
 from erlangen.evidence._families import family_of, name_of, with_margin
 from erlangen.evidence._large import MOST_COLUMNS, large_answer
 from erlangen.evidence._measured import ByGenerators, ByTensors
@@ -37,7 +39,7 @@ MODES = ("held-out", "simultaneous", "calibrated", "class-free", "model")
 @rows_counted
 def certify(
     problem: Any,
-    action: AbstractAction | Symmetry | None = None,
+    action: AbstractAction | Group | Symmetry | None = None,
     samples: Samples | NDArray | None = None,
     *,
     family: Any = None,
@@ -64,9 +66,9 @@ def certify(
     ----------
     problem : tuple (x, y), Observed, Trajectories, Symmetry, or anything that ``as_field`` accepts
         Observations, which are about the truth behind them; what ``discover`` returned; or a model, about itself.
-    action : AbstractAction or Symmetry, optional
-        Candidate generators; all affine fields by default. A Symmetry stands for the candidates it was found among:
-        its own generators were chosen by its data.
+    action : AbstractAction, Group or Symmetry, optional
+        Candidate generators; all affine fields by default. A group stands for its generators, a Symmetry
+        for the candidates it was found among: its own generators were chosen by its data.
     samples : Samples or ndarray (n, d), optional
         Region in which the symmetry is claimed; the points of the observations by default.
     family : AbstractLinearField, library or int, optional
@@ -86,8 +88,10 @@ def certify(
         How values follow points; must be said where c = d.
     generators : array (r, p), AbstractAction or Symmetry, optional
         Generators named beforehand: then nothing has to be chosen. A Symmetry must have been found in other data.
-    noise : {"equal", "components", "robust", "grouped", "blocks"}, optional
-        Law of the noise, see `erlangen.evidence.estimate`; ``"blocks"`` where runs are known, else ``"equal"``.
+    noise : {"equal", "components", "known", "robust", "grouped", "blocks"}, optional
+        Law of the noise: one variance, one for each channel, known variances (``weights``), any variances, runs that
+        are each fitted for itself, or dependent blocks; see `erlangen.evidence.estimate`. ``"blocks"`` where runs are
+        known, else ``"equal"``.
     groups, weights : array_like (n,), optional
         Run of each row; weight of each row (1 / variance).
     names : sequence of str, optional
@@ -137,7 +141,7 @@ def certify(
         return model_certificate(
             problem, _action(action), samples, generators=chosen, alpha=alpha, delta=delta, kind=kind, rng=rng
         )
-    data = observed(problem, kind=kind, names=names, groups=groups, weights=weights)
+    data, copied = without_copies(observed(problem, kind=kind, names=names, groups=groups, weights=weights))
     check_space(data.x.shape[1], action, samples)
     offered = _action(action) or affine(data.x.shape[1])
     region = _region(samples, data)
@@ -154,12 +158,13 @@ def certify(
         task = Task(data, linear.family, offered, region, alpha, delta, law, named, linear.rows, rng)
         found = _of_class(task, mode or "held-out", defect, start)
         if linear.rows is None or not (failed := _misfit(found)):
-            return replace(found, notes=(*told, *found.notes))
+            return with_gate(copied, replace(found, notes=(*told, *found.notes)))
         told.append(f"the class that was tried, {name_of(linear.family)}, was left: {failed.reason}")
         rejected = rejected or found
     if mode not in (None, "class-free"):
-        return rejected if rejected is not None else _no_class(mode, len(data))
-    return _without_class(data, offered, region, model, named, alpha, delta, rng, tuple(told), rejected)
+        return with_gate(copied, rejected) if rejected is not None else _no_class(mode, len(data))
+    free = _without_class(data, offered, region, model, named, alpha, delta, rng, tuple(told), rejected)
+    return with_gate(copied, free)
 
 
 def _misfit(found: Certificate) -> Gate | None:

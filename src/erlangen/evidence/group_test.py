@@ -14,6 +14,7 @@ from erlangen._render import number
 from erlangen.actions import AbstractAction
 from erlangen.derivative import Samples
 from erlangen.evidence._centred import centred
+from erlangen.evidence._copies import without_copies
 from erlangen.evidence._families import family_of
 from erlangen.evidence._hardest import highest, largest_p, radius_of
 from erlangen.evidence.bilinear import Bilinear, Denominator, bilinear, spectrum_of
@@ -169,7 +170,7 @@ def test_group(
     from erlangen.evidence.gates import data_gates
 
     rng = np.random.default_rng(rng)
-    data = observed(problem, kind=kind, groups=groups, weights=weights)
+    data, copied = without_copies(observed(problem, kind=kind, groups=groups, weights=weights))
     noise = noise or ("equal" if data.groups is None else "blocks")
     linear = family_of(family, data, rng)
     if linear is None:
@@ -200,6 +201,7 @@ def test_group(
         weights=data.weights,
         groups=data.groups,
     )
+    gates = gates if copied is None else (copied, *gates)
     return group_test_of(both, fit, delta, alpha, gates=gates, rng=rng)
 
 
