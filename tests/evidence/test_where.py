@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,6 +110,36 @@ def test_from_data_with_noise():
     said = found.verdicts[:, 0]
     assert np.mean(true[said == "holds"] > 0.1) < 0.03 and np.mean(true[said == "broken"] < 0.02) < 0.03
     assert np.mean(said == "no data") < 0.02
+
+
+def test_detail_that_wide_neighbourhoods_smooth_away_is_seen():
+    """Broken almost everywhere; quadratics of several hundred rows see none of it, and agree with each other."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-3, 3, (2000, 2))
+    y = (x**2).sum(axis=1) + 0.5 * np.sin(3 * x[:, 0]) * np.sin(3 * x[:, 1]) + 0.05 * rng.normal(size=2000)
+    found = where((x, y), rotation(2), PLANE)
+    assert found.share("holds")[0] < 0.08 and found.share("broken")[0] > 0.3
+    assert "everywhere" not in found.sentences[0]
+
+
+def test_a_small_place_where_it_breaks_is_not_smoothed_away():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-3, 3, (2000, 2))
+    r2 = (x**2).sum(axis=1)
+    found = where((x, r2 + 0.5 * x[:, 0] * (r2 < 1) + 0.05 * rng.normal(size=2000)), rotation(2), PLANE)
+    r, said = np.linalg.norm(found.points, axis=1), found.verdicts[:, 0]
+    assert np.mean(said[r < 0.9] == "holds") < 0.05 and np.mean(said[r > 1.5] == "holds") > 0.9
+
+
+def test_everywhere_is_not_said_where_much_is_undecided():
+    found = where(lambda x: (x**2).sum(axis=1), rotation(2), PLANE)
+    some = np.where(np.arange(len(found.points))[:, None] % 9 == 0, "undecided", found.verdicts)
+    assert found.sentences[0].endswith("holds everywhere")
+    assert (
+        replace(found, verdicts=some)
+        .sentences[0]
+        .endswith("holds at 89 % of the points and is broken at 0 %; undecided at 11 %")
+    )
 
 
 def test_what_noise_hides_is_undecided():

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from erlangen._errors import UndecidedError
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.scales import Scales
-from erlangen.evidence._local_fit import LocalField
+from erlangen.evidence._local_fit import LocalField, LocalFit, excess
 from erlangen.fields import AbstractField, FittedField
 from erlangen.linalg.qr import rounding
 from erlangen.verbs._coverage import local_normals, normal_directions
@@ -150,15 +150,32 @@ def _stated(lie: LieDerivative, slope: NDArray, moves: NDArray) -> NDArray:
 
 
 def _fit_errors(lie: LieDerivative, field: LocalField, scales: Scales, x: NDArray, rows: NDArray) -> NDArray:
-    """Error ``(n, p)`` of local fits: noise of value and slope, and the change when neighbourhoods are doubled."""
-    fit, wide = field.fit(x, field.size), field.fit(x, 2 * field.size)
+    """Error ``(n, p)`` of local fits: noise of value and slope, and what other neighbourhoods would change.
+
+    When they are doubled, all of it; when they are smaller, what noise does not explain: a quadratic that smooths
+    detail away looks sure of itself.
+    """
     velocity = lie.lifted.on_points(x)
-    along = np.einsum("npa,nab,npb->np", velocity, fit.spread[:, 1:, 1:], velocity)
-    slopes = np.sqrt(np.einsum("np,nc->np", along, (fit.noise / scales.values) ** 2))
-    values = np.linalg.norm(lie.lifted.on_values(x, fit.noise) / scales.values, axis=2) * np.sqrt(fit.spread[:, :1, 0])
-    moved = np.einsum("nca,npa->ncp", wide.slopes, velocity) - lie.lifted.on_values(x, wide.values).transpose(0, 2, 1)
-    change = np.sum((rows - moved / scales.values[:, None]) ** 2, axis=1)
-    return np.sqrt((slopes + values) ** 2 + change)
+
+    def noise(fit: LocalFit, sigma: NDArray) -> NDArray:
+        along = np.einsum("npa,nab,npb->np", velocity, fit.spread[:, 1:, 1:], velocity)
+        slopes = np.sqrt(np.einsum("np,nc->np", along, (sigma / scales.values) ** 2))
+        values = np.linalg.norm(lie.lifted.on_values(x, sigma) / scales.values, axis=2)
+        return (slopes + values * np.sqrt(fit.spread[:, :1, 0])) ** 2
+
+    def change(fit: LocalFit) -> NDArray:
+        carried = lie.lifted.on_values(x, fit.values).transpose(0, 2, 1)
+        moved = np.einsum("nca,npa->ncp", fit.slopes, velocity) - carried
+        return np.sum((rows - moved / scales.values[:, None]) ** 2, axis=1)
+
+    fit = field.fit(x, field.size)
+    total = noise(fit, fit.noise) + change(field.fit(x, 2 * field.size))
+    fits = [field.fit(x, size) for size in field.smaller]
+    if fits:
+        sigma = fits[0].noise
+        biases = [excess(change(one), noise(one, sigma) - noise(fit, sigma)) for one in fits]
+        total = total + np.max(biases, axis=0)
+    return np.sqrt(total)
 
 
 def _errors(lie: LieDerivative, draws: list[FittedField], scales: Scales, x: NDArray, rows: NDArray) -> NDArray:

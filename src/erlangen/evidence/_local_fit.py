@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,15 @@ ROWS_PER_TERM = 4
 
 PROBES = 256
 """Points at which sizes of neighbourhoods are compared."""
+
+SURE = 2.0
+"""Standard errors beyond which fits of two sizes differ by more than their noise on the average."""
+
+CERTAIN = 3.0
+"""The same at a single point: there are many of them."""
+
+TOGETHER = 16
+"""Neighbouring points over which differences of sizes are averaged."""
 
 CHUNK = 512
 """Local fits that are solved together."""
@@ -55,8 +64,8 @@ class LocalField(AbstractField):
         Its values.
     kind : str
         How values follow points.
-    size : int
-        Number k of rows in a neighbourhood.
+    size, least : int
+        Number k of rows in a neighbourhood, and of the smallest ones, by which larger ones are judged.
     names : tuple of str or None
         Names of the coordinates.
     """
@@ -65,6 +74,7 @@ class LocalField(AbstractField):
     y: NDArray
     kind: str = "invariant"
     size: int
+    least: int
     names: tuple[str, ...] | None = None
 
     @property
@@ -74,6 +84,11 @@ class LocalField(AbstractField):
     @property
     def value_dim(self) -> int:
         return self.y.shape[1]
+
+    @property
+    def smaller(self) -> list[int]:
+        """Sizes below that of the field, each twice the one before."""
+        return [self.least * 2**j for j in range(self.size.bit_length()) if self.least * 2**j < self.size]
 
     @cached_property
     def accuracy(self) -> float:
@@ -133,17 +148,42 @@ class LocalField(AbstractField):
 def local_field(x: NDArray, y: NDArray, kind: str, names: tuple[str, ...] | None = None) -> LocalField | None:
     """The field with neighbourhoods of the size that makes errors smallest; None where rows are too few for any.
 
-    The error of a size is that of its noise and its change when the neighbourhood is doubled.
+    The error of a size is that of its noise and its bias: the most by which it differs from any smaller size, beyond
+    noise and on the average over neighbouring points. Two sizes that smooth away the same detail agree with each
+    other, so that doubling alone shows nothing.
     """
     least = ROWS_PER_TERM * len(exponents(x.shape[1], 2))
     sizes = [least * 2**j for j in range(8) if least * 2 ** (j + 2) <= len(x)]
     if not sizes or not np.all(x.std(axis=0) > 0):
         return None
-    some = _some(x)
-    base = LocalField(points=x, y=y, kind=kind, size=least)
-    fits = [base.fit(some, size) for size in (*sizes, 2 * sizes[-1])]
-    errors = [float(np.median(_slope_error(fit, wide))) for fit, wide in zip(fits, fits[1:], strict=False)]
-    return LocalField(points=x, y=y, kind=kind, size=sizes[int(np.argmin(errors))], names=names)
+    base, some = LocalField(points=x, y=y, kind=kind, size=least, least=least), _some(x)
+    fits = [base.fit(some, size) for size in sizes]
+    z = some / x.std(axis=0)
+    near = cKDTree(z).query(z, min(TOGETHER, len(z)))[1].reshape(len(z), -1)
+    errors = [float(np.mean(np.sqrt(_square_error(fits[: j + 1], near)))) for j in range(len(sizes))]
+    return replace(base, size=sizes[int(np.argmin(errors))], names=names)
+
+
+def _square_error(fits: list[LocalFit], near: NDArray) -> NDArray:
+    """Squared error ``(n,)`` of the slopes of the last fit, of noise and of bias, with neighbours ``near (n, k)``."""
+    noise = np.sum(fits[0].noise ** 2, axis=1)
+    known = [np.einsum("naa,n->n", fit.spread[:, 1:, 1:], noise) for fit in fits]
+    bias = np.zeros(len(noise))
+    for fit, own in zip(fits[:-1], known[:-1], strict=True):
+        change = np.sum((fits[-1].slopes - fit.slopes) ** 2, axis=(1, 2))
+        apart = (change - (own - known[-1]))[near]
+        mean, error = apart.mean(axis=1), change[near].std(axis=1) / np.sqrt(near.shape[1])
+        bias = np.maximum(bias, np.where(mean > SURE * error, mean, 0.0))
+    return known[-1] + bias
+
+
+def excess(squares: NDArray, expected: NDArray) -> NDArray:
+    """What squared differences between two sizes show of bias: the rest, where noise does not explain them.
+
+    A fit to all rows of a neighbourhood has least variance, so that its difference from a fit to fewer of them has the
+    difference of both variances (Hausman, Econometrica 46 (1978) 1251).
+    """
+    return np.where(squares > CERTAIN**2 * expected, squares - expected, 0.0)
 
 
 def _slope_error(fit: LocalFit, wide: LocalFit) -> NDArray:

@@ -34,6 +34,8 @@ MAP_POINTS = 1024
 THIN = 1 / 3
 """Least coverage that lets a point be judged: data at most three times as far as is usual (twice, in a corner)."""
 
+MOST = 0.95
+"""Share of the points that must be decided for a sentence to speak of everywhere or nowhere."""
 
 SCATTER = 2.0
 """Factor on errors before a point counts as broken: with that of intervals three standard errors, for points are many
@@ -91,7 +93,7 @@ class DefectMap:
         return [
             {
                 "generator": text,
-                "holds": rule.text,
+                "holds": rule.text if self._decided(k) >= MOST else f"{rule.text}, of those that are decided",
                 "accuracy": rule.accuracy,
                 **{f"share {word}": float(self.share(word)[k]) for word in VERDICTS},
             }
@@ -103,13 +105,18 @@ class DefectMap:
         rows = [row | {"accuracy": None if np.isnan(row["accuracy"]) else row["accuracy"]} for row in self.table()]
         return {"delta": self.delta, "reach": self.reach, "sentences": list(self.sentences), "generators": rows}
 
+    def _decided(self, k: int) -> float:
+        return float(self.share("holds")[k] + self.share("broken")[k])
+
     def _sentence(self, k: int) -> str:
         rule = self.rules[k]
-        open_, bare = (float(self.share(word)[k]) for word in ("undecided", "no data"))
-        decided = 1.0 - open_ - bare
+        holds, broken, open_, bare = (float(self.share(word)[k]) for word in VERDICTS)
+        decided = holds + broken
         said = f"{self.texts[k]} holds {rule.text}"
         if rule.text == UNDECIDED:
             said = f"whether {self.texts[k]} holds is decided nowhere"
+        elif rule.feature is None and decided < MOST:
+            said = f"{self.texts[k]} holds at {100 * holds:.0f} % of the points and is broken at {100 * broken:.0f} %"
         elif decided < 0.5:
             said = f"{self.texts[k]} is decided at {100 * decided:.0f} % of the points, and there holds {rule.text}"
         if rule.feature is not None:
@@ -158,7 +165,7 @@ def where(
     near it. A generator holds where the upper end of its interval is at most delta and is broken where the lower end
     is above. Data are fitted by the smallest class that fits all of them; where none does, as where a symmetry ends
     at a boundary, by local quadratics. The error of a fit is that of its noise and what a larger class, or twice the
-    neighbourhood, would change at the same points; a model states its own.
+    neighbourhood, would change at the same points, and what smaller ones show beyond noise; a model states its own.
 
     The sentence is the best single cut of a coordinate, of an invariant of the generator (such as the radius, for a
     rotation) or of the distance from the mean, chosen on one half of the points and counted on the other.
