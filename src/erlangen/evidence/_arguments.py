@@ -8,7 +8,7 @@ from collections.abc import Callable, Sized
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, linear
@@ -53,14 +53,13 @@ def _of_group(group: Group) -> AbstractAction:
     )
 
 
-def check_space(d: int, action: AbstractAction | Symmetry | None, samples: Samples | NDArray | None) -> None:
+def check_space(d: int, action: AbstractAction | None, samples: Samples | ArrayLike | None) -> None:
     """Refuse candidates or a region on another space than the observations, which are in R^d."""
-    offered = action.candidates if isinstance(action, Symmetry) else action
-    if offered is not None and offered.point_dim != d:
+    if action is not None and action.point_dim != d:
         raise InputError(
             explain(
                 "The candidates act on another space than the points.",
-                given=f"generators on R^{offered.point_dim}, points in R^{d}",
+                given=f"generators on R^{action.point_dim}, points in R^{d}",
                 expected=f"generators on R^{d}",
                 fix=f"er.actions.affine({d})",
             )

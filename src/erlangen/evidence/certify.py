@@ -48,7 +48,7 @@ def certify(
     mode: str | None = None,
     model: Any = None,
     kind: str | None = None,
-    generators: ArrayLike | AbstractAction | Symmetry | None = None,
+    generators: ArrayLike | AbstractAction | Group | Symmetry | None = None,
     noise: str | None = None,
     groups: ArrayLike | None = None,
     weights: ArrayLike | None = None,
@@ -86,7 +86,7 @@ def certify(
         this mode.
     kind : {"invariant", "vector"}, optional
         How values follow points; must be said where c = d.
-    generators : array (r, p), AbstractAction or Symmetry, optional
+    generators : array (r, p), AbstractAction, Group or Symmetry, optional
         Generators named beforehand: then nothing has to be chosen. A Symmetry must have been found in other data.
     noise : {"equal", "components", "known", "robust", "grouped", "blocks"}, optional
         Law of the noise: one variance, one for each channel, known variances (``weights``), any variances, runs that
@@ -126,7 +126,7 @@ def certify(
     """
     start = time.perf_counter()
     _check(alpha, delta, mode)
-    rng, action = generator_of(rng), as_action(action)
+    rng = generator_of(rng)
     if isinstance(problem, Symmetry):
         from erlangen.evidence._symmetries import certify_symmetry
 
@@ -142,8 +142,8 @@ def certify(
             problem, _action(action), samples, generators=chosen, alpha=alpha, delta=delta, kind=kind, rng=rng
         )
     data, copied = without_copies(observed(problem, kind=kind, names=names, groups=groups, weights=weights))
-    check_space(data.x.shape[1], action, samples)
     offered = _action(action) or affine(data.x.shape[1])
+    check_space(data.x.shape[1], offered, samples)
     region = _region(samples, data)
     if isinstance(generators, Symmetry):
         offered, named = generators.candidates, found_elsewhere(generators, data)
@@ -290,12 +290,14 @@ def _no_data(mode: str | None) -> None:
         )
 
 
-def _action(action: AbstractAction | Symmetry | None) -> AbstractAction | None:
+def _action(action: AbstractAction | Group | Symmetry | None) -> AbstractAction | None:
     """The candidates; for a Symmetry those it was found among, since its own generators may know the data."""
-    return action.candidates if isinstance(action, Symmetry) else action
+    return action.candidates if isinstance(action, Symmetry) else as_action(action)
 
 
-def _coefficients(generators: ArrayLike | AbstractAction, action: AbstractAction | None) -> NDArray:
+def _coefficients(generators: ArrayLike | AbstractAction | Group, action: AbstractAction | None) -> NDArray:
+    if isinstance(generators, Group):
+        generators = as_action(generators)
     if isinstance(generators, AbstractAction):
         if action is None:
             action = affine(generators.point_dim)
