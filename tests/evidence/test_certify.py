@@ -381,3 +381,11 @@ def test_rounded_spans_do_not_depend_on_the_size_of_coordinates(size):
     y = (x**2).sum(axis=1) + 0.02 * rng.standard_normal(400)
     found = certify((size * x, y), er.actions.affine(2), er.Samples.box(-size, size, dim=2), family=2)
     assert found.bounds[0].xi == pytest.approx([0, 0, -1, 0, 1, 0], abs=0)
+
+
+def test_on_given_points_defects_of_a_model_are_computed():
+    x = np.random.default_rng(0).uniform(-1, 1, (3000, 3))
+    sym = er.discover(lambda p: (p**2).sum(axis=1), er.actions.affine(3), x)
+    found = sym.certificate
+    assert found.dim == 3 and found.band.complete and "given points" in found.guarantee
+    assert found.band.defects == pytest.approx(sym.spectrum) and found.band.possible(0.5) == 3

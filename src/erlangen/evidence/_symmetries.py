@@ -18,14 +18,15 @@ from erlangen.evidence._large import MOST_GENERATORS, lean_answer
 from erlangen.evidence._lean import Lean, lean_forms
 from erlangen.evidence._measured import AbstractMeasured, ByGenerators, ByTensors
 from erlangen.evidence._modes import simultaneous_answer
-from erlangen.evidence._report import moved_gates, written
+from erlangen.evidence._report import moved_gates, region_text, written
 from erlangen.evidence._task import Answer
 from erlangen.evidence.bilinear import bilinear
-from erlangen.evidence.certificate import Certificate, Gate
+from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
 from erlangen.evidence.estimate import Estimate
 from erlangen.evidence.simultaneous import simultaneous, upper_of
 from erlangen.fields.bases import BasisField, Joined, Monomials, Pulled
 from erlangen.fields.table import FittedField
+from erlangen.verbs._measure import interval
 
 if TYPE_CHECKING:
     from erlangen.verbs.symmetry import Symmetry
@@ -72,7 +73,7 @@ def certify_symmetry(
 
 
 def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: np.random.Generator) -> Certificate:
-    from erlangen.evidence.model_claims import TESTING, model_certificate, unconfirmed
+    from erlangen.evidence.model_claims import TESTING, unconfirmed
 
     if mode not in (None, "model"):
         raise InputError(
@@ -89,12 +90,41 @@ def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: 
     if len(rows) == 0:
         raise UndecidedError("No generator was found beside the field itself, so there is none to certify.")
     field, action, samples = lie.field, lie.action, lie.samples
-    if samples.measure is None:  # there are no points that are fresh: some choose again, the others test
-        return model_certificate(field, action, samples, alpha=alpha, delta=delta, names=sym.coordinates, rng=rng)
     start = time.perf_counter()
+    if samples.measure is None:
+        return replace(_on_points(sym, alpha, delta), seconds=time.perf_counter() - start)
     found = unconfirmed(field, action, samples, rows, alpha, delta, TESTING, None, sym.coordinates, rng)
     gates = (*found.gates, *moved_gates(sym.found))  # discover has moved the points already
     return replace(found, gates=gates, seconds=time.perf_counter() - start)
+
+
+def _on_points(sym: Symmetry, alpha: float, delta: float) -> Certificate:
+    """Where the region is the given points, defects on it are computed: nothing is left to estimate."""
+    bounds = []
+    for g, (low, high) in zip(sym.found.generators, sym.intervals, strict=True):
+        verdict = "certified" if high <= delta else "refuted" if low > delta else "not refuted"
+        words = f"computed on the points: between {low:.2g} and {high:.2g}, by the accuracy of the derivative"
+        bounds.append(Bound(g.xi, sym.describe(g.xi), g.defect, float(low), float(high), verdict, words))
+    low, high = interval(sym.spectrum, sym.floor)
+    own = [
+        Bound(g.xi, sym.describe(g.xi), g.defect, 0.0, g.defect + sym.floor, g.verdict, g.reason) for g in sym.found.own
+    ]
+    return Certificate(
+        dim=sum(b.verdict == "certified" for b in bounds),
+        bounds=tuple(sorted(bounds, key=lambda b: b.verdict != "certified")),
+        band=Band(sym.spectrum, low, high),
+        alpha=alpha,
+        delta=delta,
+        mode="model",
+        guarantee="a claim about the model at the given points, where its defect is computed and not estimated; of what "
+        "lies between them nothing is said",
+        assumptions=("the model is what is claimed about; a truth behind it needs data (mode class-free)",),
+        gates=moved_gates(sym.found),
+        trivial=tuple(own),
+        region=region_text(sym.lie.samples, sym.coordinates) if sym.lie is not None else "",
+        candidates=sym.candidates,
+        coordinates=sym.coordinates,
+    )
 
 
 def _again(
