@@ -9,6 +9,10 @@ import erlangen as er
 from erlangen._errors import UndecidedError
 from erlangen.actions import PolynomialAction, affine, polynomial, rotation
 from erlangen.evidence._centred import shifted_action
+from erlangen.evidence.bilinear import bilinear, spectrum_of
+from erlangen.evidence.estimate import estimate
+from erlangen.evidence.heldout import _nested_bounds, span_bound
+from erlangen.fields import polynomial_field
 
 AFFINE, BOX = affine(2), er.Samples.box(-1, 1, dim=2)
 
@@ -100,3 +104,16 @@ def test_repeated_measurements_are_not_copies():
     assert "200 rows" in found.guarantee or "other 180" in found.guarantee
     with pytest.raises(UndecidedError, match="copies of others"):
         er.evidence.certify((np.repeat(x, 4, axis=0), np.repeat(y, 4)), rotation(2), BOX, family=2)
+
+
+def test_running_sums_bound_nested_spans_as_one_by_one():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (600, 3))
+    family = polynomial_field(3, 2, np.zeros(10))
+    first, second = (
+        estimate(family, x[i::2], (x**2).sum(axis=1)[i::2] + 0.1 * rng.standard_normal(300)) for i in (0, 1)
+    )
+    both = bilinear(family, affine(3), er.Samples.box(-1, 1, dim=3))
+    basis = spectrum_of(both, first.theta).basis[:, :6]
+    plain = [span_bound(both, first, second, basis[:, :d], 1.5) for d in range(2, 7)]
+    assert list(_nested_bounds(both, first, second, basis, 1.5)) == pytest.approx(plain, rel=1e-9)

@@ -105,12 +105,16 @@ class PolynomialAction(AbstractAction):
         return np.einsum("nra,na->nr", gradients, v)
 
     def _contract(self, features: NDArray) -> NDArray:
-        n, r = features.shape
-        d = self.point_dim
-        out = np.empty((n, self.n_generators, d), dtype=features.dtype)
-        for a in range(d):
-            out[:, :, a] = (self.matrix[:, a * r : (a + 1) * r] @ features.T).T
+        out = np.empty((len(features), self.n_generators, self.point_dim), dtype=features.dtype)
+        for a, part in enumerate(self._by_coordinate):
+            out[:, :, a] = (part @ features.T).T
         return out
+
+    @cached_property
+    def _by_coordinate(self) -> list[sparse.csr_array]:
+        """Coefficients ``(p, r)`` of each coordinate: slicing a sparse matrix takes longer than using it."""
+        r = len(self.exponents)
+        return [self.matrix[:, a * r : (a + 1) * r] for a in range(self.point_dim)]
 
     def restrict(self, basis: ArrayLike) -> PolynomialAction:
         """The action of the combinations in the columns of ``basis (p, r)``."""

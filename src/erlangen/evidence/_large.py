@@ -20,6 +20,9 @@ MOST_COLUMNS = 4_000
 MOST_GENERATORS = 300
 """Generators that are bounded together."""
 
+MOST_NEAR = 64
+"""Directions that are looked at where none was named: bounds add up, and seldom hold for more."""
+
 NEAR = 2.0
 """Directions with an estimated defect up to this many times delta are looked at; others have no chance."""
 
@@ -83,7 +86,7 @@ def _near(task: Task, theta: NDArray) -> NDArray:
         raise UndecidedError(
             f"No candidate has an estimated defect below {NEAR * task.delta:g}: none can be certified."
         )
-    return found.basis(min(near, MOST_GENERATORS))
+    return found.basis(min(near, MOST_NEAR))
 
 
 def _forms(task: Task, basis: NDArray, theta: NDArray) -> Lean:

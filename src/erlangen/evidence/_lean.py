@@ -140,8 +140,13 @@ def _size(
 
 def _lie(family: AbstractLinearField, chosen: AbstractAction, x: NDArray, w: NDArray, scales: Scales) -> NDArray:
     """Part of the Gram matrices ``(r, q, q)`` of theta -> L_a f from some of the points."""
-    rows = np.einsum("ncqa,nra->rncq", family.features_jacobian(x), chosen.on_points(x))
-    rows -= np.einsum("nrab,nbq->rnaq", _tau(chosen, x, family.value_dim), family.features(x))
-    rows *= (np.sqrt(w)[:, None] / scales.values)[:, :, None]
-    flat = rows.reshape(len(rows), -1, rows.shape[3])
+    slopes = family.features_jacobian(x)
+    n, c, q, d = slopes.shape
+    velocity = np.ascontiguousarray(chosen.on_points(x).transpose(0, 2, 1))
+    rows = (slopes.reshape(n, c * q, d) @ velocity).reshape(n, c, q, -1)
+    tau = _tau(chosen, x, c)
+    if tau.any():
+        rows -= np.einsum("nrab,nbq->naqr", tau, family.features(x), optimize=True)
+    rows *= (np.sqrt(w)[:, None] / scales.values)[:, :, None, None]
+    flat = np.ascontiguousarray(rows.reshape(n * c, q, -1).transpose(2, 0, 1))
     return flat.transpose(0, 2, 1) @ flat

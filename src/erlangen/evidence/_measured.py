@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,14 @@ class ByTensors(AbstractMeasured):
     answer: Answer
 
     def defect(self, xi: NDArray) -> float:
-        silent = np.linalg.norm(self.both.size_of(xi) @ self.answer.fit.theta) == 0.0
-        return 0.0 if silent else self.both.defect(xi, self.answer.fit.theta)
+        lie, size = (float(np.linalg.norm(rows @ xi)) for rows in self._estimated)
+        return lie / size if size > 0.0 else 0.0
+
+    @cached_property
+    def _estimated(self) -> tuple[NDArray, NDArray]:
+        """Numerators and denominators at the estimate, which all generators share."""
+        theta = self.answer.fit.theta
+        return self.both.numerator(theta), self.both.denominator(theta)
 
     def bounds(self, xi: NDArray) -> tuple[float, float]:
         if not self.everywhere:

@@ -93,8 +93,8 @@ class Bilinear:
 
     def worst(self, basis: NDArray, theta: NDArray) -> float:
         """Largest relative defect in the span of ``basis (p, r)`` at known parameters."""
-        both = self.restrict(basis)
-        spectrum = spectrum_of(both, theta)
+        known = (self.numerator(theta) @ basis)[:, :, None], (self.denominator(theta) @ basis)[:, :, None]
+        spectrum = spectrum_of(Bilinear(*known, self.exact), np.ones(1))
         return float(spectrum.values[-1]) if len(spectrum.values) == basis.shape[1] else float("inf")
 
 

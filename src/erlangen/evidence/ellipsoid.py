@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 NEAR = 1e-6
 """Relative precision of the multiplier: its bound is valid anywhere and flat at the root, so its error is squared."""
 
+LONG = 1000
+"""Rows and columns beyond which the norm of an unfolding is not worth its time."""
+
 
 def norm_upper(a: NDArray, b: NDArray, radius: float) -> float:
     """Largest ``|a + b u|`` over ``|u| <= radius``, for ``a (m,)`` and ``b (m, q)``.
@@ -82,13 +85,16 @@ def _separate(a: NDArray, b: NDArray, e: NDArray, f: NDArray, radius: float) -> 
 def unfolding_norm(tensor: NDArray) -> float:
     """Upper bound of ``sup tensor(e, c, u)`` over unit vectors, for ``tensor (K, r, q)``.
 
-    The smallest spectral norm of its three unfoldings, each of which is one.
+    The smallest spectral norm of its three unfoldings, each of which is one; an unfolding that is long both ways takes
+    minutes and is left out.
     """
     k, r, q = tensor.shape
     if 0 in tensor.shape:
         return 0.0
     sides = (tensor.reshape(k * r, q), tensor.transpose(0, 2, 1).reshape(k * q, r), tensor.reshape(k, r * q))
-    return float(np.sqrt(min(_top(side) for side in sides)))
+    shortest = min(min(side.shape) for side in sides)
+    few = [side for side in sides if min(side.shape) <= max(LONG, shortest)]
+    return float(np.sqrt(min(_top(side) for side in few)))
 
 
 def _top(side: NDArray) -> float:
