@@ -116,9 +116,9 @@ def _on_points(sym: Symmetry, alpha: float, delta: float) -> Certificate:
         alpha=alpha,
         delta=delta,
         mode="model",
-        guarantee="a claim about the model at the given points, where its defect is computed and not estimated; of what "
-        "lies between them nothing is said",
-        assumptions=("the model is what is claimed about; a truth behind it needs data (mode class-free)",),
+        guarantee="a claim about the model at the given points, where its defect is computed and not estimated; of "
+        "what lies between them nothing is said",
+        assumptions=("the model is what is claimed about: a truth behind it needs data (mode class-free)",),
         gates=moved_gates(sym.found),
         trivial=tuple(own),
         region=region_text(sym.lie.samples, sym.coordinates) if sym.lie is not None else "",
