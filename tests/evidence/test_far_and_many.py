@@ -9,6 +9,8 @@ import erlangen as er
 from erlangen._errors import UndecidedError
 from erlangen.actions import PolynomialAction, affine, polynomial, rotation
 from erlangen.evidence._centred import shifted_action
+from erlangen.evidence._crossfit import polynomial_fit
+from erlangen.evidence._test_fields import functions_over
 from erlangen.evidence.bilinear import bilinear, spectrum_of
 from erlangen.evidence.estimate import estimate
 from erlangen.evidence.heldout import _nested_bounds, span_bound
@@ -117,3 +119,11 @@ def test_running_sums_bound_nested_spans_as_one_by_one():
     basis = spectrum_of(both, first.theta).basis[:, :6]
     plain = [span_bound(both, first, second, basis[:, :d], 1.5) for d in range(2, 7)]
     assert list(_nested_bounds(both, first, second, basis, 1.5)) == pytest.approx(plain, rel=1e-9)
+
+
+def test_no_table_of_monomials_is_made_that_is_not_used():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 30))
+    assert polynomial_fit(x, x[:, :1], "invariant", None).degree == 1  # degree 12 would have 10^10 of them
+    with pytest.raises(UndecidedError, match="46376 test functions"):
+        functions_over(x, 4)

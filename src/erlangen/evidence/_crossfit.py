@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -98,10 +99,8 @@ def polynomial_fit(x: NDArray, y: NDArray, kind: str, degree: int | None) -> Pol
     low, high = x.min(axis=0), x.max(axis=0)
     centre, half = (low + high) / 2, np.where(high > low, (high - low) / 2, 1.0)
     u, d = (x - centre) / half, x.shape[1]
-    tried = (
-        [k for k in range(1, HIGHEST + 1) if FEWEST * len(exponents(d, k)) <= len(x)] if degree is None else [degree]
-    )
-    if not tried or len(exponents(d, tried[0])) > len(x):
+    tried = [k for k in range(1, HIGHEST + 1) if FEWEST * comb(d + k, k) <= len(x)] if degree is None else [degree]
+    if not tried or comb(d + tried[0], d) > len(x):
         raise UndecidedError(
             explain(
                 "There are too few rows for a polynomial.",
@@ -115,7 +114,7 @@ def polynomial_fit(x: NDArray, y: NDArray, kind: str, degree: int | None) -> Pol
     q, r = np.linalg.qr(phi)
     projected, best = q.T @ y, None
     for k in tried:
-        size = len(exponents(d, k))
+        size = comb(d + k, k)
         left = 1.0 - np.sum(q[:, :size] ** 2, axis=1)
         miss = (y - q[:, :size] @ projected[:size]) / np.maximum(left, 1e-3)[:, None]
         error = float(np.mean(miss**2))

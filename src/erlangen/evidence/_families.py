@@ -13,9 +13,10 @@ from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import coordinate_names
 from erlangen.evidence.observed import Observed
 from erlangen.fields import AbstractLinearField, PolynomialField
+from erlangen.fields._path import polynomial_chain
 from erlangen.fields.bases import AbstractBasis, BasisField
 from erlangen.fields.libraries import AbstractLibrary
-from erlangen.fields.table import FittedField, fit_table
+from erlangen.fields.table import AGREEMENT, FittedField, fit_table
 from erlangen.linalg.polynomials import exponents
 
 CHOOSING = 0.3
@@ -110,13 +111,14 @@ def _chosen(data: Observed, rng: np.random.Generator) -> Family | None:
     first, _ = marked.split(CHOOSING, rng)
     rows = first.y[:, 0].astype(np.int64)
     try:
-        fitted = fit_table(data.x[rows], data.y[rows], data.kind, rng=rng)
+        highest = len(polynomial_chain(data.x.shape[1], len(rows))) - 1  # models of other kinds would not be used
+        fitted = fit_table(data.x[rows], data.y[rows], data.kind, classes=[highest], rng=rng)
     except UndecidedError:
         return None
     except InputError as error:  # shapes and numbers are in order: there are too few rows for any class
         raise UndecidedError(str(error)) from error
     degree = degree_of(fitted)
-    if degree is None:
+    if degree is None or (fitted.verdict == "rejected" and fitted.accuracy > AGREEMENT):
         return None
     return Family(polynomials(data.x.shape[1], degree, data.y.shape[1], data.kind), rows)
 

@@ -9,6 +9,7 @@ is that of the bounding box, and the polynomials are orthonormalised over the da
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 from numpy.polynomial import hermite_e, legendre
@@ -156,11 +157,14 @@ def functions_over(points: NDArray, degree: int) -> WeakFunctions:
     box = BoxMeasure(points.min(axis=0), points.max(axis=0))
     if not (box.low < box.high).all():
         raise UndecidedError(_thin(degree, f"{len(points)} points that lie on a plane"))
+    size = comb(box.dim + degree, degree)
+    if size >= len(points):  # before any of them is made: there may be millions
+        raise UndecidedError(_thin(degree, f"{len(points)} points for {size} test functions"))
     plain, b = functions_on(box, degree), taper_of(box)(points)[0]
     r = np.linalg.qr(plain(points)[0] * np.sqrt(b / b.sum())[:, None], mode="r")
     own = np.abs(np.diag(r))
-    if len(points) <= plain.size or (own < ILL * np.linalg.norm(r, axis=0)).any():
-        raise UndecidedError(_thin(degree, f"{len(points)} points for {plain.size} test functions"))
+    if (own < ILL * np.linalg.norm(r, axis=0)).any():
+        raise UndecidedError(_thin(degree, f"{len(points)} points for {size} test functions"))
     return WeakFunctions(plain.lines, plain.table, solve_triangular(r, np.eye(len(r))))
 
 
