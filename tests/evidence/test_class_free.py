@@ -165,7 +165,7 @@ def test_rows_that_choose_do_not_test():
         ({"samples": np.zeros((7, 2))}, "no density"),
         ({"design": 3}, "how the points were drawn"),
         ({"design": BoxMeasure(np.zeros(2), np.ones(2))}, "misses a part"),
-        ({"folds": 1}, "too little to cross-fit"),
+        ({"folds": 1}, "Folds come in twos"),
     ],
 )
 def test_refusals(changes, words):
@@ -247,7 +247,7 @@ def test_the_region_may_be_the_law_of_the_states():
     assert found.dim == 1 and "law of the observed states" in found.region
     angle = rng.uniform(0, 6.28, 300)
     ring = np.c_[np.cos(angle), np.sin(angle)]
-    with pytest.raises(er.UndecidedError, match="do not fill a region"):
+    with pytest.raises(er.UndecidedError, match="do not tell the test functions apart"):
         class_free((ring, hopf(ring)), affine(2), kind="vector", generators=rotation(2))
     with pytest.raises(er.UndecidedError):
         functions_over(np.c_[angle, np.ones(300)], 2)

@@ -133,7 +133,7 @@ def test_ten_points_a_function_are_stable():
 
 
 @pytest.mark.parametrize(
-    ("problem", "n", "words"), [((np.ones((3, 2)), np.ones(3)), 0, "Nothing"), (np.ones, 3, "its own uncertainty")]
+    ("problem", "n", "words"), [((np.ones((3, 2)), np.ones(3)), 0, "n = 0"), (np.ones, 3, "its own uncertainty")]
 )
 def test_what_cannot_be_answered(problem, n, words):
     with pytest.raises(er.InputError, match=words):

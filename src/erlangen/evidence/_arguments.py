@@ -32,10 +32,38 @@ def as_action(given: Any) -> Any:
     told = f"an array of shape {np.shape(given)}" if isinstance(given, np.ndarray) else repr(given)[:60]
     raise InputError(
         explain(
-            "Candidate generators are an action.",
+            "Generators are given as an action or a symmetry.",
             given=told,
             expected="an action such as er.actions.rotation(2), a continuous group, or a Symmetry",
             fix="er.actions.linear(matrices)" if matrices else "er.actions.rotation(2), or er.actions.affine(2)",
+        )
+    )
+
+
+def group_action(given: Any) -> AbstractAction:
+    """Generators of a group that was named beforehand: a Symmetry was not."""
+    if given is not None and not isinstance(given, Symmetry):
+        return as_action(given)
+    raise InputError(
+        explain(
+            "A group that is tested must be named.",
+            given="no action" if given is None else "a Symmetry, which was found in data",
+            expected="an action, or a group",
+            fix="er.evidence.test_group((x, y), er.actions.rotation(2)), or er.evidence.certify(sym)",
+        )
+    )
+
+
+def count_of(n: Any, what: str = "n") -> int:
+    """Read a number of points."""
+    if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1:
+        return int(n)
+    raise InputError(
+        explain(
+            "A number of points is a whole number.",
+            given=f"{what} = {n!r}",
+            expected="an integer of at least 1",
+            fix=f"{what}=100",
         )
     )
 

@@ -16,6 +16,7 @@ from scipy import stats
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction
 from erlangen.derivative import LieDerivative, Samples, Scales, scales_of
+from erlangen.evidence._arguments import count_of, generator_of
 from erlangen.evidence.certificate import Bound
 from erlangen.evidence.model_claims import draw, finite_residual
 from erlangen.fields import AbstractField, as_field
@@ -191,7 +192,7 @@ def pointwise(
     rng: int | np.random.Generator,
 ) -> NDArray:
     """Relative defects ``(n,)`` of a model at fresh points; their unit comes from other points."""
-    rng = np.random.default_rng(rng)
+    n, rng = count_of(n), generator_of(rng)
     region = samples if isinstance(samples, Samples) else Samples.from_data(samples)
     model = as_field(field, kind=kind, dim=region.dim, points=region.points)
     one = _one(generator, action)

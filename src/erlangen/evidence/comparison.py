@@ -147,6 +147,16 @@ def compare(
     b contains a: 1 of 6 dimensions
     """
     first, second = read_spans(a, b)
+    for span, given in ((first, a), (second, b)):
+        if span.dim == 0:
+            raise InputError(
+                explain(
+                    "There is nothing to compare: one of them has no generators.",
+                    given=f"a {type(given).__name__} of dimension 0",
+                    expected="at least one generator on either side",
+                    fix="er.evidence.test_group((x, y), group), which asks the data about a group",
+                )
+            )
     if first.point_dim != second.point_dim:
         raise InputError(
             explain(

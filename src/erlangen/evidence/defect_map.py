@@ -14,6 +14,7 @@ from erlangen._errors import InputError, explain
 from erlangen._render import html_table, number, text_table
 from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
+from erlangen.evidence._arguments import as_action
 from erlangen.evidence._local import coverage, leaves, local_defects, thinned
 from erlangen.evidence._local_fit import local_field
 from erlangen.evidence._region_rule import UNDECIDED, RegionRule, features_of, region_rule
@@ -212,7 +213,7 @@ def where(
     >>> found.sentences[0]
     'the rotation x d/dy - y d/dx holds for r < 2 (where r = sqrt(x^2 + y^2)), right at 97 % of held-out points'
     """
-    action = generators.action if isinstance(generators, Symmetry) else generators
+    action = generators.action if isinstance(generators, Symmetry) else as_action(generators)
     given = samples if samples is None or isinstance(samples, Samples) else Samples.from_data(samples)
     points = None if given is None else given.points
     dim = _dimension(action)

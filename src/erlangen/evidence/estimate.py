@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -85,6 +86,10 @@ def estimate(
     (True, 198.0, True)
     """
     x = _matrix(x, "x")
+    if not isinstance(family, AbstractLinearField):
+        d, c = x.shape[1], np.asarray(y).reshape(len(x), -1).shape[1]
+        fix = f"er.fields.polynomial_field({d}, 2, numpy.zeros(({c}, {comb(d + 2, 2)})))"
+        raise _bad("The family is not a linear field.", f"{family!r}"[:60], "a field linear in its parameters", fix)
     if x.shape[1] != family.point_dim:
         raise _bad("The points do not fit the family.", f"x of shape {x.shape}", f"shape (n, {family.point_dim})")
     return estimate_features(features_of(family, x), y, noise=noise, weights=weights, groups=groups)

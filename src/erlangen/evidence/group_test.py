@@ -12,7 +12,9 @@ from scipy import special
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import number
 from erlangen.actions import AbstractAction
+from erlangen.algebra import Group
 from erlangen.derivative import Samples
+from erlangen.evidence._arguments import check_space, generator_of, group_action
 from erlangen.evidence._centred import centred
 from erlangen.evidence._copies import without_copies
 from erlangen.evidence._families import family_of
@@ -103,7 +105,7 @@ class GroupTest:
 
 def test_group(
     problem: Any,
-    action: AbstractAction,
+    action: AbstractAction | Group,
     samples: Samples | NDArray | None = None,
     *,
     family: Any = None,
@@ -127,8 +129,8 @@ def test_group(
     ----------
     problem : tuple (x, y), Observed or Trajectories
         Observations.
-    action : AbstractAction
-        Generators of the group.
+    action : AbstractAction or Group
+        Generators of the group; of a group those of its connected part.
     samples : Samples or ndarray (n, d), optional
         Region in which the symmetry is claimed; the points of the observations by default.
     family : AbstractLinearField, library or int, optional
@@ -169,9 +171,10 @@ def test_group(
     """
     from erlangen.evidence.gates import data_gates
 
-    rng = np.random.default_rng(rng)
+    rng, action = generator_of(rng), group_action(action)
     data, copied = without_copies(observed(problem, kind=kind, groups=groups, weights=weights))
     noise = noise or ("equal" if data.groups is None else "blocks")
+    check_space(data.x.shape[1], action, samples)
     linear = family_of(family, data, rng)
     if linear is None:
         raise UndecidedError(

@@ -17,8 +17,10 @@ from scipy import special
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen.actions import AbstractAction, affine, coordinate_names
+from erlangen.algebra import Group
 from erlangen.derivative import LieDerivative, Samples, Scales, confirm, move, scales_of
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure
+from erlangen.evidence._arguments import as_action
 from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
 from erlangen.evidence.ellipsoid import unfolding_norm
 from erlangen.evidence.gates import split_trivial
@@ -40,7 +42,7 @@ REACH = 2.0
 
 def model_certificate(
     field: Any,
-    action: AbstractAction | None = None,
+    action: AbstractAction | Group | None = None,
     samples: Samples | NDArray | None = None,
     *,
     generators: AbstractAction | ArrayLike | None = None,
@@ -302,13 +304,12 @@ def independent(measure: AbstractMeasure, n: int, rng: np.random.Generator) -> N
 
 def _read(
     field: Any,
-    action: AbstractAction | None,
+    action: Any,
     samples: Samples | NDArray | None,
     generators: AbstractAction | ArrayLike | None,
     kind: str | None,
 ) -> tuple[AbstractField, AbstractAction, Samples]:
-    if isinstance(action, Symmetry):
-        action = action.action
+    action = action.action if isinstance(action, Symmetry) else as_action(action)
     if action is None and isinstance(generators, AbstractAction):
         action = generators
     region = Samples.from_data(samples) if samples is not None and not isinstance(samples, Samples) else samples

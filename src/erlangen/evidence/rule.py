@@ -40,11 +40,12 @@ class Certified(AbstractRankRule):
     delta: float = 0.05
 
     def __post_init__(self):
-        if not (0.0 < self.alpha < 1.0 and 0.0 < self.delta < 1.0):
+        numbers = all(isinstance(v, (int, float, np.number)) for v in (self.alpha, self.delta))
+        if not (numbers and 0.0 < self.alpha < 1.0 and 0.0 < self.delta < 1.0):
             raise InputError(
                 explain(
                     "Error probability and tolerance lie between 0 and 1.",
-                    given=f"alpha = {self.alpha}, delta = {self.delta}",
+                    given=f"alpha = {self.alpha!r}, delta = {self.delta!r}",
                     expected="0 < alpha < 1 and 0 < delta < 1",
                     fix="Certified(alpha=0.05, delta=0.05)",
                 )

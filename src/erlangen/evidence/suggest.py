@@ -13,6 +13,7 @@ from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import number, text_table
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
+from erlangen.evidence._arguments import as_action, check_space, count_of, generator_of
 from erlangen.evidence._families import family_of
 from erlangen.evidence._local import thinned
 from erlangen.evidence._optimal import Design
@@ -183,11 +184,10 @@ def suggest_points(
     >>> bool(found.gain > 2), bool(abs(found.points[:, 1]).min() > 0.9)
     (True, True)
     """
-    if n < 1:
-        raise _bad("Nothing is asked for.", f"n = {n}", "at least one point", "suggest_points(problem, 8)")
-    rng = np.random.default_rng(rng)
+    n, rng, action = count_of(n), generator_of(rng), as_action(action)
     if _is_data(problem):
         data = observed(problem, kind=kind)
+        check_space(data.x.shape[1], _action(action, data.x.shape[1]), samples)
         return _of_class(
             data, n, _action(action, data.x.shape[1]), samples, generators, family, noise, alpha, delta, rng
         )
@@ -242,9 +242,7 @@ def fresh_points(
     (10, (100, 1), True)
     """
     region = samples if isinstance(samples, Samples) else Samples.from_data(samples)
-    if n < 1:
-        raise _bad("Nothing is asked for.", f"n = {n}", "at least one point", "fresh_points(family, 100, samples)")
-    rng = np.random.default_rng(rng)
+    n, rng = count_of(n), generator_of(rng)
     region = thinned(region, 4 * CANDIDATES, rng)
     basis = _functions(family, affine(family.point_dim) if action is None else action, region)
     m = basis.shape[1]

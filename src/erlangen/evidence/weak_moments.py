@@ -18,8 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.actions import AbstractAction, affine
+from erlangen.algebra import Group
 from erlangen.derivative import Samples
 from erlangen.derivative.measures import AbstractMeasure
+from erlangen.evidence._arguments import as_action, check_space, generator_of
 from erlangen.evidence._density import design_of
 from erlangen.evidence._weak_choice import chosen_generators
 from erlangen.evidence._weak_task import Weak
@@ -34,7 +36,7 @@ CHOOSING = 0.3
 
 def class_free(
     problem: Any,
-    action: AbstractAction | None = None,
+    action: AbstractAction | Group | None = None,
     samples: Samples | NDArray | None = None,
     *,
     model: Any = None,
@@ -54,7 +56,7 @@ def class_free(
     ----------
     problem : tuple (x, y), Observed or Trajectories
         Observations; the rows themselves, so that no row both chooses and tests.
-    action : AbstractAction, optional
+    action : AbstractAction or Group, optional
         Candidate generators; all affine fields by default.
     samples : Samples, optional
         The region: a box or a Gaussian. Without one, it is the law of the observed states.
@@ -108,9 +110,10 @@ def class_free(
     >>> found.dim
     1
     """
-    start, rng = time.perf_counter(), np.random.default_rng(rng)
+    start, rng = time.perf_counter(), generator_of(rng)
     data = observed(problem, kind=kind, groups=groups)
-    action = _candidates(action, generators, data.x.shape[1])
+    action = _candidates(as_action(action), generators, data.x.shape[1])
+    check_space(data.x.shape[1], action, samples)
     region = _region(samples, data.x)
     if generators is None:
         first, rest = data.split(CHOOSING, rng)

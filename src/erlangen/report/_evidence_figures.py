@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from erlangen._errors import InputError, explain
 from erlangen.evidence import Band, Bound, Certificate, DefectMap
 from erlangen.report._figures import Figure
+from erlangen.verbs import Symmetry
 
 LEAST = 1e-6
 """Defects below this are drawn at it: nobody reads a path further down."""
@@ -25,16 +28,17 @@ MOST_BOUNDS = 24
 """Generators whose bounds are drawn."""
 
 
-def path_figure(certificate: Certificate, marks: Mapping[str, float] | None = None) -> Figure:
+def path_figure(certificate: Certificate | Symmetry, marks: Mapping[str, float] | None = None) -> Figure:
     """Dimension as a function of delta: what is certified, estimated, and not refuted, and the band between.
 
     Parameters
     ----------
-    certificate : Certificate
-        What was certified.
+    certificate : Certificate or Symmetry
+        What was certified; of a symmetry its own certificate.
     marks : mapping of str to float, optional
         Values of delta to mark beside the declared one and the finite-flow residual, such as a noise floor.
     """
+    certificate = certificate_of(certificate)
     band = certificate.band
     left, right = _range(band, certificate.delta)
     counts: tuple[Callable[[float], int], ...] = (band.certified, band.estimated, band.possible)
@@ -61,14 +65,33 @@ def path_figure(certificate: Certificate, marks: Mapping[str, float] | None = No
     return {"data": traces, "layout": layout}
 
 
+def certificate_of(given: Any) -> Certificate:
+    """A certificate as it is, or that of a symmetry."""
+    found = given.certificate if isinstance(given, Symmetry) else given
+    if isinstance(found, Certificate):
+        return found
+    if isinstance(given, Symmetry):
+        raise _not_drawn(given, "a symmetry that has a certificate", "er.evidence.certify((x, y), sym.candidates)")
+    fixes = {DefectMap: "evidence_page(certificate, path, maps=found), or map_figure(found)"}
+    fix = fixes.get(type(given), "er.evidence.certify((x, y), action), and the page of what it returns; print(found)")
+    raise _not_drawn(given, "a Certificate, or a Symmetry that has one", fix)
+
+
+def _not_drawn(given: Any, expected: str, fix: str) -> InputError:
+    return InputError(
+        explain("This is not what the figure shows.", given=f"a {type(given).__name__}", expected=expected, fix=fix)
+    )
+
+
 def _own_marks(certificate: Certificate) -> dict[str, float]:
     """The declared delta, and what moving the points for a finite time left: nothing smaller was confirmed."""
     moved = max((g.value for g in certificate.gates if g.name == "finite flow" and np.isfinite(g.value)), default=0.0)
     return {"delta": certificate.delta} | ({"finite flow": moved} if moved > LEAST else {})
 
 
-def bounds_figure(certificate: Certificate) -> Figure:
+def bounds_figure(certificate: Certificate | Symmetry) -> Figure:
     """Each generator with its estimated defect and the bounds of the true one."""
+    certificate = certificate_of(certificate)
     listed = list((*certificate.bounds, *certificate.trivial))[:MOST_BOUNDS]
     left, right = _range(certificate.band, certificate.delta)
     at = np.arange(len(listed), 0, -1)
@@ -97,6 +120,8 @@ def map_figure(found: DefectMap, generator: int = 0, axes: tuple[int, int] | Non
     axes : tuple of int, optional
         The coordinates drawn; by default those that the sentence speaks of, then those that spread most.
     """
+    if not isinstance(found, DefectMap):
+        raise _not_drawn(found, "a map of where generators hold", "er.evidence.where(problem, action)")
     a, b = _axes(found, generator) if axes is None else axes
     verdicts, defects = found.verdicts[:, generator], found.defects[:, generator]
     traces = []

@@ -12,13 +12,14 @@ from typing import Any
 from erlangen._files import check_target, write_text
 from erlangen._render import number
 from erlangen.evidence import Bound, Certificate, DefectMap, Gate
-from erlangen.report._evidence_figures import bounds_figure, map_figure, path_figure
+from erlangen.report._evidence_figures import bounds_figure, certificate_of, map_figure, path_figure
 from erlangen.report._figures import Figure
 from erlangen.report._page import card, page, plot, plotly_js, table
+from erlangen.verbs import Symmetry
 
 
 def evidence_page(
-    certificate: Certificate,
+    certificate: Certificate | Symmetry,
     path: str | PathLike[str],
     *,
     maps: DefectMap | Sequence[DefectMap] = (),
@@ -32,8 +33,8 @@ def evidence_page(
 
     Parameters
     ----------
-    certificate : Certificate
-        What `erlangen.evidence.certify` returned.
+    certificate : Certificate or Symmetry
+        What `erlangen.evidence.certify` returned; of a symmetry its own certificate.
     path : path
         The file to write, ``.html``.
     maps : DefectMap or sequence of them
@@ -53,23 +54,25 @@ def evidence_page(
     Raises
     ------
     InputError
-        Where the file exists.
+        Where the file exists, or there is no certificate to draw.
     MissingExtraError
         Where Plotly is not installed.
     """
+    certificate = certificate_of(certificate)
     plotly_js()  # refused before any work
     check_target(path, force)
     return write_text(path, evidence_html(certificate, maps=maps, marks=marks, title=title), force)
 
 
 def evidence_html(
-    certificate: Certificate,
+    certificate: Certificate | Symmetry,
     *,
     maps: DefectMap | Sequence[DefectMap] = (),
     marks: Mapping[str, float] | None = None,
     title: str = "How sure are we?",
 ) -> str:
     """Return the page of `evidence_page` as text."""
+    certificate = certificate_of(certificate)
     cards, figures = evidence_cards(certificate, marks)
     for i, found in enumerate([maps] if isinstance(maps, DefectMap) else maps):
         more, drawn = map_cards(found, f"map{i}")
@@ -80,7 +83,7 @@ def evidence_html(
 
 
 def evidence_cards(
-    certificate: Certificate, marks: Mapping[str, float] | None = None, prefix: str = "evidence"
+    certificate: Certificate | Symmetry, marks: Mapping[str, float] | None = None, prefix: str = "evidence"
 ) -> tuple[list[str], dict[str, Figure]]:
     """Cards on a certificate and the figures that they hold, for a page of something else.
 
@@ -93,6 +96,7 @@ def evidence_cards(
     prefix : str
         Start of the names of the figures, which must be different on one page.
     """
+    certificate = certificate_of(certificate)
     path, bounds = f"{prefix}-path", f"{prefix}-bounds"
     figures = {path: path_figure(certificate, marks)}
     cards = [card("Dimension as a function of delta", _legend(figures[path]) + plot(path), _path_note(certificate))]

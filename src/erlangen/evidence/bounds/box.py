@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen.derivative import Samples
+from erlangen.derivative.measures import BoxMeasure
 from erlangen.evidence.bounds.branch import Sandwich, search
 from erlangen.evidence.bounds.finite import orbit_hull
 from erlangen.evidence.bounds.objective import objective
@@ -20,7 +22,7 @@ from erlangen.evidence.bounds.result import BoxCertificate
 def bound(
     obj: Any,
     action: Any,
-    box: ArrayLike,
+    box: ArrayLike | Samples,
     *,
     ratio: float = 1.05,
     seconds: float = 10.0,
@@ -44,7 +46,7 @@ def bound(
         activations, relu and arithmetic. Where f has kinks, the derivative is any between those of the sides.
     action : AbstractAction, Symmetry, or array (d, d) or (p, d, d)
         Generators: polynomial vector fields, or matrices. An output representation or ``kind`` says how values move.
-    box : array (d, 2)
+    box : array (d, 2) or Samples.box
         Lower and upper end of each coordinate: ``[(-1, 1), (-1, 1)]``.
     ratio : float
         Stop when the upper bound is at most this many times the lower one.
@@ -100,7 +102,7 @@ def bound(
 def bound_steps(
     obj: Any,
     action: Any,
-    box: ArrayLike,
+    box: ArrayLike | Samples,
     *,
     ratio: float = 1.05,
     below: float | None = None,
@@ -163,14 +165,20 @@ def _reason(state: Sandwich, ratio: float, below: float | None) -> str:
     return "" if state.waiting else "no box can be divided further"
 
 
-def _corners(box: ArrayLike) -> NDArray:
-    ends = np.asarray(box, dtype=np.float64)
-    if ends.ndim != 2 or ends.shape[1] != 2 or not np.isfinite(ends).all() or (ends[:, 0] > ends[:, 1]).any():
+def _corners(box: Any) -> NDArray:
+    if isinstance(box, Samples) and isinstance(box.measure, BoxMeasure):
+        box = np.stack([box.measure.low, box.measure.high], axis=1)
+    try:
+        ends = np.asarray(box, dtype=np.float64)
+        given = str(ends.tolist()) if ends.size <= 12 else f"an array of shape {ends.shape}"
+    except (TypeError, ValueError):
+        ends, given = np.zeros((0, 0)), f"a {type(box).__name__}"
+    if ends.ndim != 2 or np.shape(ends)[1:] != (2,) or not np.isfinite(ends).all() or (ends[:, 0] > ends[:, 1]).any():
         raise InputError(
             explain(
                 "This is no box.",
-                given=f"an array of shape {ends.shape}" if ends.ndim != 2 or ends.shape[1] != 2 else str(ends.tolist()),
-                expected="one pair (low, high) of finite numbers per coordinate",
+                given=given,
+                expected="one pair (low, high) of finite numbers per coordinate, or er.Samples.box(low, high)",
                 fix="box=[(-1, 1), (-1, 1)]",
             )
         )

@@ -14,6 +14,8 @@ from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._lazy import comes_from
 from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift, linear
+from erlangen.algebra import Group
+from erlangen.evidence._arguments import as_action as read_action
 from erlangen.evidence.bounds.expand import expand
 from erlangen.evidence.bounds.formula_graph import Build, formulas, polynomials, sympy_expressions, unsupported
 from erlangen.evidence.bounds.graph import Tape
@@ -123,9 +125,11 @@ def _increments(build: Build) -> Build:
 
 
 def as_action(action: Any, dim: int) -> AbstractAction:
-    """Read an action, a `Symmetry` (its generators) or matrices ``(d, d)`` or ``(p, d, d)``."""
+    """Read an action, a group, a `Symmetry` (its generators) or matrices ``(d, d)`` or ``(p, d, d)``."""
     if hasattr(action, "candidates") and hasattr(action, "generators"):
         action = action.candidates.restrict(np.asarray(action.generators).T)
+    if isinstance(action, (Group, str)) or action is None:
+        action = read_action(action)
     if not isinstance(action, AbstractAction):
         action = linear(action)
     if action.point_dim != dim or action.n_generators == 0:

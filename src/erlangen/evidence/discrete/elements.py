@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from itertools import permutations as orders
 from itertools import product
 from math import factorial
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, explain, nearest
 from erlangen._render import number
 from erlangen.actions import coordinate_names
+from erlangen.algebra import Group
 
 _MOST = 20_000
 """Elements that a set may list: each is tried at every sample."""
@@ -156,7 +158,7 @@ def as_set(elements: FiniteSet | Callable[[int], FiniteSet] | ArrayLike, d: int)
     if callable(elements):
         elements = elements(d)
     if not isinstance(elements, FiniteSet):
-        matrices = np.asarray(elements, dtype=np.float64)
+        matrices = _matrices(elements, d)
         elements = FiniteSet("given maps", matrices[None] if matrices.ndim == 2 else matrices)
     a = elements.matrices
     if a.ndim != 3 or a.shape[1:] != (d, d) or not len(a) or not np.isfinite(a).all():
@@ -178,6 +180,29 @@ def as_set(elements: FiniteSet | Callable[[int], FiniteSet] | ArrayLike, d: int)
             )
         )
     return elements
+
+
+def _matrices(elements: Any, d: int) -> NDArray:
+    if isinstance(elements, Group):
+        elements = elements.discrete
+    try:
+        return np.asarray(elements, dtype=np.float64)
+    except (TypeError, ValueError):
+        pass
+    raise InputError(
+        explain(
+            "These are no maps.",
+            given=repr(elements)[:60],
+            expected=f"a set such as er.evidence.signs, or matrices of shape (m, {d}, {d})",
+            fix=f"er.evidence.test_elements((x, y), er.evidence.{_named(elements)})",
+        )
+    )
+
+
+def _named(elements: Any) -> str:
+    """The set whose name was meant."""
+    known = ("signs", "permutations", "cyclic", "reflections", "signed_permutations")
+    return (nearest(elements, known) if isinstance(elements, str) else None) or "signs"
 
 
 def _moved(d: int, columns: Sequence[int], images: Sequence[int]) -> NDArray:
