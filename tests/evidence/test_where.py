@@ -122,6 +122,15 @@ def test_detail_that_wide_neighbourhoods_smooth_away_is_seen():
     assert "everywhere" not in found.sentences[0]
 
 
+def test_detail_finer_than_all_neighbourhoods_decides_nothing():
+    """Classes and quadratics of 24 rows call it noise; neighbouring rows share it."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-3, 3, (2000, 2))
+    y = (x**2).sum(axis=1) + 0.3 * np.sin(8 * x[:, 0]) * np.sin(8 * x[:, 1]) + 0.05 * rng.normal(size=2000)
+    assert where((x, y), rotation(2), PLANE).share("holds")[0] < 0.02
+    assert where((x, (x**2).sum(axis=1) + 0.05 * rng.normal(size=2000)), rotation(2), PLANE).share("holds")[0] > 0.99
+
+
 def test_a_small_place_where_it_breaks_is_not_smoothed_away():
     rng = np.random.default_rng(0)
     x = rng.uniform(-3, 3, (2000, 2))

@@ -153,7 +153,7 @@ def _fit_errors(lie: LieDerivative, field: LocalField, scales: Scales, x: NDArra
     """Error ``(n, p)`` of local fits: noise of value and slope, and what other neighbourhoods would change.
 
     When they are doubled, all of it; when they are smaller, what noise does not explain: a quadratic that smooths
-    detail away looks sure of itself.
+    detail away looks sure of itself. And what is finer than all neighbourhoods.
     """
     velocity = lie.lifted.on_points(x)
 
@@ -175,7 +175,9 @@ def _fit_errors(lie: LieDerivative, field: LocalField, scales: Scales, x: NDArra
         sigma = fits[0].noise
         biases = [excess(change(one), noise(one, sigma) - noise(fit, sigma)) for one in fits]
         total = total + np.max(biases, axis=0)
-    return np.sqrt(total)
+    speed = np.sum((velocity / field.points.std(axis=0)) ** 2, axis=2)
+    hidden = np.sum((field.hidden_at(x) / scales.values) ** 2, axis=1)
+    return np.sqrt(total + hidden[:, None] * speed)
 
 
 def _errors(lie: LieDerivative, draws: list[FittedField], scales: Scales, x: NDArray, rows: NDArray) -> NDArray:

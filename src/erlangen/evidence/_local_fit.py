@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from erlangen.evidence._neighbour_gate import SIGNIFICANT, neighbours
 from erlangen.fields import AbstractField
 from erlangen.linalg.polynomials import exponents, monomials
 from erlangen.linalg.qr import rounding
@@ -66,6 +67,9 @@ class LocalField(AbstractField):
         How values follow points.
     size, least : int
         Number k of rows in a neighbourhood, and of the smallest ones, by which larger ones are judged.
+    hidden : ndarray (n, c) or None
+        Slope, per spread of the points, that detail finer than the smallest neighbourhoods may have near each row;
+        None where residuals of neighbouring rows show none.
     names : tuple of str or None
         Names of the coordinates.
     """
@@ -75,6 +79,7 @@ class LocalField(AbstractField):
     kind: str = "invariant"
     size: int
     least: int
+    hidden: NDArray | None = None
     names: tuple[str, ...] | None = None
 
     @property
@@ -84,6 +89,12 @@ class LocalField(AbstractField):
     @property
     def value_dim(self) -> int:
         return self.y.shape[1]
+
+    def hidden_at(self, x: NDArray) -> NDArray:
+        """What is hidden near points ``x (n, d)``, ``(n, c)``: that of the nearest row."""
+        if self.hidden is None:
+            return np.zeros((len(x), self.value_dim))
+        return self.hidden[self._tree.query(x / self._scale)[1]]
 
     @property
     def smaller(self) -> list[int]:
@@ -161,7 +172,18 @@ def local_field(x: NDArray, y: NDArray, kind: str, names: tuple[str, ...] | None
     z = some / x.std(axis=0)
     near = cKDTree(z).query(z, min(TOGETHER, len(z)))[1].reshape(len(z), -1)
     errors = [float(np.mean(np.sqrt(_square_error(fits[: j + 1], near)))) for j in range(len(sizes))]
-    return replace(base, size=sizes[int(np.argmin(errors))], names=names)
+    return replace(base, size=sizes[int(np.argmin(errors))], hidden=_hidden(base), names=names)
+
+
+def _hidden(base: LocalField) -> NDArray | None:
+    """What the smallest neighbourhoods leave over and neighbouring rows share, over the distance of these."""
+    left = base.y - base.value(base.points)
+    if neighbours(base.points, left, alpha=SIGNIFICANT).passed:
+        return None
+    z = base.points / base.points.std(axis=0)
+    distance, near = cKDTree(z).query(z, TOGETHER)
+    shared = (left * left[near[:, 1]])[near].mean(axis=1)
+    return np.sqrt(np.maximum(shared, 0.0)) / np.median(distance[:, 1])
 
 
 def _square_error(fits: list[LocalFit], near: NDArray) -> NDArray:

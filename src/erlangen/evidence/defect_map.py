@@ -17,6 +17,7 @@ from erlangen.derivative import LieDerivative, Samples, scales_of
 from erlangen.evidence._arguments import as_action
 from erlangen.evidence._local import coverage, leaves, local_defects, thinned
 from erlangen.evidence._local_fit import local_field
+from erlangen.evidence._neighbour_gate import SIGNIFICANT, neighbours
 from erlangen.evidence._region_rule import UNDECIDED, RegionRule, features_of, region_rule
 from erlangen.fields import AbstractField, CloudField, as_field, fit_table
 from erlangen.fields._path import polynomial_chain
@@ -166,7 +167,8 @@ def where(
     near it. A generator holds where the upper end of its interval is at most delta and is broken where the lower end
     is above. Data are fitted by the smallest class that fits all of them; where none does, as where a symmetry ends
     at a boundary, by local quadratics. The error of a fit is that of its noise and what a larger class, or twice the
-    neighbourhood, would change at the same points, and what smaller ones show beyond noise; a model states its own.
+    neighbourhood, would change at the same points, and what smaller ones show beyond noise; where
+    residuals of neighbouring rows agree, there is finer detail than any fit sees. A model states its own error.
 
     The sentence is the best single cut of a coordinate, of an invariant of the generator (such as the radius, for a
     rotation) or of the distance from the mean, chosen on one half of the points and counted on the other.
@@ -262,7 +264,10 @@ def _table_field(problem: Any, kind: str | None) -> AbstractField | None:
         return None
     highest = len(polynomial_chain(table.x.shape[1], len(table.x))) - 1
     fitted = fit_table(x, y, kind, classes=[highest])
-    return fitted if fitted.verdict == "fits" else local
+    if fitted.verdict != "fits":
+        return local
+    left = table.y - fitted.value(table.x)  # what is finer than all classes is still shared by neighbouring rows
+    return fitted if neighbours(table.x, left, alpha=SIGNIFICANT).passed else local
 
 
 def _verdicts(defects: NDArray, errors: NDArray, covered: NDArray, delta: float) -> NDArray:
