@@ -167,8 +167,8 @@ def where(
     near it. A generator holds where the upper end of its interval is at most delta and is broken where the lower end
     is above. Data are fitted by the smallest class that fits all of them; where none does, as where a symmetry ends
     at a boundary, by local quadratics. The error of a fit is that of its noise and what a larger class, or twice the
-    neighbourhood, would change at the same points, and what smaller ones show beyond noise; where
-    residuals of neighbouring rows agree, there is finer detail than any fit sees. A model states its own error.
+    neighbourhood, would change at the same points, what smaller ones show beyond noise, and what residuals of
+    neighbouring rows have in common, which is finer than any fit sees. A model states its own error.
 
     The sentence is the best single cut of a coordinate, of an invariant of the generator (such as the radius, for a
     rotation) or of the distance from the mean, chosen on one half of the points and counted on the other.
