@@ -99,3 +99,12 @@ def test_files_hold_figures_and_what_identify_reads(call, tables, tmp_path):
     assert call(*asked, "--out", tmp_path / "page.html")[0] == 0
     text = (tmp_path / "page.html").read_text()
     assert "evidence-path" in text and "Dimension as a function of delta" in text and "600 samples" in text
+
+
+def test_few_runs_ask_for_runs(call, tables, tmp_path):
+    flow = pd.read_csv(tables / "hopf.csv")
+    flow[flow["run"] < 3].to_csv(tmp_path / "three.csv", index=False)
+    asked = ("certify", "dynamics", tmp_path / "three.csv", "--time", "t", "--group", "run", "--mode", "class-free")
+    code, _, err = call(*asked)
+    assert code == 1 and "3 independent groups" in err and "more runs, told apart by --group" in err
+    assert "rows in all" not in err

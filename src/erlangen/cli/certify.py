@@ -162,11 +162,14 @@ def _certified(session: Session, problem: Any, action: Any, region: Samples | No
         return of_certificate(certify(problem, action, region, **chosen))
     except UndecidedError as error:
         head, _, _ = str(error).partition("\n  fix:")
-        raise UndecidedError(f"{head}\n  fix:      {_advice(chosen, region)}") from error
+        raise UndecidedError(f"{head}\n  fix:      {_advice(chosen, region, ' groups ' in head)}") from error
 
 
-def _advice(chosen: dict[str, Any], region: Samples | None) -> str:
-    """What a user of the command can change."""
+def _advice(chosen: dict[str, Any], region: Samples | None, runs: bool) -> str:
+    """What a user of the command can change; of runs there may be too few however many rows they have."""
+    if runs:
+        named = "" if chosen["mode"] == "class-free" or chosen["family"] is not None else "--degree N, or "
+        return f"{named}more runs, told apart by --group"
     box = "" if region is not None else ", or --box=LOW,HIGH inside the data"
     if chosen["mode"] == "class-free":
         return f"more rows, fewer columns{box}"

@@ -133,7 +133,7 @@ def rows_counted(verb: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-_COUNT = re.compile(r"\b(\d+) (?:independent )?(?:rows|points|groups)\b")
+_COUNT = re.compile(r"\b(\d+) (?:independent )?(?:rows|points)\b")
 
 
 def _told(message: str, n: int | None) -> str:
