@@ -127,3 +127,14 @@ def test_no_table_of_monomials_is_made_that_is_not_used():
     assert polynomial_fit(x, x[:, :1], "invariant", None).degree == 1  # degree 12 would have 10^10 of them
     with pytest.raises(UndecidedError, match="46376 test functions"):
         functions_over(x, 4)
+
+
+def test_a_symmetry_without_evidence_says_why():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (120, 2))
+    wide, tall = np.repeat(x, 8, axis=0), np.repeat((x**2).sum(axis=1), 8)
+    tall[::16] += 1e-3 * rng.standard_normal(60)  # some points have several values, and most rows are copies
+    sym = er.discover((wide, tall), rotation(2))
+    assert sym.dim == 1 and sym.certificate is None
+    assert "most rows are copies" in sym.no_certificate and "evidence: none by default, most rows" in str(sym)
+    assert er.discover((x, (x**2).sum(axis=1)), rotation(2)).no_certificate == ""

@@ -41,12 +41,13 @@ MOST_PARAMETERS = 300
 """Parameters up to which extremes over their set are found in less time than the discovery took."""
 
 
-def certificate_of(sym: Symmetry) -> Certificate | None:
-    """The default certificate of a symmetry; None where there is none to be had."""
+def certificate_or_reason(sym: Symmetry) -> tuple[Certificate | None, str]:
+    """The default certificate of a symmetry; None and why, in a few words, where there is none to be had."""
     try:
-        return certify_symmetry(sym, 0.05, _delta(sym), None, np.random.default_rng(0))
-    except ErlangenError:
-        return None
+        return certify_symmetry(sym, 0.05, _delta(sym), None, np.random.default_rng(0)), ""
+    except ErlangenError as error:
+        first = str(error).splitlines()[0].rstrip(".")
+        return None, first[:1].lower() + first[1:]
 
 
 def certify_symmetry(

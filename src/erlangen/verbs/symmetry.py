@@ -223,16 +223,25 @@ class Symmetry:
             )
         return self.measurement.test(coefficients_of(self.candidates, generator), delta)
 
-    @cached_property
+    @property
     def certificate(self) -> Certificate | None:
         """Is it real? The evidence that costs no more than the discovery did: see `erlangen.evidence.certify`.
 
         For a table, bounds from one confidence set of the coefficients; for a model, a claim about the model on
         fresh points. None where there is nothing to look at: read from a file, or too large.
         """
-        from erlangen.evidence._symmetries import certificate_of
+        return self._evidence[0]
 
-        return certificate_of(self)
+    @property
+    def no_certificate(self) -> str:
+        """Why there is no :attr:`certificate`, in a few words; empty where there is one."""
+        return self._evidence[1]
+
+    @cached_property
+    def _evidence(self) -> tuple[Certificate | None, str]:
+        from erlangen.evidence._symmetries import certificate_or_reason
+
+        return certificate_or_reason(self)
 
     def table(self) -> list[dict[str, Any]]:
         """One row per direction, findings first: generator, defect, verdict, reason.
