@@ -63,7 +63,7 @@ def notes(sym: Symmetry) -> list[str]:
         out.append(sym.agreement.reason)
     if sym.certificate is not None:
         out.append(f"evidence ({sym.certificate.mode}): {sym.certificate.verdict}")
-    elif sym.lie is not None and sym.dim:
+    elif sym.lie is not None and (sym.dim or sym.found.own):
         out.append(f"evidence: none by default, {sym.no_certificate}; see er.evidence.certify")
     if sym.inert.shape[1]:
         out.append(f"{sym.inert.shape[1]} candidates are inert: they move nothing on the samples")
