@@ -14,27 +14,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import time
 from typing import Any
 
-from benchmarks.promote import one_thread
+from benchmarks._groups import run_groups
 
 GROUPS = ("protocol", "models", "dysts", "gates", "bounds", "noise", "discrete", "cost")
 
 
 def run(full: bool, only: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    unknown = sorted(set(only) - set(GROUPS))
-    if unknown:
-        raise SystemExit(f"no group is called {', '.join(unknown)}; groups: {', '.join(GROUPS)}")
-    rows: list[dict[str, Any]] = []
-    with one_thread():
-        for name in only or GROUPS:
-            if importlib.util.find_spec(f"benchmarks._evidence_{name}") is None:
-                continue
-            start = time.perf_counter()
-            found = importlib.import_module(f"benchmarks._evidence_{name}").rows(full)
-            print(f"{name}: {len(found)} rows in {time.perf_counter() - start:.0f} s", flush=True)
-            rows += found
-    return rows
+    return run_groups("evidence", GROUPS, full, only)
