@@ -55,10 +55,8 @@ def lean_answer(lean: Lean, fit: Estimate, radius: float, delta: float, mode: st
     """The answer from forms of single generators."""
     upper = lean.upper(fit, radius)
     path = Nested(lean.basis, lean.defects(fit.theta), np.zeros(len(upper)), upper, lean.basis[:, :0])
-    dim = path.dim(delta)
     return Answer(
-        path.basis[:, :dim],
-        float(upper[dim - 1]) if dim else float("inf"),
+        *path.certified(delta),
         path,
         fit,
         mode,

@@ -139,11 +139,6 @@ def _ratios(lie: LieDerivative, draws: list[FittedField], scales: Scales, x: NDA
     return np.linalg.norm(rows, axis=1) / size, error / size
 
 
-def _lied(field: AbstractField, lie: LieDerivative, scales: Scales, x: NDArray) -> NDArray:
-    rows = LieDerivative(field, lie.action, lie.samples).rows(x)
-    return np.linalg.norm(rows / scales.values[:, None], axis=1)
-
-
 def _stated(lie: LieDerivative, slope: NDArray, moves: NDArray) -> NDArray:
     """The error that the field states for its derivative, the same all over."""
     return lie.field.accuracy * np.sqrt(np.mean(slope**2)) * moves

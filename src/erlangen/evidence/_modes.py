@@ -89,11 +89,9 @@ def _named(task: Task, both: Bilinear) -> Answer:
             break
     defects = np.array([both.worst(span[:, :d], second.theta) for d in range(1, span.shape[1] + 1)])
     path = Nested(span, defects, np.zeros(len(upper)), np.maximum.accumulate(upper), span[:, :0])
-    dim = path.dim(task.delta)
     law = _law(task, second)
     return Answer(
-        span[:, :dim],
-        float(path.upper[dim - 1]) if dim else float("inf"),
+        *path.certified(task.delta),
         path,
         second,
         "held-out",
@@ -132,22 +130,24 @@ def by_simultaneous(task: Task, both: Bilinear) -> Answer:
 def simultaneous_answer(both: Bilinear, fit: Estimate, alpha: float, delta: float, n: int, chosen: bool) -> Answer:
     """The simultaneous certificate of an estimate from n rows."""
     path = simultaneous(both, fit, alpha)
-    dim = path.dim(delta)
     law = "exactly, in finite samples" if fit.exact else "asymptotically"
-    class_chosen = ("the class was chosen by the same rows: this is not accounted for",) if chosen else ()
     return Answer(
-        path.basis[:, :dim],
-        float(path.upper[dim - 1]) if dim else float("inf"),
+        *path.certified(delta),
         path,
         fit,
         "simultaneous",
         f"one confidence set of all parameters from {n} rows: with probability {1 - alpha:g} every bound in this "
         f"certificate holds, for every generator and every delta at once, {law}",
-        (*class_chosen, *fit.assumptions),
+        (*_same_rows(chosen), *fit.assumptions),
         fit.radius(alpha),
         True,
         1,
     )
+
+
+def _same_rows(chosen: bool) -> tuple[str, ...]:
+    """What is assumed where the rows that test chose the class too."""
+    return ("the class was chosen by the same rows: this is not accounted for",) if chosen else ()
 
 
 def by_calibrated(task: Task, both: Bilinear) -> Answer:
@@ -155,21 +155,23 @@ def by_calibrated(task: Task, both: Bilinear) -> Answer:
     fit = task.fit(task.data)
     found = calibrate(both, fit, task.delta, task.alpha, rng=task.rng)
     path = calibrated(both, fit, found)
-    dim = path.dim(task.delta)
     worst = max(found.rates, key=lambda rate: rate[1])
     note = (
         f"radius {found.radius:.3g} in place of {found.outer:.3g}; of {found.draws} draws from each of "
         f"{len(found.rates)} null models at most {100 * worst[1]:.2g} % were certified falsely ({worst[0]})"
     )
     return Answer(
-        path.basis[:, :dim],
-        float(path.upper[dim - 1]) if dim else float("inf"),
+        *path.certified(task.delta),
         path,
         fit,
         "calibrated",
         f"all {len(task.data)} rows choose and test, with a radius from simulations at the edge of delta: the "
         f"probability of a false certificate is about {task.alpha:g} or less, asymptotically and not in finite samples",
-        ("the null models contain one that is as bad as the truth", *fit.assumptions),
+        (
+            *_same_rows(task.chosen_on is not None),
+            "the null models contain one that is as bad as the truth",
+            *fit.assumptions,
+        ),
         float("nan"),
         False,
         found.draws * len(found.rates),

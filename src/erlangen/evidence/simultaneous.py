@@ -47,6 +47,11 @@ class Nested:
         above = np.flatnonzero(self.upper > delta)
         return int(above[0]) if len(above) else len(self.upper)
 
+    def certified(self, delta: float) -> tuple[NDArray, float]:
+        """Certified span ``(p, dim)`` and the bound of the worst true defect in it; infinite where there is none."""
+        dim = self.dim(delta)
+        return self.basis[:, :dim], float(self.upper[dim - 1]) if dim else float("inf")
+
 
 @dataclass(frozen=True, eq=False)
 class Reach:
