@@ -28,4 +28,4 @@ for name, one in (("without symmetry", plain), ("with what was found", model)):
     print(f"{name}: {one.dim_} dimensions, a new run is predicted within {apart:.3f}")
 
 model.equations_.save("spring.json", force=True)
-print("page:", er.report.dynamics_page(model, flow, "spring.html", force=True))
+print("page:", er.reports.dynamics_page(model, flow, "spring.html", force=True))

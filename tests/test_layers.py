@@ -25,7 +25,7 @@ ORDER = [
     {"testing"},
     {"evidence"},
     {"dynamics", "estimators", "nn", "parameters", "distributions", "io"},
-    {"report"},
+    {"reports"},
     {"cli"},
 ]
 RANK = {folder: rank for rank, folders in enumerate(ORDER) for folder in folders}

@@ -18,7 +18,7 @@ if _TYPE_CHECKING:
     from erlangen import evidence as evidence
     from erlangen import fields as fields
     from erlangen import nn as nn
-    from erlangen import report as report
+    from erlangen import reports as reports
     from erlangen import systems as systems
     from erlangen import testing as testing
     from erlangen._errors import ErlangenError as ErlangenError
@@ -67,7 +67,7 @@ _MODULES = (
     "evidence",
     "fields",
     "nn",
-    "report",
+    "reports",
     "systems",
     "testing",
 )

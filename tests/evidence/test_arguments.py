@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import erlangen as er
-from erlangen import report
+from erlangen import reports
 
 evidence: Any = er.evidence  # what is wrong on purpose is no mistake of types
-bounds_figure: Any = report.bounds_figure
-evidence_page: Any = report.evidence_page
-map_figure: Any = report.map_figure
-path_figure: Any = report.path_figure
+bounds_figure: Any = reports.bounds_figure
+evidence_page: Any = reports.evidence_page
+map_figure: Any = reports.map_figure
+path_figure: Any = reports.path_figure
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(-1, 1, (400, 2))

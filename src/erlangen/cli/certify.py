@@ -146,7 +146,7 @@ def _page(found: Certificate) -> Callable[[str, str], str]:
     """The page with figures of a certificate, made where it is asked for."""
 
     def drawn(title: str, preamble: str) -> str:
-        from erlangen.report.evidence import evidence_html
+        from erlangen.reports.evidence import evidence_html
 
         return evidence_html(found, title=f"{title}: {preamble}" if preamble else title)
 

@@ -243,7 +243,7 @@ def check_targets(session: Session, targets: dict[str, tuple[Path | None, str]])
             raise InputError(explain(what, given=str(path), expected=f"a name that ends in {ending}", fix=fix))
         check_target(path, session.settings.force)
     if targets.get("--report", (None,))[0] is not None:
-        from erlangen.report._page import plotly_js
+        from erlangen.reports._page import plotly_js
 
         plotly_js()
 
@@ -273,7 +273,7 @@ def _follow(
 
 def draw(session: Session, model: Any, flow: Trajectories, path: Path, title: str) -> None:
     """Write the page."""
-    from erlangen.report import dynamics_page
+    from erlangen.reports import dynamics_page
 
     dynamics_page(model, flow, path, title=f"Equations of motion: {title}", force=session.settings.force)
     session.inform(f"Wrote {path}.")

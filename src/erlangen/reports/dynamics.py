@@ -17,10 +17,10 @@ from erlangen._formula import Formula
 from erlangen.dynamics import Equations, Ordinal, Smoothed, ordinal, smooth
 from erlangen.dynamics._equation_terms import printed
 from erlangen.fields.trajectories import Trajectories
-from erlangen.report import _figures as figures
-from erlangen.report._evidence import Shown, chosen, shown, solved, units_of
-from erlangen.report._mathml import mathml
-from erlangen.report._page import card, chips, page, plot, plotly_js, table
+from erlangen.reports import _figures as figures
+from erlangen.reports._evidence import Shown, chosen, shown, solved, units_of
+from erlangen.reports._mathml import mathml
+from erlangen.reports._page import card, chips, page, plot, plotly_js, table
 
 RIVALS = 3
 """Other equations that are named."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen.evidence import Band, Bound, Certificate, DefectMap
-from erlangen.report._figures import Figure
+from erlangen.reports._figures import Figure
 from erlangen.verbs import Symmetry
 
 LEAST = 1e-6

@@ -12,9 +12,9 @@ from typing import Any
 from erlangen._files import check_target, write_text
 from erlangen._render import number
 from erlangen.evidence import Bound, Certificate, DefectMap, Gate
-from erlangen.report._evidence_figures import bounds_figure, certificate_of, map_figure, path_figure
-from erlangen.report._figures import Figure
-from erlangen.report._page import card, page, plot, plotly_js, table
+from erlangen.reports._evidence_figures import bounds_figure, certificate_of, map_figure, path_figure
+from erlangen.reports._figures import Figure
+from erlangen.reports._page import card, page, plot, plotly_js, table
 from erlangen.verbs import Symmetry
 
 

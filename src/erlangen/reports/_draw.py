@@ -10,8 +10,8 @@ import numpy as np
 
 from erlangen._errors import InputError, MissingExtraError, explain
 from erlangen._files import check_target
-from erlangen.report._figures import Figure
-from erlangen.report._page import RUN_COLOURS
+from erlangen.reports._figures import Figure
+from erlangen.reports._page import RUN_COLOURS
 
 INK, SOFT, EDGE = "#1c2026", "#5a626d", "#dfe3e8"
 """Text, what belongs to no run, and lines of the grid, on a light ground."""

@@ -15,10 +15,10 @@ import pytest
 
 import erlangen as er
 from erlangen.dynamics import Equations
-from erlangen.report import _figures, dynamics_html, dynamics_page
-from erlangen.report._evidence import left_over, solved
-from erlangen.report._mathml import mathml
-from erlangen.report._page import to_script
+from erlangen.reports import _figures, dynamics_html, dynamics_page
+from erlangen.reports._evidence import left_over, solved
+from erlangen.reports._mathml import mathml
+from erlangen.reports._page import to_script
 
 NOISE = 0.02
 SPRING = Equations.from_text({"x": "v", "v": "-x - 0.1*v"})

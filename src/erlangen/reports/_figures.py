@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from erlangen.report._evidence import Shown
+from erlangen.reports._evidence import Shown
 
 MOST_POINTS = 600
 """Points of one curve: more than pixels, and pages stay small."""

@@ -13,7 +13,7 @@ import pytest
 
 import erlangen as er
 from erlangen.evidence import Band, Bound, Certificate, Gate, where
-from erlangen.report import (
+from erlangen.reports import (
     bounds_figure,
     evidence_cards,
     evidence_html,
@@ -23,7 +23,7 @@ from erlangen.report import (
     save_figure,
     to_plotly,
 )
-from erlangen.report._page import to_script
+from erlangen.reports._page import to_script
 
 ACTION = er.actions.affine(2)
 
