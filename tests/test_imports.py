@@ -5,7 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("torch", "sklearn", "pandas", "pyarrow", "sympy", "matplotlib", "plotly", "h5py", "xarray", "typer", "rich")
+HEAVY = (
+    "torch",
+    "sklearn",
+    "pandas",
+    "pyarrow",
+    "sympy",
+    "matplotlib",
+    "plotly",
+    "h5py",
+    "xarray",
+    "typer",
+    "rich",
+    "tqdm",
+)
 
 
 def run(code: str) -> None:

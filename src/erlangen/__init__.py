@@ -22,9 +22,12 @@ if _TYPE_CHECKING:
     from erlangen import systems as systems
     from erlangen import testing as testing
     from erlangen._errors import ErlangenError as ErlangenError
+    from erlangen._errors import ErlangenWarning as ErlangenWarning
     from erlangen._errors import InputError as InputError
+    from erlangen._errors import Interrupted as Interrupted
     from erlangen._errors import MissingExtraError as MissingExtraError
     from erlangen._errors import UndecidedError as UndecidedError
+    from erlangen._progress import progress as progress
     from erlangen.algebra import Group as Group
     from erlangen.algebra import LieAlgebra as LieAlgebra
     from erlangen.algebra import groups as groups
@@ -56,7 +59,8 @@ _HOMES = {
     "linalg.rank": ("Threshold", "LargestGap", "NoiseFloor"),
     "evidence.rule": ("Certified",),
     "io": ("read_trajectories",),
-    "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError"),
+    "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError", "Interrupted", "ErlangenWarning"),
+    "_progress": ("progress",),
 }
 _MODULES = (
     "actions",

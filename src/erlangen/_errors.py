@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class ErlangenError(Exception):
@@ -23,6 +24,60 @@ class UndecidedError(ErlangenError):
 
 class MissingExtraError(ErlangenError, ImportError):
     """An optional package is needed (command line: exit code 2)."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Long work was stopped by Ctrl-C, and what it had done is kept.
+
+    It is a KeyboardInterrupt: where nobody catches it, a program ends as after any Ctrl-C. In a notebook or at the
+    Python prompt, ``sys.last_value.partial`` is the result after the cell was stopped.
+
+    Parameters
+    ----------
+    work : str
+        What was being done.
+    partial : object
+        The result of what was done: of the type that the whole work returns, with a note that it is partial.
+    done : int
+        Steps that were done.
+    total : int, optional
+        Steps there would have been, where that is known.
+
+    Examples
+    --------
+    >>> try:
+    ...     raise Interrupted("fits", ["first fit"], done=1, total=9)
+    ... except Interrupted as stop:
+    ...     print(stop.partial, stop.done, stop.total)
+    ['first fit'] 1 9
+    """
+
+    def __init__(self, work: str, partial: Any, done: int, total: int | None = None) -> None:
+        super().__init__(work, partial, done, total)  # all of them: an exception is copied by its arguments
+        self.work, self.partial, self.done, self.total = work, partial, done, total
+
+    def __str__(self) -> str:
+        steps = f"{self.done} steps" if self.total is None else f"{self.done} of {self.total} steps"
+        kind = type(self.partial).__name__
+        return (
+            f"stopped after {steps} of {self.work}. What was done is kept, a {kind}: in a notebook or at the prompt\n"
+            "  import sys; result = sys.last_value.partial\n"
+            "and in a program: except erlangen.Interrupted as stop: result = stop.partial"
+        )
+
+
+class ErlangenWarning(UserWarning):
+    """Base of every warning that erlangen gives: what happened, and what to do next.
+
+    Examples
+    --------
+    Turn warnings of erlangen, and no others, into errors:
+
+    >>> import warnings
+    >>> import erlangen as er
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", er.ErlangenWarning)
+    """
 
 
 def explain(what: str, *, given: str, expected: str, fix: str) -> str:
