@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen import _formula_tree as tree
 from erlangen._errors import InputError, explain, nearest
 from erlangen._formula_parser import parse
 from erlangen._formula_tree import CONSTANTS, FUNCTIONS, OPERATIONS, Apply, Constant, Node, Number, Variable
 from erlangen._render import _latex_name
+from erlangen._typing import NDArray
 
 __all__ = ["Formula"]
 

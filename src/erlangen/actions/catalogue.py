@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions.polynomial import PolynomialAction
 from erlangen.linalg.polynomials import collect, exponents
 

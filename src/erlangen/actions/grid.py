@@ -13,9 +13,9 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions._base import AbstractAction
 from erlangen.actions.catalogue import linear
 from erlangen.actions.kernel import divergence

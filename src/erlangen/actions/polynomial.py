@@ -13,11 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from erlangen._errors import InputError, explain
 from erlangen._render import field_text
+from erlangen._typing import NDArray
 from erlangen.actions._base import AbstractAction, check_basis, check_points
 from erlangen.linalg.polynomials import collect, monomial_gradients, monomials
 

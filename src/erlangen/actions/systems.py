@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import polynomial_text
+from erlangen._typing import NDArray
 from erlangen.actions._base import AbstractAction, check_basis
 from erlangen.actions.lifted import UnknownOutput
 from erlangen.actions.polynomial import PolynomialAction, coordinate_names

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 # Two elements count as the same where they agree to a millionth: far above the rounding of a
 # product of thousands of factors, far below what tells elements of a group of that order apart.

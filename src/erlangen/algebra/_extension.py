@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.group import Group
 from erlangen.linalg.qr import rounding
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 _DIRECT_WORK = 1e9  # multiply-adds in the stacked QR below which nothing is narrowed first
 _DENSE_UNKNOWNS = 600

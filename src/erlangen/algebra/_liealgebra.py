@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient, MatrixAmbient, PolynomialAmbient
 from erlangen.algebra.answer import Structure
 from erlangen.algebra.closure import close, closure_defect, in_slices

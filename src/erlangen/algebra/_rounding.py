@@ -7,9 +7,9 @@ from functools import lru_cache
 from math import gcd
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._exact import ExactNumber, SignedRoot
+from erlangen._typing import NDArray
 
 LARGEST_DENOMINATOR = 12
 # A rounding is evidence only if few numbers could have been rounded as well: with tolerance t,

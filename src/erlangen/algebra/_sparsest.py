@@ -6,8 +6,9 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 import scipy.sparse
-from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
+
+from erlangen._typing import NDArray
 
 _PROGRAMME_COLUMNS = 400
 _PROGRAMME_WORK = 4e5  # coordinates x rank x rank of a block above which elimination is used instead

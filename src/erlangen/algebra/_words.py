@@ -7,10 +7,10 @@ from math import log2, prod
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 _MOST_ENTRIES = 200_000_000  # of one image: 2.4 GB with its indices
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from numpy.typing import NDArray
+from erlangen._typing import NDArray
 
 
 @dataclass(frozen=True)

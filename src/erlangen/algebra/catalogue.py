@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._arguments import check_room, whole
 
 Entry = tuple[int, int, int]

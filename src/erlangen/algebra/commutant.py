@@ -12,9 +12,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._intertwiners import as_generators, default_tolerance, intertwiners
 
 _DIVISION = {(1, 0): "real", (1, 1): "complex", (1, 3): "quaternionic"}

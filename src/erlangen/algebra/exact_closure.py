@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._exact import ExactNumber, SignedRoot
+from erlangen._typing import NDArray
 from erlangen.linalg import polynomials
 
 _PAIRS = 3

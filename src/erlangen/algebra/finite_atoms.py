@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._elements import Elements
 from erlangen.algebra.atoms import AbstractAtom
 from erlangen.algebra.group import Group

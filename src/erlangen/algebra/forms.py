@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 import scipy.optimize
-from numpy.typing import NDArray
 
 from erlangen import _render
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._intertwiners import as_generators, default_tolerance, intertwiners
 
 _AVERAGING_STEPS = 60

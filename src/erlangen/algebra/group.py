@@ -7,9 +7,10 @@ from functools import cached_property
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._arguments import check_room
 from erlangen.algebra._elements import Elements, as_permutations, enumerate_elements, permutation_order
 from erlangen.algebra._span import Closure, closure_of

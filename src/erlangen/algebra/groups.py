@@ -12,8 +12,8 @@ component of the identity: for (1, 3) the proper orthochronous Lorentz group.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra import catalogue
 from erlangen.algebra._arguments import check_room, whole
 from erlangen.algebra.catalogue import MatrixGenerators

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtri, fdtri
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient
 from erlangen.algebra.answer import Alternative, Structure
 from erlangen.algebra.closure import (

@@ -11,9 +11,9 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 _TERM = re.compile(r"([+-])((?:[^+-])+)")
 _FACTOR = re.compile(

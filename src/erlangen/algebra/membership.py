@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._elements import as_permutations, permutations_contain
 from erlangen.algebra.group import Group, check_group
 from erlangen.linalg.null import streamed_null_space

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.known import references
 from erlangen.algebra.semisimple import simple_factors
 from erlangen.algebra.simple_names import Named, name_simple

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import schur
 
+from erlangen._typing import NDArray
 from erlangen.algebra.mixed import commutant, describe, match_reference, module_of, name_mixed
 from erlangen.algebra.semisimple import simple_factors
 from erlangen.algebra.simple_names import UNRESOLVED, Named, name_simple

@@ -15,10 +15,10 @@ from itertools import combinations, combinations_with_replacement, permutations
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._words import check_affordable, leibniz
 from erlangen.algebra.atoms import AbstractAtom, stacked_images
 from erlangen.algebra.group import Group

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra.atoms import AbstractAtom, Defining, Dual
 from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation, collected

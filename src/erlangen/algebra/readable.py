@@ -17,10 +17,10 @@ from fractions import Fraction
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._exact import ExactNumber, SignedRoot
+from erlangen._typing import NDArray
 from erlangen.algebra._rounding import round_vector, simplest_scale
 from erlangen.algebra._sparsest import sparsest_vectors
 from erlangen.algebra.field_order import FieldOrder, order_fields

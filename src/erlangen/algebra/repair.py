@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra.ambient import AbstractAmbient, MatrixAmbient, PolynomialAmbient
 from erlangen.algebra.closure import close, closure_defect
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._words import block_diagonal, kronecker, leibniz
 from erlangen.algebra.atoms import AbstractAtom
 from erlangen.algebra.group import Group

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
+from erlangen._typing import NDArray
 from erlangen.algebra.structure import change_basis, killing_form
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import eig
 from scipy.sparse.csgraph import connected_components
 
+from erlangen._typing import NDArray
 from erlangen.algebra.simple_names import Named
 from erlangen.algebra.structure import Anatomy, complement, subtract
 

@@ -15,10 +15,10 @@ from itertools import product
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra.atoms import AbstractAtom
 from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation

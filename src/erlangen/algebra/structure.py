@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 RELATIVE_FLOOR = 1e-9  # thresholds never fall below this share of the largest |ad_x|
 

@@ -7,8 +7,8 @@ the next.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.ambient import AbstractAmbient
 from erlangen.algebra.closure import CLOSED, CONVERGED, Closed, Flag, damped_step, frame_of, is_dense, linearise, move
 

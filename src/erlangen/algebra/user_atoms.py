@@ -7,9 +7,10 @@ from functools import cached_property
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra._elements import enumerate_elements
 from erlangen.algebra._extension import closed_pairs, half_of_the_digits, real_logarithm
 from erlangen.algebra.atoms import AbstractAtom

@@ -14,8 +14,7 @@ from erlangen.cli._names import names, shown
 from erlangen.cli._session import DATA, DataSettings, Session, command
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from erlangen._typing import NDArray
     from erlangen.fields import AbstractField
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A table: .csv .tsv .parquet .npz .h5 .nc")]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from erlangen._typing import NDArray
 from erlangen.derivative.separable import Separable
 from erlangen.fields import PolynomialField
 from erlangen.linalg.integers import as_integers

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from erlangen._typing import NDArray
 from erlangen.derivative.measures import AbstractMeasure, orthonormal_coefficients
 from erlangen.derivative.separable import Separable
 from erlangen.fields import PolynomialField

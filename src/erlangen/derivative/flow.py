@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, matrices_of
 from erlangen.derivative.lie import LieDerivative
 from erlangen.derivative.samples import Samples

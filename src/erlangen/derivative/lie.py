@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative.coefficients import CoefficientMap, lie_coefficients
 from erlangen.derivative.exact import ExactRows

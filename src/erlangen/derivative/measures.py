@@ -13,9 +13,10 @@ from math import factorial, pi, sqrt
 
 import numpy as np
 from numpy.polynomial import Polynomial, hermite_e, legendre
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import ndtri
+
+from erlangen._typing import NDArray
 
 
 class AbstractMeasure(ABC):

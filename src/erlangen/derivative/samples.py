@@ -7,9 +7,10 @@ from functools import cached_property
 from math import comb
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure, GaussianMeasure
 
 DEFAULT_POINTS = 4096

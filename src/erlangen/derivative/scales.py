@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, Combination, PolynomialAction, Prolonged, behind
 from erlangen.derivative.samples import Samples
 from erlangen.fields import AbstractField

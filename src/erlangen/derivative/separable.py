@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.actions import (
     AbstractAction,
     Combination,

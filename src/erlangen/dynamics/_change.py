@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from math import comb, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.fields._differences import segments
 from erlangen.fields.libraries import Features
 from erlangen.fields.trajectories import Run, Trajectories

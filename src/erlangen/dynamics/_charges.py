@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
+from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, Prolonged, fields
 from erlangen.algebra._rounding import simplest_fractions
 from erlangen.derivative import Samples

@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._columns import DataWarning, constant, listing
 from erlangen._errors import InputError, explain
 from erlangen._render import polynomial_text
+from erlangen._typing import NDArray
 from erlangen.fields.trajectories import Trajectories
 
 _TURNS = {2 * np.pi: "2 pi", 360.0: "360"}

@@ -7,9 +7,9 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics._assembled import algebra_of, generators_of, laws_of
 from erlangen.dynamics._change import AlongFlow, accumulate, solve
 from erlangen.dynamics._evidence import Ground, independent_count, split_products

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import _signed_sum, number
+from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.fields.libraries import AbstractLibrary, Polynomial
 from erlangen.fields.trajectories import Trajectories

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra._rounding import simplest_fractions
 from erlangen.dynamics._form_choice import choose_conditioned
 from erlangen.dynamics._forms import readable

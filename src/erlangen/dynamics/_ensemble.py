@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.discovery import SHORTEST, Discovered
 from erlangen.dynamics.shooting.newton import Shooting
 from erlangen.dynamics.shooting.observed import windows

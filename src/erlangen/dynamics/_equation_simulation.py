@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.integrate import LSODA
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 ACCURACY = 1e-9
 """Relative error of one step."""

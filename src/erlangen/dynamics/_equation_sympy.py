@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 from sympy.printing.str import StrPrinter
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
+from erlangen._typing import NDArray
 from erlangen.dynamics._equation_terms import powers_of
 
 _NAMES = {"Abs": "abs", "Min": "min", "Max": "max"}

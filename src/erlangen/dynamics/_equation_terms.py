@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._formula import Formula
 from erlangen._formula_tree import Apply, Node, Number, Variable
 from erlangen._render import polynomial_latex, polynomial_text
+from erlangen._typing import NDArray
 from erlangen.linalg.polynomials import monomial_gradients, monomials
 
 _FACTORS = re.compile(r"(?<=[\w).])\s+(?=[A-Za-z_(\d])")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics._change import Forms, block_scales
 from erlangen.dynamics._law import Law
 from erlangen.fields.libraries import Features

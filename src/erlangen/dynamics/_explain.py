@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics._misfit import MOST, SETTLED, AbstractMisfit
 from erlangen.dynamics._parts import BreakingTest, breaking_test
 from erlangen.dynamics._support import Choice, Search, refuse_collinear

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import schur
 from scipy.optimize import linprog
+
+from erlangen._typing import NDArray
 
 CUTS = 60
 """Cutting planes after which no definite form is claimed; few dimensions need as many."""

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding, triangular_factor
 from erlangen.linalg.subspace import echelon
 from erlangen.linalg.svd import svd

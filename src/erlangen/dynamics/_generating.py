@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._formula import Formula
 from erlangen._render import _signed_sum, number
+from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction
 from erlangen.derivative import Samples
 from erlangen.dynamics._charges import SOLVED, NoetherCharge, as_formula, combination, domain_points, point_action

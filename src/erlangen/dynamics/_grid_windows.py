@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial import Polynomial
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics._windows import POWER, Rows
 
 OVERLAP = 3

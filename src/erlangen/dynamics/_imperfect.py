@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics.equations import Equations
 from erlangen.fields import AbstractField
 from erlangen.fields.trajectories import Trajectories

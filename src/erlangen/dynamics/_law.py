@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._render import Number, _signed_sum, number, number_latex
+from erlangen._typing import NDArray
 from erlangen.dynamics._readable import Formulation
 from erlangen.fields.libraries import Features
 from erlangen.fields.trajectories import Trajectories

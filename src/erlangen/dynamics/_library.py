@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import polynomial_text
+from erlangen._typing import NDArray
 from erlangen.dynamics._equation_terms import formula_text, powers_of
 from erlangen.dynamics._support import refuse_collinear
 from erlangen.fields import AbstractLinearField, PolynomialField

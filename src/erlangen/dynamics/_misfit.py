@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics._imperfect import OneStep, RightHandSide
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._support import log_uncertainty

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 SHARES = np.logspace(-6, 6, 97)
 """Constant variances tried, in units of the mean of the part that grows with the value; four to each power of two."""

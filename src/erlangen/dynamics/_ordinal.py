@@ -9,11 +9,12 @@ from math import factorial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from erlangen._errors import InputError, explain
 from erlangen._render import html_table, text_table
+from erlangen._typing import NDArray
 from erlangen.fields.trajectories import Trajectories
 
 LEVEL = 0.01

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import fdtrc
 
+from erlangen._typing import NDArray
 from erlangen.actions import linear
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates

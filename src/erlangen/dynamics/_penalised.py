@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import LinAlgError
 from scipy.optimize import minimize_scalar
 
+from erlangen._typing import NDArray
 from erlangen.dynamics._splines import Factor, Knots
 
 Criterion = Literal["likelihood", "validation"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics._estimates import Estimate, split, typical
 from erlangen.dynamics._noise import share, variances
 from erlangen.dynamics._penalised import Criterion, Fit, Pieces, fitted, scores_on_same_knots

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from erlangen._typing import NDArray
 from erlangen.algebra._rounding import simplest_fractions
 from erlangen.dynamics._change import Forms
 

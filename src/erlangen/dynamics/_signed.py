@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 _NODES = 200_000
 """Assignments that a search may try: seconds. The tables of real systems need some thousands at most."""

@@ -7,9 +7,9 @@ from itertools import permutations, product
 from math import factorial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError
+from erlangen._typing import NDArray
 from erlangen.dynamics._signed import Signed
 from erlangen.dynamics._system_input import SystemField
 from erlangen.fields import AbstractField

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.dynamics.smoothing import Smoothed, smooth
 from erlangen.fields.trajectories import Trajectories
 

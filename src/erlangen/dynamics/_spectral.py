@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import dct, dst, idct
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 KEPT = 3
 """Quarters of the frequencies among which the end of the signal is sought."""

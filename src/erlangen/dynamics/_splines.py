@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve_banded, cholesky_banded
+
+from erlangen._typing import NDArray
 
 CHUNK = 96
 """Columns of the inverse that one lane of the recursion finds at least; all lanes go in step."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics._change import Forms, Increments, Spectrum
 from erlangen.dynamics._evidence import Ground
 from erlangen.dynamics._law import Law, variance_ratio

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._report import SymmetryTest, verdict

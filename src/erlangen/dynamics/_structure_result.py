@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import _latex_name, _signed_sum, html_table, number, number_latex, text_table
+from erlangen._typing import NDArray
 from erlangen.dynamics._form_choice import darboux
 
 _HEADERS = ("structure", "verdict", "forms", "defect", "form")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics._library import Candidates
 from erlangen.dynamics._symmetric import Found
 from erlangen.dynamics.poisson import PhaseSpace

@@ -8,9 +8,9 @@ from math import lgamma, log
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding
 
 SHARE = 1e-3

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, MissingExtraError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.dynamics import _symbolic_terms as terms
 from erlangen.dynamics._symbolic_terms import Sum, TooLong
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from erlangen._typing import NDArray
 from erlangen.dynamics import _symbolic_terms as terms
 from erlangen.dynamics._symbolic_terms import Sum, Term
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.dynamics import _symbolic_terms as terms
 from erlangen.dynamics._symbolic_terms import UNIT, Call, Sum, Term, TooLong

@@ -8,10 +8,10 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 from scipy.optimize import least_squares
 
+from erlangen._typing import NDArray
 from erlangen.dynamics import _symbolic_terms as terms
 from erlangen.dynamics._symbolic_fit import FLOOR, STEPS, TOLERANCES, Component, Target
 from erlangen.dynamics._symbolic_symmetry import Invariance, Jet

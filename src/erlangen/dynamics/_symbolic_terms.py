@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._formula import Formula
 from erlangen._formula_tree import ONE, Node, Number, Variable, call, negative, over, plus, power, times
+from erlangen._typing import NDArray
 
 MOST_TERMS = 40
 """Terms of an expanded expression from which on it explains nothing."""

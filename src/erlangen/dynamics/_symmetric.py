@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.algebra import Group
 from erlangen.derivative import Samples

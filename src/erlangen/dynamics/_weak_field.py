@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.fields import AbstractField, PolynomialField, as_field
 from erlangen.fields.table import substitute
 from erlangen.fields.trajectories import Run, Trajectories

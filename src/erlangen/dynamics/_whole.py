@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from erlangen._columns import DataWarning
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import affine
 from erlangen.derivative import Samples
 from erlangen.dynamics._library import Candidates

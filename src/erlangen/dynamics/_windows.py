@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
+from erlangen._typing import NDArray
 from erlangen.fields._differences import segments
 from erlangen.fields.trajectories import Trajectories
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.dynamics._assembled import algebra_of, generators_of, laws_of
 from erlangen.dynamics._change import AbstractChange, AlongFlow, Forms, Increments, Spectrum, accumulate, solve

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import signal
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics._coverage import Coverage as Coverage
 from erlangen.dynamics._coverage import coverage as coverage
 from erlangen.dynamics._ordinal import Ordinal as Ordinal

@@ -10,9 +10,10 @@ from math import factorial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._render import html_table, number, text_table
+from erlangen._typing import NDArray
 from erlangen.algebra import Group
 from erlangen.algebra._elements import permutation_order
 from erlangen.algebra.group import from_matrices

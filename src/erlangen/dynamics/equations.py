@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, MissingExtraError, explain
 from erlangen._files import write_json
 from erlangen._formula import Formula
 from erlangen._render import _latex_name, _signed_sum, html_table, number, number_latex
+from erlangen._typing import NDArray
 from erlangen.dynamics._equation_simulation import Simulation, as_control, check_times, simulated
 from erlangen.dynamics._equation_terms import Terms, formula_text, held, printed, printed_latex
 from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField, Request, convert, register

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics._explain import explained
 from erlangen.dynamics._grid_windows import GridRun, Lattice, Monomial, grid_noise, grid_rows
 from erlangen.dynamics._misfit import AbstractMisfit

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain, nearest
 from erlangen._render import _signed_sum, number
+from erlangen._typing import NDArray
 from erlangen.dynamics._grid_windows import Monomial, norm_of
 
 REFLECTIONS = ("x", "u", "xu")

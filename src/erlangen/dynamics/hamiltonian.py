@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import html_table, text_table
+from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.dynamics._energy import EnergyFit, fit_energy, form_of_flow
 from erlangen.dynamics._law import Law

@@ -15,11 +15,12 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import _signed_sum, number
+from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, Prolonged
 from erlangen.algebra.readable import readable_basis
 from erlangen.derivative import Samples

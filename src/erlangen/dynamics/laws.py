@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._render import html_table, text_table
+from erlangen._typing import NDArray
 from erlangen.dynamics._law import Law
 from erlangen.dynamics.noether import HamiltonianField
 from erlangen.dynamics.poisson import PoissonAlgebra

@@ -6,11 +6,12 @@ import warnings
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.dynamics._explain import Explained, explained
 from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect, refuse_controls
 from erlangen.dynamics._library import Candidates, candidates

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import _latex_name, _signed_sum, field_latex, field_text, number, number_latex
+from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.dynamics._generating import hamiltonian_charges
 from erlangen.dynamics._law import Law

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding
 
 __all__ = ["PhaseSpace", "PoissonAlgebra", "poisson_algebra"]

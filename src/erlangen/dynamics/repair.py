@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.dynamics._equation_terms import formula_text, powers_of
 from erlangen.dynamics._explain import settle

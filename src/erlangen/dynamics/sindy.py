@@ -7,12 +7,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine
 from erlangen.algebra import Group
 from erlangen.dynamics._columns_told import tell_columns

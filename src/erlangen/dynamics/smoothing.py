@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.dynamics._estimates import FEWEST, Estimate, by_differences, by_frequencies, spread
 from erlangen.dynamics._posterior import HARDLY, by_splines
 from erlangen.fields._differences import segments

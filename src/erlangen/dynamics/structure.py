@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.derivative import Samples
 from erlangen.dynamics._form_choice import choose_conditioned, choose_metric, rank_of, signature_of

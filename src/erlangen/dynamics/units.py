@@ -9,9 +9,9 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 _FACTOR = re.compile(
     r"\s*(?P<operator>[*/]?)\s*(?P<unit>[A-Za-z]+|1)\s*(?:(?:\^|\*\*)\s*(?P<power>-?\d+(?:/\d+)?))?\s*"

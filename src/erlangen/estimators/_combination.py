@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from erlangen._errors import InputError, explain
 from erlangen._render import _signed_sum, number
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.estimators._family import Functions
 from erlangen.fields import AbstractField, AbstractLinearField, Request, convert, register

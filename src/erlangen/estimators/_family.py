@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._render import polynomial_text
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group, Representation, rep
 from erlangen.algebra.representation import LinearMaps

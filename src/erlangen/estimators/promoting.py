@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, translation
 from erlangen.algebra import Group, Representation
 from erlangen.derivative import Samples

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.forms import split

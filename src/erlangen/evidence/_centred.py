@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.derivative import BoxMeasure, GaussianMeasure, Samples
 from erlangen.fields import AbstractLinearField, PolynomialField

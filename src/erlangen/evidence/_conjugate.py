@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import least_squares
+
+from erlangen._typing import NDArray
 
 MOST_COORDINATES = 6
 """Size of matrices up to which a change of coordinates is looked for."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence._law import Estimate
 from erlangen.evidence.certificate import Certificate, Gate
 from erlangen.evidence.observed import Observed

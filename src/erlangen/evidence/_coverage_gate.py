@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._render import number, polynomial_text
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.measures import AbstractMeasure, orthonormal_change

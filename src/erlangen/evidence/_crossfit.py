@@ -7,10 +7,10 @@ from math import comb
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._lazy import comes_from
+from erlangen._typing import NDArray
 from erlangen.evidence.observed import Observed
 from erlangen.fields import AbstractField, PolynomialField, as_field
 from erlangen.linalg.polynomials import exponents, monomials

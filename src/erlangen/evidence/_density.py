@@ -15,10 +15,10 @@ from itertools import product
 from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure, GaussianMeasure
 from erlangen.evidence._ratios import matched, tilted
 from erlangen.evidence._test_fields import Taper, taper_of

@@ -7,9 +7,9 @@ from math import comb
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.evidence.observed import Observed
 from erlangen.fields import AbstractLinearField, PolynomialField

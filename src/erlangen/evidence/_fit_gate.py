@@ -8,11 +8,12 @@ from functools import partial
 from math import comb
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from erlangen._errors import InputError, explain
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.evidence.certificate import Gate
 from erlangen.evidence.estimate import features_of
 from erlangen.fields import AbstractLinearField, PolynomialField

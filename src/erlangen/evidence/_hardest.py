@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from erlangen._typing import NDArray
 from erlangen.evidence.bilinear import Bilinear
 from erlangen.evidence.equivalence import VARIANCE_SHARE, Quadratic, smallest_level
 from erlangen.evidence.estimate import Estimate

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence._design import LeastSquares, compress
 from erlangen.evidence._law import EXACT_POINTS, IN_CLASS, Estimate
 from erlangen.linalg.qr import rounding

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.derivative import LieDerivative, scales_of
 from erlangen.evidence._families import CHOOSING
 from erlangen.evidence._lean import Lean, lean_forms

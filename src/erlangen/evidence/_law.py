@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 
 IN_CLASS = "the true function lies in the class that was fitted"
 EXACT_POINTS = "points are known without error: all noise is in the values"

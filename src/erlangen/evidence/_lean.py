@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative import Samples, Scales
 from erlangen.evidence.estimate import Estimate

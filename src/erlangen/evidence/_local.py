@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.scales import Scales
 from erlangen.evidence._local_fit import LocalField, LocalFit, excess

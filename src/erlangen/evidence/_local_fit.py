@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from erlangen._typing import NDArray
 from erlangen.evidence._neighbour_gate import SIGNIFICANT, neighbours
 from erlangen.fields import AbstractField
 from erlangen.linalg.polynomials import exponents, monomials

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.evidence._lean import Lean
 from erlangen.evidence._task import Answer
 from erlangen.evidence.bilinear import Bilinear

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.derivative import Samples
 from erlangen.evidence._families import CHOOSING

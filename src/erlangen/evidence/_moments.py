@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative import Scales
 from erlangen.evidence._density import Law

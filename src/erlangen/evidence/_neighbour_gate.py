@@ -8,11 +8,11 @@ mean square of what is missing with it.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 from scipy.spatial import cKDTree
 
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.evidence.certificate import Gate
 
 SIGNIFICANT = 1e-3

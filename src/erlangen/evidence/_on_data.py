@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from erlangen._typing import NDArray
 from erlangen.evidence._task import Task
 from erlangen.evidence.bilinear import Bilinear
 from erlangen.evidence.estimate import features_of

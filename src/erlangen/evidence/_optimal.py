@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 PASSES = 3
 """Rounds in which each chosen point may be exchanged; later ones change next to nothing."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, Rescaled, affine
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.fields import AbstractField, as_field

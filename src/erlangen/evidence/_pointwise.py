@@ -10,10 +10,11 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative import LieDerivative, Samples, Scales, scales_of
 from erlangen.evidence._arguments import count_of, generator_of

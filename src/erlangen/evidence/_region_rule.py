@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from erlangen._render import number, polynomial_text
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.evidence._local import REACH
 from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.derivative import BoxMeasure, GaussianMeasure, LieDerivative, Samples, scales_of
 from erlangen.derivative.scales import Scales

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, behind
 from erlangen.algebra import Group, LieAlgebra
 from erlangen.algebra.ambient import MatrixAmbient, PolynomialAmbient

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import ErlangenError, InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.derivative import LieDerivative
 from erlangen.evidence._copies import spread_of_copies

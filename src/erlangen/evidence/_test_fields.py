@@ -13,10 +13,10 @@ from math import comb
 
 import numpy as np
 from numpy.polynomial import hermite_e, legendre
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure
 from erlangen.linalg.polynomials import exponents
 

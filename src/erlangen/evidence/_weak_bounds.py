@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from erlangen._typing import NDArray
 from erlangen.evidence._moments import FoldMoments
 from erlangen.evidence.ellipsoid import norm_upper, unfolding_norm
 

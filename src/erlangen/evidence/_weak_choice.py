@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative import Samples, Scales, scales_of
 from erlangen.derivative.measures import AbstractMeasure

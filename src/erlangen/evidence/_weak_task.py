@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.special import gammaln
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, coordinate_names
 from erlangen.derivative import Samples, scales_of
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure

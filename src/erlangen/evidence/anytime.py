@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence.bilinear import Bilinear, spectrum_of
 from erlangen.evidence.ellipsoid import norm_lower
 from erlangen.evidence.equivalence import RISK, EProcess, log_e_value

@@ -15,10 +15,10 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction
 from erlangen.derivative import Samples, Scales, scales_of
 from erlangen.fields import AbstractLinearField, PolynomialField, lift

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, special
 
+from erlangen._typing import NDArray
 from erlangen.evidence.bilinear import Bilinear, spectrum_of
 from erlangen.evidence.ellipsoid import quadratic_max
 from erlangen.evidence.estimate import Estimate

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._render import html_table, number, text_table
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 
 VERDICTS = ("certified", "not refuted", "refuted", "no coverage", "class rejected")

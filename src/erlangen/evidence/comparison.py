@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import html_table, number, text_table
+from erlangen._typing import NDArray
 from erlangen.evidence._conjugate import MOST_COORDINATES, conjugator
 from erlangen.evidence._spans import Span, read_spans
 from erlangen.linalg.polynomials import monomials

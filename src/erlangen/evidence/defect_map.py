@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import html_table, number, text_table
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
 from erlangen.evidence._arguments import as_action

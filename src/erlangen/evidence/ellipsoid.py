@@ -7,7 +7,8 @@ between two numbers, found by an eigendecomposition and one root each (a trust-r
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 NEAR = 1e-6
 """Relative precision of the multiplier: its bound is valid anywhere and flat at the root, so its error is squared."""

@@ -18,10 +18,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 VARIANCE_SHARE = 0.05
 """Share of a level that is spent on not knowing the variance of the noise."""

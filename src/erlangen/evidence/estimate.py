@@ -6,9 +6,10 @@ from collections.abc import Callable
 from math import comb
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.evidence._blocks import blocks, grouped
 from erlangen.evidence._design import LeastSquares
 from erlangen.evidence._independent import components, equal, known, robust

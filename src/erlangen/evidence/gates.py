@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import UndecidedError
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative import Confirmation, LieDerivative, Samples, confirm, scales_of
 from erlangen.derivative.scales import Scales

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group
 from erlangen.derivative import Samples

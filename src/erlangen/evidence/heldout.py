@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import qr
 
+from erlangen._typing import NDArray
 from erlangen.evidence.bilinear import Bilinear, spectrum_of
 from erlangen.evidence.ellipsoid import ratio_upper, unfolding_norm
 from erlangen.evidence.estimate import Estimate

@@ -7,9 +7,10 @@ from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 Name = TypeVar("Name", bound=Hashable)
 

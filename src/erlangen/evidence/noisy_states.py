@@ -10,9 +10,10 @@ from __future__ import annotations
 from math import comb, factorial
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence._blocks import block_law
 from erlangen.evidence._design import compress
 from erlangen.evidence._law import IN_CLASS, Estimate

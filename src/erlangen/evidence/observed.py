@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.fields import Trajectories
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import ErlangenError, InputError, explain
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.linalg.rank import AbstractRankRule, RankDecision, margin
 from erlangen.verbs._measure import interval
 

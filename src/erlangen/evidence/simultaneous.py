@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.evidence.bilinear import Bilinear, DefectSpectrum, spectrum_of
 from erlangen.evidence.ellipsoid import ratio_upper, unfolding_norm
 from erlangen.evidence.estimate import Estimate

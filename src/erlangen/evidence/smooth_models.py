@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.evidence._crossfit import Fit
 from erlangen.fields import AbstractField
 from erlangen.fields._base import EXACT

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import Confirmation, LieDerivative, Samples, Scales, confirm
 from erlangen.derivative.flow import SMOOTH

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import number, text_table
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
 from erlangen.evidence._arguments import as_action, check_space, count_of, generator_of

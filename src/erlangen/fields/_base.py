@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, IncrementLift, TangentLift
 
 EXACT = float(np.finfo(np.float64).eps)

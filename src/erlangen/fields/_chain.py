@@ -9,7 +9,6 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
@@ -18,6 +17,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, RobustScaler, StandardScaler
 
+from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.linalg.polynomials import monomial_gradients, monomials
 

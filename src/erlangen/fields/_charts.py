@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+
+from erlangen._typing import NDArray
 
 CHUNK_FLOATS = 4_000_000
 """Entries of the largest temporary array of a fit (32 MB)."""

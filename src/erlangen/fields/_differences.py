@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 GAP = 10.0
 """A step this many times longer than the median step of its run is a gap: nothing is interpolated over it."""

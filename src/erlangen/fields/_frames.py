@@ -7,10 +7,10 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._columns import DataWarning, apart, as_names, finite_rows, listing, matrix, numbers, others, require, rows
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._runs import Run
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import expit
 
+from erlangen._typing import NDArray
 from erlangen.fields._orthonormal import OrthonormalColumns
 from erlangen.fields._path import SIGNIFICANT, SKETCH, Level, Rows, degree_of, merge, scatter, sketch
 from erlangen.fields.bases import AbstractBasis, BasisField

@@ -8,8 +8,9 @@ variance sigma^2 / n. No Gram matrix is formed: panels are projected and factore
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import qr
+
+from erlangen._typing import NDArray
 
 PANEL = 64
 """Columns per panel: wide enough for matrix products to dominate, narrow enough for its QR to be small."""

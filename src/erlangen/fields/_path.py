@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from erlangen._typing import NDArray
 from erlangen.fields._base import AbstractField
 from erlangen.fields._orthonormal import OrthonormalColumns
 from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials, RidgeFunctions

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
+
+from erlangen._typing import NDArray
 
 LIKELIHOOD_POINTS = 600
 """Points on which the readings of the grid are compared."""

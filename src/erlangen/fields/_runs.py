@@ -6,9 +6,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._differences import differentiate, segments
 
 _PLURALS = {"time": "times"}

@@ -6,9 +6,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
+from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.fields._path import Level, Rows
 

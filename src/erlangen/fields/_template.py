@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import RectBivariateSpline
 
+from erlangen._typing import NDArray
 from erlangen.fields._base import AbstractField
 from erlangen.fields.as_field import Request, finish, register
 

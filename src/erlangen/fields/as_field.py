@@ -13,10 +13,11 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._lazy import comes_from, load_adapters
+from erlangen._typing import NDArray
 from erlangen.fields._base import AbstractField
 from erlangen.fields._probes import admit, default_probes, spread_rows
 from erlangen.fields.callable import callable_field

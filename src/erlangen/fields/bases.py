@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractLinearField
 from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials, polynomial_jacobian
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._base import AbstractField
 from erlangen.fields._derivatives import (
     AbstractDerivative,

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import sympy
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
+from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.fields.as_field import Request, finish, register
 from erlangen.fields.polynomial import PolynomialField

@@ -14,11 +14,11 @@ from math import comb
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import polynomial_latex, polynomial_text
+from erlangen._typing import NDArray
 from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials
 from erlangen.fields.polynomial import PolynomialField
 from erlangen.linalg.polynomials import exponents

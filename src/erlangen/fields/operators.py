@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractLinearField
 from erlangen.fields.polynomial import PolynomialField
 from erlangen.linalg.qr import rounding

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import field_text, polynomial_text
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.fields._base import EXACT, AbstractLinearField
 from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials, polynomial_jacobian

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import text_table
+from erlangen._typing import NDArray
 from erlangen.fields import _path
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.fields._choice import Chain, Choice, choose, rms

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._columns import DataWarning
 from erlangen._errors import InputError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.fields._frames import frame_of_runs, runs_of_frame
 from erlangen.fields._run_input import runs_of_arrays
 from erlangen.fields._runs import Run, frozen

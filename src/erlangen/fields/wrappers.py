@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._base import AbstractField
 from erlangen.fields.polynomial import PolynomialField
 from erlangen.linalg.polynomials import collect

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._columns import apart, as_names, constant, finite_rows, listing, matrix, others, require, warn_constant
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._frames import runs_of_frame
 from erlangen.fields.trajectories import Trajectories
 from erlangen.io.tables import existing_file, load_arrays, read_table

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._columns import listing
 from erlangen._errors import InputError, MissingExtraError, explain, nearest
+from erlangen._typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd

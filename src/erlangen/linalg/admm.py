@@ -13,10 +13,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.linalg.norms import L1Norm as L1Norm
 from erlangen.linalg.norms import NuclearNorm as NuclearNorm
 from erlangen.linalg.norms import SumOfNorms as SumOfNorms

@@ -13,10 +13,10 @@ from fractions import Fraction
 from math import lcm
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from erlangen._typing import NDArray
 from erlangen.linalg.null import rational_null_space
 from erlangen.linalg.subspace import RationalSubspace
 

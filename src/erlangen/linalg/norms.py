@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from erlangen._typing import NDArray
 from erlangen.linalg.shrinkage import Shrunk, shrink
 
 

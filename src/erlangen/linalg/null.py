@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding, triangular_factor
 from erlangen.linalg.rank import margin
 from erlangen.linalg.subspace import DenseSubspace, RationalSubspace

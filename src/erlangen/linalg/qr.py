@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
+
+from erlangen._typing import NDArray
 
 
 class StreamedQR:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from erlangen._typing import NDArray
 from erlangen.linalg.svd import svd
 
 SMALL_SIDE = 32

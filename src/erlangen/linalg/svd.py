@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
+
+from erlangen._typing import NDArray
 
 
 def svd(a: NDArray) -> tuple[NDArray, NDArray, NDArray]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Representation
 from erlangen.algebra._elements import Elements, as_permutations
 from erlangen.nn.grid import Grid

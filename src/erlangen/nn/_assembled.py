@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.nn._constants import AbstractInBasis, full_precision, other_basis
 from erlangen.nn._weights import fingerprint, weight_of

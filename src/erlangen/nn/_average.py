@@ -8,9 +8,9 @@ from math import ceil, gcd, lcm
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, from_matrices, is_compact
 from erlangen.algebra._elements import Elements
 from erlangen.nn._parts import parts_of

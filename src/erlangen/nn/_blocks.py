@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation, rep
 from erlangen.algebra.equivariant import EquivariantMaps, equivariant_maps
 from erlangen.algebra.representation import Word, word_size

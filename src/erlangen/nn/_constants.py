@@ -12,9 +12,9 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 _SAME_BASIS = 1e-6
 """Bases that differ by choice differ by about 1; bases that differ by rounding, by far less."""

@@ -7,10 +7,10 @@ from math import comb
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.stats import ortho_group, special_ortho_group
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation, groups
 from erlangen.nn._average import uniform
 from erlangen.testing._moves import flat_axes, unfit

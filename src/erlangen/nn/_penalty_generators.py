@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift
 from erlangen.derivative import Samples
 from erlangen.derivative.scales import point_scales, unit_groups

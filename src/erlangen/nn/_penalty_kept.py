@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation, identify
 from erlangen.linalg.qr import rounding
 from erlangen.nn._penalty_module import evaluating, like_parameters

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.nn._assembled import AbstractAssembled
 
 FEW = 8

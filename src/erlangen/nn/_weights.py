@@ -9,8 +9,8 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant import EquivariantMaps
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.structured import IsotypicSubspace, OrbitSubspace, RestrictedSubspace

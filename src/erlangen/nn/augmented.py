@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group
 from erlangen.nn._acting import AbstractActing, acting
 from erlangen.nn._average import has_average, uniform

@@ -9,9 +9,9 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.equivariant.memory import available

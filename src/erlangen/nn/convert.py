@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation
 from erlangen.nn._blocks import as_representation, group_of, is_permutation
 from erlangen.nn._conversion import Conversion, LayerChange

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.fields._probes import same_again
 from erlangen.fields.as_field import Request, finish, register

@@ -7,10 +7,10 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.linalg.subspace import AbstractSubspace

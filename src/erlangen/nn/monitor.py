@@ -6,9 +6,9 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.linalg.rank import Threshold
 from erlangen.nn._penalty_ends import Ends
 from erlangen.nn._penalty_generators import Generators, at_points

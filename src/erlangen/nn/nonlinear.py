@@ -7,9 +7,9 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Representation
 from erlangen.nn._blocks import block_of, is_orthogonal, is_permutation, require, runs, scalars, single
 from erlangen.nn._constants import AbstractConstants

@@ -8,9 +8,9 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.actions import linear
 from erlangen.nn._penalty_ends import Ends
 from erlangen.nn._penalty_generators import orthonormal

@@ -8,9 +8,9 @@ from typing import final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation
 from erlangen.algebra.groups import from_matrices
 from erlangen.linalg.rank import Threshold

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.special
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation, from_matrices
 from erlangen.nn import _frames
 from erlangen.nn._acting import Blocks, acting

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 
+from erlangen._typing import NDArray
 from erlangen.dynamics import Equations, Simulation, Smoothed, SmoothedRun
 from erlangen.fields.trajectories import Run, Trajectories
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence import Band, Bound, Certificate, DefectMap
 from erlangen.reports._figures import Figure
 from erlangen.verbs import Symmetry

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._files import check_target, write_text
 from erlangen._formula import Formula
+from erlangen._typing import NDArray
 from erlangen.dynamics import Equations, Ordinal, Smoothed, ordinal, smooth
 from erlangen.dynamics._equation_terms import printed
 from erlangen.fields.trajectories import Trajectories

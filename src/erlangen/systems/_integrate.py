@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 RELATIVE, ABSOLUTE = 1e-10, 1e-13
 """Errors of a step of the adaptive method: relative, and as a share of the initial state or its first change."""

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen import _formula_tree as tree
 from erlangen._formula import Formula
 from erlangen._formula_tree import OPERATIONS, Apply, Node, Number, Variable, number_of
+from erlangen._typing import NDArray
 
 Rate = Callable[[Sequence[Any]], Any]
 

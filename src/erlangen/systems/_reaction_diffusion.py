@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 
+from erlangen._typing import NDArray
 from erlangen.systems._integrate import checked_times
 
 __all__ = ["Spiral", "reaction_diffusion"]

@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen import actions
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
+from erlangen._typing import NDArray
 from erlangen.fields import AbstractField, as_field
 from erlangen.fields.trajectories import Trajectories
 from erlangen.systems import _integrate as integrate

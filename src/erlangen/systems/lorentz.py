@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 MINKOWSKI = (1.0, -1.0, -1.0, -1.0)
 """Diagonal of the metric, time first."""

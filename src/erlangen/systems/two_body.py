@@ -8,8 +8,9 @@ an invariant distribution is no help, and the eight columns span only four dimen
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
+
+from erlangen._typing import NDArray
 
 TWO_BODY_COLUMNS = ("q1x", "q1y", "p1x", "p1y", "q2x", "q2y", "p2x", "p2y")
 """Order of the columns."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.fields import EXACT, AbstractField
 from erlangen.testing._moves import Carry, Move
 from erlangen.testing._report import Row

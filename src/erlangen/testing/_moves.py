@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from erlangen import _render
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group, Representation, rep
 from erlangen.derivative import move

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen import _render
+from erlangen._typing import NDArray
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.testing._evaluate import norms
 
 SHAKE = 2.0**-40

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, IncrementLift
 from erlangen.derivative import move
 from erlangen.fields import AbstractField

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._lazy import comes_from
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group, Representation
 from erlangen.fields import EXACT, AbstractField, as_field, carry

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, behind
 from erlangen.algebra.field_order import order_fields
 from erlangen.algebra.readable import readable_basis

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 from scipy.spatial import cKDTree
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.derivative import LieDerivative
 from erlangen.derivative.scales import Scales
 from erlangen.fields import CloudField

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.algebra import LieAlgebra
 from erlangen.derivative.coefficients import carried

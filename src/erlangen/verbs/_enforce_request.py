@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, CallableAction, IncrementLift, PolynomialAction, affine, linear
 from erlangen.algebra import Group
 from erlangen.algebra.representation import LinearMaps, Representation

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.linalg import norm
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.derivative.coefficients import CoefficientMap, integer_multiples, lie_coefficients, substituted
 from erlangen.derivative.lie import ROWS_PER_GENERATOR, LieDerivative
 from erlangen.fields import PolynomialField

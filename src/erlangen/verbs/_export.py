@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError
 from erlangen._render import field_latex, number
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput, matrices_of
 from erlangen.derivative import move
 from erlangen.fields import carry

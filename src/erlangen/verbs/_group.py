@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra import Group, LieAlgebra
 from erlangen.algebra.closure import CLOSED
 from erlangen.algebra.groups import from_matrices

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, Rescaled, behind, matrices_of
 from erlangen.algebra import LieAlgebra, Structure
 from erlangen.algebra.forms import complex_structure, preserved_forms

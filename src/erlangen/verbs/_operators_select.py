@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg
 
+from erlangen._typing import NDArray
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.qr import rounding
 from erlangen.verbs._promote_candidates import Candidate

@@ -8,9 +8,9 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 
+from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding
 from erlangen.verbs._promote_data import reduced
 from erlangen.verbs._promote_refit import RankVariety, refit

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import sparse
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.derivative.coefficients import CoefficientMap, substituted

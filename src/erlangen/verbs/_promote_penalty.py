@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg, sparse
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, union
 from erlangen.derivative import LieDerivative, Samples
 from erlangen.fields import AbstractLinearField

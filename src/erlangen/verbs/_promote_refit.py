@@ -18,9 +18,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, sparse
 
+from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding
 from erlangen.linalg.svd import svd
 

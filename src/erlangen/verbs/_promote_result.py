@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg
 
+from erlangen._typing import NDArray
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.admm import State
 from erlangen.linalg.qr import rounding

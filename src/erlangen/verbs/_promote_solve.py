@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.linalg.admm import AbstractFit, Solution, State, minimise
 from erlangen.linalg.norms import SumOfNorms, TurnedMap
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.derivative import LieDerivative
 from erlangen.derivative.scales import Scales
 from erlangen.fields import AbstractLinearField

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractLift, Rescaled, TangentLift
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
 from erlangen.derivative.scales import Scales

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from erlangen._errors import InputError, explain
 from erlangen._files import check_target, save_arrays, write_text
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, UnknownOutput
 from erlangen.derivative import Factors, Scales
 from erlangen.derivative.forms import DenseForm

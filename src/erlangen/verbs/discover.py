@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import linalg
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import Factors, LieDerivative, Samples, scales_of
 from erlangen.derivative.forms import Directions, split

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import html_table, number, text_table
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.derivative import LieDerivative, Scales
 from erlangen.linalg.rank import RankDecision

@@ -7,8 +7,8 @@ from functools import reduce
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Factor, Side, factors_of
 
 HALF = float(np.finfo(np.float64).eps ** 0.5)

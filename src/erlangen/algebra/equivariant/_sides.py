@@ -12,8 +12,8 @@ from functools import cached_property
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.group import Group
 from erlangen.algebra.representation import Representation
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Factor, Side, factors_of
 
 _STEPS = 500  # tens suffice where a minimum exists; where none does, no number would

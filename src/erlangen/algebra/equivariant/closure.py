@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Factor, Side, factors_of
 
 _NEARLY = 0.1  # brackets of unit generators that generate in earnest leave their span by about 1

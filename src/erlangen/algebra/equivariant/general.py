@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Factor, Side
 from erlangen.algebra.equivariant.closure import check_closed
 from erlangen.algebra.equivariant.isotypic import NotSplitError, components

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import ErlangenError
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._elements import HALF, AbstractCombination, Draw, Exponentials, Generators
 from erlangen.algebra.equivariant._sides import Side
 from erlangen.linalg.qr import rounding

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import text_table
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant.split import Content, contents
 from erlangen.algebra.representation import Representation
 from erlangen.linalg.subspace import AbstractSubspace

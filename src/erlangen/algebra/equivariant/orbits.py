@@ -9,10 +9,10 @@ carries nothing.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Factor, Side
 from erlangen.linalg.structured import OrbitSubspace
 

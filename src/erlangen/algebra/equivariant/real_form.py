@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant.isotypic import Component, NotSplitError
 
 _HALF = float(np.sqrt(np.finfo(np.float64).eps))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Side, factors_of
 from erlangen.algebra.equivariant.closure import lie_closure, stacked
 

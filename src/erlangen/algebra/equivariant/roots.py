@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Factor
 from erlangen.algebra.equivariant.closure import lie_closure, product_rounding, stacked
 from erlangen.algebra.equivariant.isotypic import NotSplitError

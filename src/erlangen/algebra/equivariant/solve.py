@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant import store
 from erlangen.algebra.equivariant._sides import Factor, Side, sides_of
 from erlangen.algebra.equivariant.general import general_maps

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Side, sides_of
 from erlangen.algebra.equivariant.balance import balanced
 from erlangen.algebra.equivariant.closure import check_closed

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Side
 from erlangen.linalg.structured import IsotypicBlock, IsotypicSubspace, OrbitSubspace
 from erlangen.linalg.subspace import AbstractSubspace, DenseSubspace

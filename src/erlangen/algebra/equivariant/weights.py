@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from erlangen._typing import NDArray
 from erlangen.algebra._words import block_diagonal, leibniz
 from erlangen.algebra.equivariant._sides import Side, factors_of
 from erlangen.algebra.equivariant.isotypic import Component, NotSplitError

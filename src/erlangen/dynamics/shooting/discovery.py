@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.linalg import norm
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.newton import Fit, Shooting
 from erlangen.dynamics.shooting.noise import floors, sizes

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics._library import parts_of
 from erlangen.dynamics.shooting.observed import Windows
 from erlangen.dynamics.shooting.tape import Tape, Writer

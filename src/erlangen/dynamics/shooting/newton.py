@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.flow import Columns, Model, Solution, solve, tangents
 from erlangen.dynamics.shooting.observed import Windows
 from erlangen.dynamics.shooting.subsets import column_lengths

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import nnls
+
+from erlangen._typing import NDArray
 
 ACCURACY = 1e-5
 """Share of the spread of a coordinate below which nothing is told apart: the accuracy of the integration."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)

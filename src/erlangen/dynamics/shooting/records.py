@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.noise import floors
 from erlangen.dynamics.shooting.observed import Record
 from erlangen.dynamics.smoothing import Smoothed

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.newton import Fit, Linear, Shooting
 from erlangen.dynamics.shooting.subsets import column_lengths, gains, residual_after
 

@@ -6,7 +6,8 @@ from itertools import combinations
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 EXACT = 3000
 """Subsets of one size up to which all are tried."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._formula_tree import CONSTANTS, OPERATIONS, Apply, Constant, Node, Number, Variable
+from erlangen._typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.observed import Record
 from erlangen.dynamics.shooting.subsets import column_lengths

@@ -8,8 +8,8 @@ from itertools import product
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.evidence.bounds.objective import Objective, Sizes
 
 ENTRIES = 2**15

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence.bounds.graph import Input, Linear, Product, Tape, Unary
 
 Terms = dict[tuple[int, ...], Fraction]

@@ -14,9 +14,9 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 
 if TYPE_CHECKING:
     from erlangen.evidence.bounds.objective import Moves

@@ -7,11 +7,11 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._formula_tree import Constant, Node, Number, Variable, number_of
+from erlangen._typing import NDArray
 from erlangen.evidence.bounds import elementary as el
 from erlangen.evidence.bounds.graph import Tape
 

@@ -15,8 +15,9 @@ from typing import final
 
 import numpy as np
 from numpy.polynomial import Polynomial
-from numpy.typing import NDArray
 from scipy import special
+
+from erlangen._typing import NDArray
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from erlangen._typing import NDArray
 
 
 @final

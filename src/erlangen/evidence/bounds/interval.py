@@ -25,8 +25,8 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.evidence.bounds.functions import EPS, SMOOTH, AbstractFunction
 from erlangen.evidence.bounds.graph import Input, Linear, Product, Tape, Unary, parents
 from erlangen.evidence.bounds.kinks import Kinks, empty, kink

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence.bounds.graph import Tape, Unary
 from erlangen.evidence.bounds.known import TINY, Known, Local, settled
 

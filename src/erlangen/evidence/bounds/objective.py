@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._lazy import comes_from
+from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift, linear
 from erlangen.algebra import Group
 from erlangen.evidence._arguments import as_action as read_action

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence.bounds import finite
 from erlangen.evidence.bounds.branch import Sandwich
 from erlangen.evidence.bounds.objective import Objective

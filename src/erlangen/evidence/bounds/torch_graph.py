@@ -12,10 +12,10 @@ from typing import Any, final
 import numpy as np
 import torch
 import torch.fx
-from numpy.typing import NDArray
 from torch.fx.node import map_arg
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.evidence.bounds import elementary as el
 from erlangen.evidence.bounds.formula_graph import Build, unsupported
 from erlangen.evidence.bounds.graph import Tape

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import ErlangenError, InputError, explain
+from erlangen._typing import NDArray
 from erlangen.actions import gl, matrices_of
 from erlangen.actions.polynomial import PolynomialAction
 from erlangen.derivative import Samples

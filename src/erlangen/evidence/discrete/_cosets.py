@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import permutations, product
 
 import numpy as np
-from numpy.typing import NDArray
+
+from erlangen._typing import NDArray
 
 _STARTS = 8
 """Random elements of the connected group from which a nearest one is sought."""

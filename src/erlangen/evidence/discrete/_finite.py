@@ -7,10 +7,10 @@ from itertools import combinations
 from math import factorial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from erlangen._errors import InputError
+from erlangen._typing import NDArray
 from erlangen.algebra._elements import as_permutations, enumerate_elements
 
 MOST = 1000

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.evidence.discrete._finite import name_of, name_of_table
 
 _ROTATIONS = re.compile(r"so\((\d+)(?:,(\d+))?\)")

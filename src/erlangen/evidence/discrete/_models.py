@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist, pdist
 
+from erlangen._typing import NDArray
 from erlangen.fields import AbstractField
 from erlangen.fields._base import EXACT
 

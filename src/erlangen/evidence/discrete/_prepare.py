@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from erlangen._errors import InputError, explain
+from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.evidence._fit_gate import lack_of_fit
 from erlangen.evidence.certificate import Gate

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from erlangen._typing import NDArray
 from erlangen.actions import matrices_of, rotation
 from erlangen.evidence.discrete._cosets import Cosets, simple_signed, snapped
 from erlangen.evidence.discrete._finite import is_group

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial import cKDTree
 
 from erlangen._errors import UndecidedError
+from erlangen._typing import NDArray
 from erlangen.evidence._blocks import block_law
 from erlangen.evidence.discrete._moved import COVERED, Pairs, Places, follow, pairs, relative
 from erlangen.evidence.ellipsoid import quadratic_max

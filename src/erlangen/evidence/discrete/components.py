@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.derivative import Samples
 from erlangen.evidence.discrete._connected import connected

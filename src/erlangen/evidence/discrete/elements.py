@@ -10,10 +10,11 @@ from math import factorial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain, nearest
 from erlangen._render import number
+from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.algebra import Group
 

@@ -8,9 +8,9 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._render import html_table, number, text_table
+from erlangen._typing import NDArray
 from erlangen.algebra import Group
 from erlangen.algebra.group import from_matrices
 from erlangen.evidence.certificate import Gate
