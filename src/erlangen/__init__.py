@@ -42,6 +42,7 @@ if _TYPE_CHECKING:
     from erlangen.linalg.rank import LargestGap as LargestGap
     from erlangen.linalg.rank import NoiseFloor as NoiseFloor
     from erlangen.linalg.rank import Threshold as Threshold
+    from erlangen.reports import report as report
     from erlangen.verbs import Symmetry as Symmetry
     from erlangen.verbs import closure as closure
     from erlangen.verbs import discover as discover
@@ -59,6 +60,7 @@ _HOMES = {
     "linalg.rank": ("Threshold", "LargestGap", "NoiseFloor"),
     "evidence.rule": ("Certified",),
     "io": ("read_trajectories",),
+    "reports": ("report",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError", "Interrupted", "ErlangenWarning"),
     "_progress": ("progress",),
 }

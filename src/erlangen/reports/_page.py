@@ -64,7 +64,14 @@ draw();dark.addEventListener("change",draw);
 """
 
 
-def page(title: str, cards: Iterable[str], figures: Mapping[str, Any], head: str = "") -> str:
+def page(
+    title: str,
+    cards: Iterable[str],
+    figures: Mapping[str, Any],
+    head: str = "",
+    scripts: Iterable[str] = (),
+    styles: Iterable[str] = (),
+) -> str:
     """Put a page together.
 
     Parameters
@@ -77,17 +84,20 @@ def page(title: str, cards: Iterable[str], figures: Mapping[str, Any], head: str
         Figures by the name of the card that holds them.
     head : str
         HTML between the title and the cards.
+    scripts, styles : iterable of str
+        What cards need beside those of the page.
     """
     colours = "".join(f"--run{k}:{light};" for k, (light, _) in enumerate(RUN_COLOURS))
     night = "".join(f"--run{k}:{dark};" for k, (_, dark) in enumerate(RUN_COLOURS))
-    style = f"{_STYLE}:root{{{colours}}}@media(prefers-color-scheme:dark){{:root{{{night}}}}}"
+    style = f"{_STYLE}:root{{{colours}}}@media(prefers-color-scheme:dark){{:root{{{night}}}}}" + "".join(styles)
     name = html.escape(title)
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
         f"<title>{name}</title><style>{style}</style></head><body><h1>{name}</h1>{head}"
         f"<main class='grid'>{''.join(cards)}</main>"
-        f"<script>{plotly_js()}</script><script>const FIGURES={to_script(figures)};{_SCRIPT}</script></body></html>\n"
+        f"<script>{plotly_js()}</script><script>const FIGURES={to_script(figures)};{_SCRIPT}</script>"
+        f"{''.join(f'<script>{text}</script>' for text in scripts)}</body></html>\n"
     )
 
 

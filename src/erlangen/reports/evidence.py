@@ -15,6 +15,7 @@ from erlangen.evidence import Bound, Certificate, DefectMap, Gate
 from erlangen.reports._evidence_figures import bounds_figure, certificate_of, map_figure, path_figure
 from erlangen.reports._figures import Figure
 from erlangen.reports._page import card, page, plot, plotly_js, table
+from erlangen.reports._story import Story
 from erlangen.verbs import Symmetry
 
 
@@ -80,6 +81,16 @@ def evidence_html(
     names = html.escape(", ".join(certificate.coordinates))
     head = f"<p><b>{html.escape(certificate.verdict)}</b></p><p class='soft'>Region: {html.escape(certificate.region)}"
     return page(title, cards, figures, f"{head}. Coordinates: {names}.</p>")
+
+
+def story(found: Certificate | DefectMap, data: Any = None) -> Story:
+    """Return what a page says of a certificate, or of a map of where generators hold."""
+    if isinstance(found, DefectMap):
+        return Story(" ".join(found.sentences), *map_cards(found), title="Where each generator holds")
+    cards, figures = evidence_cards(found)
+    names = html.escape(", ".join(found.coordinates))
+    head = f"<p class='soft'>Region: {html.escape(found.region)}. Coordinates: {names}.</p>"
+    return Story(found.verdict, cards, figures, title="How sure are we?", head=head)
 
 
 def evidence_cards(
