@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from importlib.metadata import version as installed_version
+
+from docutils import nodes
+from latex2mathml.converter import convert
 
 project = "erlangen"
 author = "the erlangen developers"
@@ -13,16 +17,45 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery/*.py", "gallery/*.ipynb", "gallery/*.md5"]
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = "erlangen"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["erlangen.css"]
+html_logo = html_favicon = "_static/logo.svg"
+html_math_renderer = "mathml"  # pages need no script and no network to show a formula
+
+# What is typed, not what is printed, goes to the clipboard.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# Every example is run when the pages are built, and a failure is a failure of the build.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "/",
+    "subsection_order": [f"../examples/{part}" for part in ("discover", "evidence", "enforce", "promote", "dynamics")],
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "thumbnail_size": (400, 280),
+    "image_srcset": ["2x"],
+    "parallel": True,
+    "reset_modules": ("matplotlib",),
+    "remove_config_comments": True,
+    "show_signature": False,
+    "min_reported_time": 3600,
+    "write_computation_times": False,
+    "download_all_examples": False,
+}
+warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings give types together with shapes
@@ -61,6 +94,14 @@ def _skip(app, what, name, obj, skip, options) -> bool | None:
     return True if re.fullmatch("set_[a-z]+_request", name) else None
 
 
+def _formula(self, node) -> None:
+    """Write a formula as MathML, which browsers draw themselves."""
+    display = "block" if node.tagname == "math_block" else "inline"
+    self.body.append(convert(node.astext(), display=display))
+    raise nodes.SkipNode
+
+
 def setup(app) -> None:
+    app.add_html_math_renderer("mathml", inline_renderers=(_formula, None), block_renderers=(_formula, None))
     app.connect("autodoc-skip-member", _skip)
     app.connect("autodoc-process-docstring", _escape, priority=100)  # before numpydoc adds markup of its own
