@@ -6,8 +6,8 @@ import hashlib
 import html
 import platform
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from erlangen._files import files_of, shown_path
+from erlangen.fields.trajectories import Trajectories
 from erlangen.reports._page import card, table
 
 PACKAGES = ("erlangen", "numpy", "scipy", "pandas", "scikit-learn", "sympy", "torch", "plotly", "dask")
@@ -23,6 +23,9 @@ PACKAGES = ("erlangen", "numpy", "scipy", "pandas", "scikit-learn", "sympy", "to
 
 _NEEDED = ("erlangen", "numpy", "scipy", "pandas", "scikit-learn", "sympy")
 """Those that change numbers: a computation is done again with these."""
+
+_EXTRA = {"erlangen": "erlangen[report]"}
+"""Pages need this extra."""
 
 _CHUNK = 1 << 20
 """Bytes that are hashed at a time."""
@@ -42,12 +45,15 @@ class Data:
         Bytes.
     about : str
         Rows and columns in words; empty where nothing is known.
+    typed : bool
+        Whether it is one file whose name was typed, so that ``sha256sum`` finds it again.
     """
 
     name: str
     sha256: str
     size: int
     about: str = ""
+    typed: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ class Provenance:
     written: str
     system: str
     remarks: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
     @property
     def data(self) -> dict[str, str]:
@@ -104,8 +110,8 @@ class Provenance:
         files = [(one.name, one.about, f"{one.size:,} bytes", one.sha256) for one in self.inputs]
         body = table(("", "what"), rows)
         body += table(("data", "of", "size", "SHA-256"), files) if files else ""
-        label = "Commands that do it again"
-        body += f"<p>{label}:</p><pre class='scroll' tabindex='0' aria-label='{label}'>{html.escape(self.reproduce)}</pre>"
+        label, text = "Commands that do it again", html.escape(self.reproduce)
+        body += f"<p>{label}:</p><pre class='scroll' role='region' tabindex='0' aria-label='{label}'>{text}</pre>"
         return card("Provenance, and how to reproduce this", body, wide=True)
 
 
@@ -115,7 +121,7 @@ def provenance_of(
     *,
     command: Sequence[str] | str = "",
     seed: int | None = None,
-    files: Iterable[Path | str] = (),
+    files: Mapping[str, Path] | None = None,
     about: str = "",
     remarks: Iterable[str] = (),
     warnings: Iterable[str] = (),
@@ -132,8 +138,8 @@ def provenance_of(
         Words of a command line, which are quoted for a shell; or a call in Python, which stays as it is.
     seed : int, optional
         Seed of whatever was random.
-    files : iterable of path
-        Files, or folders of files, that were read; they are named as they are given.
+    files : mapping of str to Path, optional
+        Files, or folders of files, that were read, by the names to be shown: those that were typed.
     about : str
         Rows and columns of the files, in words.
     remarks, warnings : iterable of str
@@ -153,7 +159,7 @@ def provenance_of(
     """
     line = command if isinstance(command, str) else shlex.join(command)
     shell = not isinstance(command, str)
-    inputs = tuple(_file(path, about) for path in files) or tuple(_arrays(result, data))
+    inputs = tuple(_file(name, path, about) for name, path in (files or {}).items()) or tuple(_arrays(result, data))
     versions = installed()
     return Provenance(
         command=line,
@@ -166,3 +172,72 @@ def provenance_of(
         remarks=tuple(remarks),
         warnings=tuple(warnings),
     )
+
+
+def installed() -> dict[str, str]:
+    """Versions of Python and of the `PACKAGES` that are installed; none of them is imported."""
+    found = {"Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _file(name: str, path: Path, about: str) -> Data:
+    """A file, or all files of a folder: then the hash is that of their names and hashes, in order."""
+    typed, path = str(path) == name, path.expanduser()
+    if not path.is_dir():
+        return Data(name, _hashed(path), path.stat().st_size, about, typed)
+    parts = sorted(part for part in path.rglob("*") if part.is_file())
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(f"{part.relative_to(path).as_posix()} {_hashed(part)}\n".encode())
+    told = f"{len(parts)} files" + (f"; {about}" if about else "")
+    return Data(name, whole.hexdigest(), sum(part.stat().st_size for part in parts), told)
+
+
+def _hashed(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(_CHUNK):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def _arrays(result: Any, data: Any) -> Iterator[Data]:
+    """What the result was found from, or else what it says that it was found from."""
+    lie = getattr(result, "lie", None)
+    sources = (data, getattr(lie, "field", None), getattr(lie, "samples", None), result)
+    return next((iter(found) for source in sources if (found := _of_one(source, "points"))), iter(()))
+
+
+def _of_one(source: Any, name: str) -> list[Data]:
+    if isinstance(source, tuple):
+        names = ("points", "values", "times")
+        return [one for k, part in enumerate(source) for one in _of_one(part, names[k] if k < 3 else f"array {k + 1}")]
+    if isinstance(source, Trajectories):
+        parts = [np.column_stack([run.time, run.states, run.controls]) for run in source.runs]
+        runs = f"{source.n_runs} run{'s' * (source.n_runs > 1)}"
+        return [_array(f"{runs} of t, {', '.join((*source.names, *source.controls))}", np.vstack(parts))]
+    array = source if isinstance(source, np.ndarray) else getattr(source, "points", None)
+    numeric = isinstance(array, np.ndarray) and array.dtype.kind in "fiub" and array.size
+    return [_array(name, array)] if numeric else []
+
+
+def _array(name: str, array: Any) -> Data:
+    plain = np.ascontiguousarray(array, dtype=np.float64)
+    shape = " x ".join(str(k) for k in plain.shape)
+    return Data(name, hashlib.sha256(plain.tobytes()).hexdigest(), plain.nbytes, f"{shape} numbers")
+
+
+def _reproduce(command: str, shell: bool, versions: Mapping[str, str], inputs: tuple[Data, ...]) -> str:
+    wanted = [f'"{_EXTRA.get(name, name)}=={versions[name]}"' for name in _NEEDED if name in versions]
+    lines = [f"python -m pip install {' '.join(wanted)}"]
+    if shell:
+        lines += [f"sha256sum {shlex.quote(one.name)}  # {one.sha256}" for one in inputs if one.typed]
+        return "\n".join([*lines, command])
+    checks = [f"# {one.sha256}  {one.name}" for one in inputs]
+    how = "# hashlib.sha256(np.ascontiguousarray(points, dtype=float).tobytes()).hexdigest() of the data:"
+    return "\n".join([*lines, *([how, *checks] if checks else []), *([command] if command else [])])
