@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from erlangen.cli import certify, conserved, demo, discover, equations, identify
+from erlangen.cli import certify, conserved, demo, discover, doctor, equations, identify
 from erlangen.cli._console import say
 from erlangen.cli._session import BAD_INPUT, INTERRUPTED, explanation, trace
 
@@ -29,6 +29,7 @@ certify.register(app)
 conserved.register(app)
 equations.register(app)
 identify.register(app)
+doctor.register(app)
 
 
 def _version(wanted: bool) -> None:
