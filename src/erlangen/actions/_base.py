@@ -39,23 +39,84 @@ class AbstractAction(ABC):
 
     @abstractmethod
     def on_points(self, x: NDArray) -> NDArray:
-        """Velocities ``(n, p, d)`` of the points ``x (n, d)`` under each generator."""
+        """Velocities ``(n, p, d)`` of the points ``x (n, d)`` under each generator.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+
+        Returns
+        -------
+        ndarray (n, p, d)
+            One velocity per point and generator.
+        """
 
     @abstractmethod
     def derivative_along(self, x: NDArray, v: NDArray) -> NDArray:
-        """Derivatives ``D xi_k(x) v``, shape ``(n, p, d)``, of the velocities along ``v (n, d)``."""
+        """Derivatives ``D xi_k(x) v``, shape ``(n, p, d)``, of the velocities along ``v (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+        v : ndarray (n, d)
+            One direction per point.
+
+        Returns
+        -------
+        ndarray (n, p, d)
+            One derivative per point and generator.
+        """
 
     @abstractmethod
     def on_values(self, x: NDArray, v: NDArray) -> NDArray:
-        """Velocities ``tau_k(x) v``, shape ``(n, p, c)``, of the values ``v (n, c)``."""
+        """Velocities ``tau_k(x) v``, shape ``(n, p, c)``, of the values ``v (n, c)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+        v : ndarray (n, c)
+            Values over them.
+
+        Returns
+        -------
+        ndarray (n, p, c)
+            One velocity per value and generator.
+        """
 
     @abstractmethod
     def restrict(self, basis: ArrayLike) -> AbstractAction:
-        """The action of the combinations in the columns of ``basis (p, r)``."""
+        """The action of the combinations in the columns of ``basis (p, r)``.
+
+        Parameters
+        ----------
+        basis : array_like (p, r)
+            Combinations of the generators, as columns.
+
+        Returns
+        -------
+        AbstractAction
+            An action of r generators.
+        """
 
     @abstractmethod
     def describe(self, xi: NDArray, names: tuple[str, ...] | None = None) -> str:
-        """Readable text of the generator with coefficients ``xi (p,)``."""
+        """Readable text of the generator with coefficients ``xi (p,)``.
+
+        Parameters
+        ----------
+        xi : ndarray (p,)
+            Coefficients over the generators.
+        names : tuple of str, optional
+            Names of the d coordinates.
+
+        Returns
+        -------
+        str
+            Text such as ``x d/dy - y d/dx``.
+        """
 
 
 def check_points(x: ArrayLike, d: int) -> NDArray:

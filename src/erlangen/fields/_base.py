@@ -36,11 +36,33 @@ class AbstractField(ABC):
 
     @abstractmethod
     def value(self, x: NDArray) -> NDArray:
-        """Values ``(n, c)`` at points ``x (n, d)``."""
+        """Values ``(n, c)`` at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+
+        Returns
+        -------
+        ndarray (n, c)
+            One value per point and channel.
+        """
 
     @abstractmethod
     def jacobian(self, x: NDArray) -> NDArray:
-        """Jacobians ``(n, c, d)`` at points ``x (n, d)``."""
+        """Jacobians ``(n, c, d)`` at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+
+        Returns
+        -------
+        ndarray (n, c, d)
+            Derivative of each channel along each coordinate.
+        """
 
     @property
     @abstractmethod
@@ -63,19 +85,65 @@ class AbstractLinearField(AbstractField):
 
     @abstractmethod
     def features(self, x: NDArray) -> NDArray:
-        """Features ``(n, c, q)`` at points ``x (n, d)``."""
+        """Features ``(n, c, q)`` at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+
+        Returns
+        -------
+        ndarray (n, c, q)
+            Derivative of the values by the parameters.
+        """
 
     @abstractmethod
     def features_jacobian(self, x: NDArray) -> NDArray:
-        """Derivatives ``(n, c, q, d)`` of the features."""
+        """Derivatives ``(n, c, q, d)`` of the features.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+
+        Returns
+        -------
+        ndarray (n, c, q, d)
+            Derivative of each feature along each coordinate.
+        """
 
     @abstractmethod
     def with_theta(self, theta: NDArray) -> AbstractLinearField:
-        """The same family with other parameters."""
+        """The same family with other parameters.
+
+        Parameters
+        ----------
+        theta : ndarray (q,)
+            The parameters.
+
+        Returns
+        -------
+        AbstractLinearField
+            A field of the same family.
+        """
 
 
 def lift(field: AbstractField, action: AbstractAction) -> AbstractAction:
-    """Complete an action that says nothing about values by what the kind of the field implies."""
+    """Complete an action that says nothing about values by what the kind of the field implies.
+
+    Parameters
+    ----------
+    field : AbstractField
+        Its ``kind`` says how values follow points.
+    action : AbstractAction
+        What moves points in R^d, and perhaps values.
+
+    Returns
+    -------
+    AbstractAction
+        An action on points and values; see :func:`carry`.
+    """
     return carry(field.kind, action)
 
 
@@ -84,6 +152,18 @@ def carry(kind: str, action: AbstractAction) -> AbstractAction:
 
     An action with an output representation is returned as it is. Otherwise an invariant field leaves
     values alone, a vector field carries them by the tangent lift, and a map carries increments.
+
+    Parameters
+    ----------
+    kind : {"invariant", "vector", "map"}
+        How values follow points.
+    action : AbstractAction
+        What moves points in R^d, and perhaps values.
+
+    Returns
+    -------
+    AbstractAction
+        An action on points and values.
     """
     if action.value_dim is not None or kind == "invariant":
         return action

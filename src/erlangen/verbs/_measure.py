@@ -127,7 +127,25 @@ def interval(defects: ArrayLike, error: float | NDArray) -> tuple[NDArray, NDArr
 
 
 def coefficients_of(action: AbstractAction, generator: AbstractAction | ArrayLike) -> NDArray:
-    """Coefficients ``(p,)`` of a generator over the candidates, given as such or as an action of one generator."""
+    """Coefficients ``(p,)`` of a generator over the candidates, given as such or as an action of one generator.
+
+    Parameters
+    ----------
+    action : AbstractAction
+        The p candidates.
+    generator : AbstractAction or array_like (p,)
+        One generator: its coefficients, or an action with it alone.
+
+    Returns
+    -------
+    ndarray (p,)
+        Its coefficients.
+
+    Raises
+    ------
+    InputError
+        When it is not one finite generator, or not a combination of the candidates.
+    """
     p = action.n_generators
     if isinstance(generator, AbstractAction):
         return _project(action, generator)

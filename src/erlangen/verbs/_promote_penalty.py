@@ -103,7 +103,13 @@ class Penalty:
 
     @cached_property
     def lie(self) -> LieDerivative:
-        """Of the family, along the orthonormal generators of all blocks."""
+        """Of the family, along the orthonormal generators of all blocks.
+
+        Raises
+        ------
+        InputError
+            When the penalty has several actions that are not all polynomial, or discrete elements alone.
+        """
         if len(self.blocks) == 1:
             return self.blocks[0].lie
         actions = [block.lie.action for block in self.blocks]
@@ -128,24 +134,91 @@ class Penalty:
         """Matrix ``(m, r)`` of xi -> L_xi f_theta, in orthonormal bases of values and of generators.
 
         Several blocks are the blocks of one diagonal.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Parameters of the family.
+
+        Returns
+        -------
+        ndarray (m, r)
+            One row per value, one column per orthonormal generator.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
         """
         theta = self._parameters(theta)
         blocks = [block.matrix(theta) for block in self.blocks]
         return blocks[0] if len(blocks) == 1 else linalg.block_diag(*blocks) if blocks else np.zeros((0, 0))
 
     def value(self, theta: ArrayLike) -> float:
-        """The penalty: for the nuclear kind, the sum of the singular values of the matrix."""
+        """The penalty: for the nuclear kind, the sum of the singular values of the matrix.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Parameters of the family.
+
+        Returns
+        -------
+        float
+            The penalty, at least zero; zero where nothing is broken.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
+        """
         theta = self._parameters(theta)
         return sum(w * term.value(theta, self.scale) for term, w in zip(self.terms, self.weights, strict=True))
 
     def subgradient(self, theta: ArrayLike) -> NDArray:
-        """A subgradient ``(q,)`` of the value, from the singular vectors of values that are not zero."""
+        """A subgradient ``(q,)`` of the value, from the singular vectors of values that are not zero.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Parameters of the family.
+
+        Returns
+        -------
+        ndarray (q,)
+            A slope of the penalty by the parameters.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
+        """
         theta = self._parameters(theta)
         parts = zip(self.terms, self.weights, strict=True)
         return np.sum([w * term.subgradient(theta, self.scale) for term, w in parts], axis=0)
 
     def prox(self, theta: ArrayLike, step: float, *, tolerance: float = TOLERANCE) -> NDArray:
-        """Minimiser ``(q,)`` of ``step * value(t) + |t - theta|^2 / 2``; a local one where the value is not convex."""
+        """Minimiser ``(q,)`` of ``step * value(t) + |t - theta|^2 / 2``; a local one where the value is not convex.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Parameters of the family.
+        step : float
+            Weight of the penalty beside the distance, at least zero.
+        tolerance : float
+            Relative residual at which iteration ends.
+
+        Returns
+        -------
+        ndarray (q,)
+            The minimiser.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers, or the step is negative.
+        """
         theta = self._parameters(theta)
         if check_weight("step", step) == 0.0:
             return theta
@@ -154,12 +227,41 @@ class Penalty:
         return solve(problem, step / len(theta), None, tolerance).solution.c / self._sizes
 
     def broken_rank(self, theta: ArrayLike, *, tolerance: float = 0.0) -> int:
-        """Number of broken generators: singular values above ``tolerance`` times the largest, and above rounding."""
+        """Number of broken generators: singular values above ``tolerance`` times the largest, and above rounding.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Parameters of the family.
+        tolerance : float
+            Singular values up to this part of the largest count as zero.
+
+        Returns
+        -------
+        int
+            How many generators are broken, of all blocks together.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
+        """
         theta = self._parameters(theta)
         return sum(block.broken_rank(theta, tolerance) for block in self.blocks)
 
     def for_values(self, y: ArrayLike) -> Penalty:
-        """The penalty for values ``(n, c)`` as large as these: root mean square deviation from their mean."""
+        """The penalty for values ``(n, c)`` as large as these: root mean square deviation from their mean.
+
+        Parameters
+        ----------
+        y : array_like (n, c)
+            Values that will be fitted.
+
+        Returns
+        -------
+        Penalty
+            The same penalty, its ``eps`` in units of these values; itself where it is convex.
+        """
         if self.convex:
             return self
         y = np.asarray(y, dtype=np.float64)
@@ -183,6 +285,11 @@ class Penalty:
             From a fit nearby.
         tolerance : float
             Relative residual at which iteration ends.
+
+        Returns
+        -------
+        Promoted
+            The field, what it breaks, and how near the minimum it is.
 
         Raises
         ------
@@ -213,10 +320,32 @@ class Penalty:
         one of least penalty. Parameters are those of :meth:`interpolate`. Where the penalty is not convex, this is the
         local minimum next to the convex problem with which the iteration begins: that of the nuclear norm.
 
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        y : array_like (n,) or (n, c)
+            Values there.
+        lam : float
+            Weight of the penalty, at least zero, in the units of squared values.
+        l1 : float
+            Weight of the sum of absolute parameters, beside the penalty.
+        start : State, optional
+            From a fit nearby.
+        tolerance : float
+            Relative residual at which iteration ends.
+
+        Returns
+        -------
+        Promoted
+            The field, what it breaks, and how near the minimum it is.
+
         Raises
         ------
         UndecidedError
             When values and penalty leave some parameters open.
+        InputError
+            When points, values and family do not fit together, or a weight is negative.
         """
         return next(iter(self.path(x, y, [lam], l1=l1, start=start, tolerance=tolerance)))
 
@@ -233,6 +362,33 @@ class Penalty:
         """Fits for several weights, in their order: one factorisation, each started from the one before.
 
         See :meth:`fit`; go from large to small.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        y : array_like (n,) or (n, c)
+            Values there.
+        lams : iterable of float
+            Weights of the penalty, from large to small.
+        l1 : float
+            Weight of the sum of absolute parameters, beside the penalty.
+        start : State, optional
+            From a fit nearby.
+        tolerance : float
+            Relative residual at which iteration ends.
+
+        Returns
+        -------
+        list of Promoted
+            One fit per weight.
+
+        Raises
+        ------
+        InputError
+            When points, values and family do not fit together, or a weight is negative.
+        UndecidedError
+            When values and penalty leave some parameters open.
         """
         lams, l1 = [check_weight("lam", lam) for lam in lams], check_weight("l1", l1)
         measured, design, y = self._reduced(x, y)
@@ -287,6 +443,11 @@ class Penalty:
         rng : int or numpy.random.Generator
             Splits the rows.
 
+        Returns
+        -------
+        Selected
+            The chosen field, with what was compared and why it was chosen.
+
         Raises
         ------
         UndecidedError
@@ -317,6 +478,18 @@ class Penalty:
         With r the residual of the best unbroken field, any M with map^T M = design^T r / n and dual norm at most lam
         certifies that field; this takes the M of least length. Where the penalty is not convex, it is that of the norms
         with which the iteration begins, and ends where nothing is broken.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+        y : array_like (n,) or (n, c)
+            Values there.
+
+        Returns
+        -------
+        float
+            A weight for :meth:`fit` and :meth:`path`.
         """
         measured, design, y = self._reduced(x, y)
         norms = measured._plain

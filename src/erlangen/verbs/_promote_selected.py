@@ -56,9 +56,9 @@ class Selected:
     candidates : tuple of Candidate
         What was compared: numbers of broken generators, and sets of discrete elements. The first is the promoted fit
         of least error. Empty without a refit.
-    candidate_errors : ndarray
-        Cross-validated mean squared error of each; infinite where no field of that rank is near.
-    excess : ndarray
+    candidate_errors : ndarray (k,)
+        Cross-validated mean squared error of each of the k candidates; infinite where no field of that rank is near.
+    excess : ndarray (k,)
         By how many standard errors each is worse than the best refit; negative where the promoted fit is better. The
         error is that of the mean difference, row by row.
     path : tuple of Promoted
@@ -118,6 +118,11 @@ class Selected:
 
         A refit has it exactly, and the defects are rounding; how sure the data are of it, :attr:`reason` says. For a
         promoted fit without a refit, they are what the iteration left.
+
+        Raises
+        ------
+        InputError
+            When the penalty is on discrete elements alone, or on actions that cannot be joined to one.
         """
         if not self.penalty.blocks:
             raise InputError(

@@ -63,7 +63,18 @@ class Found:
     refused: tuple[Generator, ...]
 
     def matrix(self, *lists: str) -> NDArray:
-        """Coefficients ``(r, p)`` of the named lists (default: findings and own), in order."""
+        """Coefficients ``(r, p)`` of the named lists (default: findings and own), in order.
+
+        Parameters
+        ----------
+        *lists : str
+            Names of lists: ``"generators"``, ``"own"``, ``"uncovered"``, ``"refused"``.
+
+        Returns
+        -------
+        ndarray (r, p)
+            One generator a row.
+        """
         chosen = [g for name in lists or ("generators", "own") for g in getattr(self, name)]
         return np.array([g.xi for g in chosen])
 

@@ -35,9 +35,9 @@ class Closure:
     ----------
     names : tuple of str
         The generators, then the discrete elements h1, h2, ...
-    outside : ndarray
-        For each, the relative part of L_xi phi (of phi o h) outside the span of the functions phi, root mean square
-        over the functions; 0 is closed.
+    outside : ndarray (p + h,)
+        For each generator and discrete element, the relative part of L_xi phi (of phi o h) outside the span of the
+        functions phi, root mean square over the functions; 0 is closed.
     missing : tuple of str
         Functions that would have to join, as far as they can be named.
     """
@@ -79,8 +79,22 @@ def closure(
 
     Parameters
     ----------
-    field, action, samples, discrete
-        As for :func:`enforce`.
+    field, action, samples, discrete : as for :func:`enforce`, samples (n, d)
+        The family, what acts, where functions are compared, and further discrete elements.
+
+    Returns
+    -------
+    Closure
+        What leaves the family, by generator and element, and what would have to join.
+
+    Raises
+    ------
+    InputError
+        When field, action, samples and elements do not fit together.
+
+    References
+    ----------
+    Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025.
 
     Examples
     --------

@@ -187,22 +187,90 @@ class OperatorPenalty:
         return SumOfNorms((NuclearNorm(self.maps.map, (r, self.field.n_params)),), (1.0,))
 
     def matrix(self, theta: ArrayLike) -> NDArray:
-        """Matrix ``(q, r)`` of xi -> L_xi W, in orthonormal bases of operators and of generators."""
+        """Matrix ``(q, r)`` of xi -> L_xi W, in orthonormal bases of operators and of generators.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Entries of the operator, row by row.
+
+        Returns
+        -------
+        ndarray (q, r)
+            One column per orthonormal generator.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
+        """
         c = _in_modes(self.maps, self._parameters(theta))
         return (self.maps.map @ c).reshape(self.generators.shape[1], -1).T
 
     def value(self, theta: ArrayLike) -> float:
-        """Sum of the singular values of the matrix."""
+        """Sum of the singular values of the matrix.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Entries of the operator, row by row.
+
+        Returns
+        -------
+        float
+            The penalty, at least zero; zero where nothing is broken.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
+        """
         return float(np.linalg.svd(self.matrix(theta), compute_uv=False).sum())
 
     def subgradient(self, theta: ArrayLike) -> NDArray:
-        """A subgradient ``(q,)`` of the value."""
+        """A subgradient ``(q,)`` of the value.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Entries of the operator, row by row.
+
+        Returns
+        -------
+        ndarray (q,)
+            A slope of the penalty by the entries.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
+        """
         u, s, vt = svd(self.matrix(theta))
         r = int(np.sum(s > self._rounding(theta)))
         return _in_grid(self.maps, self.maps.map.T @ (u[:, :r] @ vt[:r]).T.ravel())
 
     def prox(self, theta: ArrayLike, step: float, *, tolerance: float = 1e-4) -> NDArray:
-        """Minimiser ``(q,)`` of ``step * value(t) + |t - theta|^2 / 2``."""
+        """Minimiser ``(q,)`` of ``step * value(t) + |t - theta|^2 / 2``.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Entries of the operator, row by row.
+        step : float
+            Weight of the penalty beside the distance, at least zero.
+        tolerance : float
+            Relative residual at which iteration ends.
+
+        Returns
+        -------
+        ndarray (q,)
+            The minimiser.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers, or the step is negative.
+        """
         theta = self._parameters(theta)
         if check_weight("step", step) == 0.0:
             return theta
@@ -211,7 +279,25 @@ class OperatorPenalty:
         return _in_grid(self.maps, self._minimised(fit, step / theta.size, None, tolerance).c)
 
     def broken_rank(self, theta: ArrayLike, *, tolerance: float = 0.0) -> int:
-        """Number of broken generators: singular values above ``tolerance`` times the largest, and above rounding."""
+        """Number of broken generators: singular values above ``tolerance`` times the largest, and above rounding.
+
+        Parameters
+        ----------
+        theta : array_like (q,)
+            Entries of the operator, row by row.
+        tolerance : float
+            Singular values up to this part of the largest count as zero.
+
+        Returns
+        -------
+        int
+            How many generators are broken.
+
+        Raises
+        ------
+        InputError
+            When theta is not q finite numbers.
+        """
         s = np.linalg.svd(self.matrix(theta), compute_uv=False)
         return int(np.sum(s > max(tolerance * float(s.max(initial=0.0)), self._rounding(theta))))
 
@@ -219,6 +305,22 @@ class OperatorPenalty:
         self, x: ArrayLike, y: ArrayLike, *, start: State | None = None, tolerance: float = 1e-4
     ) -> Promoted:
         """Find the operator of least penalty that takes inputs ``x (n, N)`` to outputs ``y (n, N')`` exactly.
+
+        Parameters
+        ----------
+        x : array_like (n, N)
+            Inputs.
+        y : array_like (n, N')
+            Outputs.
+        start : State, optional
+            From a fit nearby.
+        tolerance : float
+            Relative residual at which iteration ends.
+
+        Returns
+        -------
+        Promoted
+            The operator, what it breaks, and how near the minimum it is.
 
         Raises
         ------
@@ -233,7 +335,31 @@ class OperatorPenalty:
     def fit(
         self, x: ArrayLike, y: ArrayLike, lam: float, *, start: State | None = None, tolerance: float = 1e-4
     ) -> Promoted:
-        """Minimise ``mean |W x - y|^2 / 2 + lam * value(W)``; the mean is over pairs and points of the grid."""
+        """Minimise ``mean |W x - y|^2 / 2 + lam * value(W)``; the mean is over pairs and points of the grid.
+
+        Parameters
+        ----------
+        x : array_like (n, N)
+            Inputs.
+        y : array_like (n, N')
+            Outputs.
+        lam : float
+            Weight of the penalty, at least zero.
+        start : State, optional
+            From a fit nearby.
+        tolerance : float
+            Relative residual at which iteration ends.
+
+        Returns
+        -------
+        Promoted
+            The operator, what it breaks, and how near the minimum it is.
+
+        Raises
+        ------
+        InputError
+            When inputs and outputs do not fit the operator, or the weight is negative.
+        """
         return next(iter(self.path(x, y, [lam], start=start, tolerance=tolerance)))
 
     def path(
@@ -245,7 +371,31 @@ class OperatorPenalty:
         start: State | None = None,
         tolerance: float = 1e-4,
     ) -> list[Promoted]:
-        """Fits for several weights, in their order, each started from the one before; go from large to small."""
+        """Fits for several weights, in their order, each started from the one before; go from large to small.
+
+        Parameters
+        ----------
+        x : array_like (n, N)
+            Inputs.
+        y : array_like (n, N')
+            Outputs.
+        lams : iterable of float
+            Weights of the penalty, from large to small.
+        start : State, optional
+            From a fit nearby.
+        tolerance : float
+            Relative residual at which iteration ends.
+
+        Returns
+        -------
+        list of Promoted
+            One fit per weight.
+
+        Raises
+        ------
+        InputError
+            When inputs and outputs do not fit the operator, or a weight is not positive.
+        """
         lams = [check_weight("lam", lam) for lam in lams]
         u, v = self._data(x, y)
         fit = OperatorFit(self.maps, u, v)
@@ -265,17 +415,54 @@ class OperatorPenalty:
         return found
 
     def largest_weight(self, x: ArrayLike, y: ArrayLike) -> float:
-        """A weight lam from which on the fit breaks nothing, where a path may begin; zero where data ask for none."""
+        """A weight lam from which on the fit breaks nothing, where a path may begin; zero where data ask for none.
+
+        Parameters
+        ----------
+        x : array_like (n, N)
+            Inputs.
+        y : array_like (n, N')
+            Outputs.
+
+        Returns
+        -------
+        float
+            A weight for :meth:`fit` and :meth:`path`.
+        """
         fit = OperatorFit(self.maps, *self._data(x, y))
         return self._norms.dual(fit.multiplier(fit.unbroken()))
 
     def unbroken(self, x: ArrayLike, y: ArrayLike) -> OperatorField:
-        """Least squares among the operators that break nothing: the fit without shrinkage."""
+        """Least squares among the operators that break nothing: the fit without shrinkage.
+
+        Parameters
+        ----------
+        x : array_like (n, N)
+            Inputs.
+        y : array_like (n, N')
+            Outputs.
+
+        Returns
+        -------
+        OperatorField
+            The operator that commutes with every generator and fits best.
+        """
         fit = OperatorFit(self.maps, *self._data(x, y))
         return self.field.with_theta(_in_grid(self.maps, fit.unbroken()))
 
     def keeping(self, kept: ArrayLike) -> OperatorPenalty:
-        """The penalty of some combinations of the generators of the action, the columns of ``kept (p, k)``."""
+        """The penalty of some combinations of the generators of the action, the columns of ``kept (p, k)``.
+
+        Parameters
+        ----------
+        kept : array_like (p, k)
+            Combinations of the generators of the action, as columns.
+
+        Returns
+        -------
+        OperatorPenalty
+            The penalty of those k generators.
+        """
         coordinates = np.linalg.lstsq(self.generators, np.asarray(kept, dtype=np.float64), rcond=None)[0]
         basis = np.linalg.qr(coordinates)[0]
         return replace(
@@ -318,6 +505,11 @@ class OperatorPenalty:
             Up to how many standard errors above the best error a choice is as good.
         rng : int or numpy.random.Generator
             Splits the pairs.
+
+        Returns
+        -------
+        Selected
+            The chosen operator, with what was compared and why it was chosen.
         """
         return select_operator(self, x, y, lams, folds, debias, within, rng)
 

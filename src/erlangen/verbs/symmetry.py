@@ -115,12 +115,12 @@ class Symmetry:
 
     @property
     def own(self) -> NDArray:
-        """Coefficients of the directions built from the field itself (vector fields and maps)."""
+        """Coefficients ``(r, p)`` of the r directions built from the field itself (vector fields and maps)."""
         return self._rows(self.found.own)
 
     @property
     def uncovered(self) -> NDArray:
-        """Coefficients of the directions that leave the span of the data."""
+        """Coefficients ``(r, p)`` of the r directions that leave the span of the data."""
         return self._rows(self.found.uncovered)
 
     @property
@@ -145,7 +145,13 @@ class Symmetry:
 
     @property
     def algebra(self) -> LieAlgebra:
-        """The algebra of all symmetries found (own ones included) as vector fields."""
+        """The algebra of all symmetries found (own ones included) as vector fields.
+
+        Raises
+        ------
+        UndecidedError
+            When no algebra is built: the candidates are not polynomial fields, or too many were found.
+        """
         if self.structure is None:
             raise UndecidedError(f"An algebra of {self.name} of {type(self.candidates).__name__} is not built.")
         return self.structure.algebra
@@ -175,7 +181,18 @@ class Symmetry:
         return tuple(self.describe(g.xi) for g in self.found.generators)
 
     def describe(self, xi: NDArray) -> str:
-        """Readable text of the generator with coefficients ``xi (p,)``."""
+        """Readable text of the generator with coefficients ``xi (p,)``.
+
+        Parameters
+        ----------
+        xi : ndarray (p,)
+            Coefficients over the candidates.
+
+        Returns
+        -------
+        str
+            Text in the names of the coordinates.
+        """
         return self.candidates.describe(xi, self.coordinates)
 
     def test(self, generator: AbstractAction | ArrayLike, delta: float | None = None) -> Defect:
@@ -226,7 +243,7 @@ class Symmetry:
 
     @property
     def certificate(self) -> Certificate | None:
-        """Is it real? The evidence that costs no more than the discovery did: see `erlangen.evidence.certify`.
+        """Is it real: the evidence that costs no more than the discovery did, see `erlangen.evidence.certify`.
 
         For a table, bounds from one confidence set of the coefficients; for a model, a claim about the model on
         fresh points. None where there is nothing to look at: read from a file, or too large.
@@ -263,7 +280,18 @@ class Symmetry:
         ]
 
     def dimension(self, delta: float) -> int:
-        """Number of directions with a defect of at most delta, before any is set apart."""
+        """Number of directions with a defect of at most delta, before any is set apart.
+
+        Parameters
+        ----------
+        delta : float
+            Relative defect up to which a direction counts.
+
+        Returns
+        -------
+        int
+            How many directions count.
+        """
         return int(np.sum(np.maximum(self.spectrum, self.floor) <= delta))
 
     @cached_property
@@ -304,6 +332,26 @@ class Symmetry:
 
         Each is the flow of a random generator of root mean square speed ``extent`` in units of the
         spread of the samples.
+
+        Parameters
+        ----------
+        n : int
+            How many to draw.
+        extent : float
+            Root mean square speed of the random generator, in units of the spread of the samples; it is followed for
+            unit time.
+        rng : int or numpy.random.Generator
+            Draws them.
+
+        Returns
+        -------
+        Transformations
+            Called with an index and points ``(n, d)`` they move the points, and values ``(n, c)`` with them.
+
+        Raises
+        ------
+        UndecidedError
+            When there is no symmetry to draw from.
         """
         return _export.draw(self, n, extent, np.random.default_rng(rng))
 
@@ -320,14 +368,44 @@ class Symmetry:
         return _export.to_dict(self)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
-        """Write ``path`` (JSON) and, beside it, the arrays (``.npz``, no pickles)."""
+        """Write ``path`` (JSON) and, beside it, the arrays (``.npz``, no pickles).
+
+        Parameters
+        ----------
+        path : str or Path
+            Where the JSON is written.
+        force : bool
+            Whether a file that is there may be replaced.
+
+        Raises
+        ------
+        InputError
+            When a file is there and may not be replaced, the path ends in ``.npz``, or the candidates have no file
+            format.
+        """
         from erlangen.verbs._store import save
 
         save(self, Path(path), force)
 
     @classmethod
     def load(cls, path: str | Path) -> Symmetry:
-        """Read what :meth:`save` wrote: the JSON and the arrays beside it."""
+        """Read what :meth:`save` wrote: the JSON and the arrays beside it.
+
+        Parameters
+        ----------
+        path : str or Path
+            The JSON.
+
+        Returns
+        -------
+        Symmetry
+            As it was saved, without field and samples: ``lie`` is None.
+
+        Raises
+        ------
+        InputError
+            When a file is missing or is not a symmetry.
+        """
         from erlangen.verbs._store import load
 
         return load(Path(path))
