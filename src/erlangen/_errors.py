@@ -52,18 +52,35 @@ class Interrupted(KeyboardInterrupt):
     ['first fit'] 1 9
     """
 
+    work: str
+    partial: Any
+    done: int
+    total: int | None
+
     def __init__(self, work: str, partial: Any, done: int, total: int | None = None) -> None:
         super().__init__(work, partial, done, total)  # all of them: an exception is copied by its arguments
         self.work, self.partial, self.done, self.total = work, partial, done, total
 
     def __str__(self) -> str:
-        steps = f"{self.done} steps" if self.total is None else f"{self.done} of {self.total} steps"
         kind = type(self.partial).__name__
         return (
-            f"stopped after {steps} of {self.work}. What was done is kept, a {kind}: in a notebook or at the prompt\n"
+            f"{self.work} was stopped after {steps_text(self.done, self.total)}. What was done is kept, a {kind}.\n"
+            "In a notebook or at the prompt:\n"
             "  import sys; result = sys.last_value.partial\n"
-            "and in a program: except erlangen.Interrupted as stop: result = stop.partial"
+            "In a program:\n"
+            "  except erlangen.Interrupted as stop: result = stop.partial"
         )
+
+
+def steps_text(done: int, total: int | None) -> str:
+    """How far work came.
+
+    Examples
+    --------
+    >>> steps_text(2, 5), steps_text(2, None)
+    ('2 of 5 steps', '2 steps')
+    """
+    return f"{done} steps" if total is None else f"{done} of {total} steps"
 
 
 class ErlangenWarning(UserWarning):

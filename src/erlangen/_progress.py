@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from erlangen._errors import ErlangenError, Interrupted
+from erlangen._errors import ErlangenError, Interrupted, steps_text
 
 T = TypeVar("T")
 Bar = Callable[..., Iterable[Any]]
@@ -102,14 +102,30 @@ def _own_bar() -> Bar:
 class Kept:
     """What work has done so far; the loop writes it, `keeping` reads it."""
 
-    partial: Callable[[], Any] | None = None
-    """Makes the result of what has been done; None while there is none."""
+    partial: Callable[[str], Any] | None = None
+    """Makes the result of what has been done, with a note that it is partial; None while there is none."""
     done: int = 0
     total: int | None = None
 
-    def keep(self, partial: Callable[[], Any], done: int) -> None:
-        """Say how to make a result of the steps done so far, should the work be stopped now."""
+    @property
+    def note(self) -> str:
+        """What a partial result says of itself."""
+        return partial_note(self.done, self.total)
+
+    def keep(self, partial: Callable[[str], Any], done: int) -> None:
+        """Say how to make a result of the steps done so far, from a note, should the work be stopped now."""
         self.partial, self.done = partial, done
+
+
+def partial_note(done: int, total: int | None) -> str:
+    """What a partial result says of itself.
+
+    Examples
+    --------
+    >>> partial_note(2, 5)
+    'partial: the work was stopped after 2 of 5 steps'
+    """
+    return f"partial: the work was stopped after {steps_text(done, total)}"
 
 
 @contextmanager
@@ -135,19 +151,47 @@ def keeping(work: str, total: int | None = None) -> Iterator[Kept]:
     ...             if i == 2:
     ...                 raise KeyboardInterrupt
     ...             found.append(i**2)
-    ...             kept.keep(lambda: list(found), len(found))
+    ...             kept.keep(lambda note: [note, *found], len(found))
     ... except Interrupted as stop:
-    ...     print(stop.partial, stop.done, "of", stop.total)
-    [0, 1] 2 of 5
+    ...     print(stop.partial)
+    ['partial: the work was stopped after 2 of 5 steps', 0, 1]
     """
     kept = Kept(total=total)
     try:
         yield kept
     except KeyboardInterrupt as stop:
-        if kept.partial is None:
-            raise KeyboardInterrupt(f"stopped during {work}, before there was a result to keep") from stop
-        try:
-            partial = kept.partial()
-        except ErlangenError as error:
-            raise KeyboardInterrupt(f"stopped during {work}: what was done makes no result yet") from error
-        raise Interrupted(work, partial, kept.done, kept.total) from stop
+        make = kept.partial
+        if make is None:
+            raise _without_result(work) from stop
+        raise _with_result(work, lambda: make(kept.note), kept.done, kept.total) from None
+
+
+@contextmanager
+def carried(kind: type[T], convert: Callable[[T], Any]) -> Iterator[None]:
+    """Make of the partial result of work inside the block one of the work around it.
+
+    Parameters
+    ----------
+    kind : type
+        Of the result inside; a partial result of another kind, from deeper down, is of no use here.
+    convert : callable
+        Makes the outer result.
+    """
+    try:
+        yield
+    except Interrupted as stop:
+        inner = stop.partial
+        if not isinstance(inner, kind):
+            raise _without_result(stop.work) from stop
+        raise _with_result(stop.work, lambda: convert(inner), stop.done, stop.total) from None
+
+
+def _with_result(work: str, make: Callable[[], Any], done: int, total: int | None) -> KeyboardInterrupt:
+    try:
+        return Interrupted(work, make(), done, total)
+    except ErlangenError:  # too little was done to be a result
+        return _without_result(work)
+
+
+def _without_result(work: str) -> KeyboardInterrupt:
+    return KeyboardInterrupt(f"stopped during {work}, before there was a result to keep")

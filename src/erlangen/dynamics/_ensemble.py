@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._progress import keeping, track
 from erlangen._render import number
 from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.discovery import SHORTEST, Discovered
@@ -29,11 +30,14 @@ class Ensemble:
         Of each draw; all of them obey a symmetry that was enforced.
     names, feature_names : tuple of str
         The d coordinates and r functions.
+    note : str
+        Where it was stopped, after how many draws.
     """
 
     coefficients: NDArray
     names: tuple[str, ...]
     feature_names: tuple[str, ...]
+    note: str = ""
 
     @property
     def inclusion(self) -> NDArray:
@@ -47,7 +51,7 @@ class Ensemble:
 
     def __str__(self) -> str:
         median = np.median(self.coefficients, axis=0)
-        lines = []
+        lines = [self.note] if self.note else []
         for name, share, row in zip(self.names, self.inclusion, median):
             order = [j for j in np.argsort(-share, kind="stable") if share[j] > 0]
             terms = [f"{self.feature_names[j] or '1'} {share[j]:.0%} ({number(row[j], 3)})" for j in order]
@@ -74,14 +78,16 @@ def ensemble(
         if linear is not None:
             pieces.append(np.column_stack([linear.design, linear.target]))
     theta = np.zeros((draws, len(names), len(texts)))
-    for b in range(draws):
-        rows = np.concatenate([pieces[w] for w in generator.integers(len(pieces), size=len(pieces))])
-        triangle = np.asarray(np.linalg.qr(rows, mode="r"))
-        lengths = column_lengths(triangle[:, :-1])
-        view = View(triangle[:, :-1] / lengths, triangle[:, -1], found.prices, 1.0)
-        support = list(view.descend(fit.support, view.neighbours(fit.support)))
-        z = np.linalg.lstsq(view.a[:, support], view.b, rcond=None)[0] / lengths[support]
-        theta[b] = np.tensordot(z, problem.atoms[support], 1)
+    with keeping("the ensemble", draws) as kept:
+        for b in track(range(draws), "draws"):
+            rows = np.concatenate([pieces[w] for w in generator.integers(len(pieces), size=len(pieces))])
+            triangle = np.asarray(np.linalg.qr(rows, mode="r"))
+            lengths = column_lengths(triangle[:, :-1])
+            view = View(triangle[:, :-1] / lengths, triangle[:, -1], found.prices, 1.0)
+            support = list(view.descend(fit.support, view.neighbours(fit.support)))
+            z = np.linalg.lstsq(view.a[:, support], view.b, rcond=None)[0] / lengths[support]
+            theta[b] = np.tensordot(z, problem.atoms[support], 1)
+            kept.keep(lambda note: Ensemble(theta[: kept.done], names, texts, note), b + 1)
     return Ensemble(theta, names, texts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import linalg, sparse
 
 from erlangen._columns import DataWarning
 from erlangen._errors import UndecidedError, explain
+from erlangen._progress import carried, keeping, track
 from erlangen._typing import NDArray
 from erlangen.actions import affine
 from erlangen.derivative import Samples
@@ -142,8 +144,10 @@ def whole_form(
     else:
         chosen = _chosen(found, data, plain, form, sparsity)
         if acting is not None and chosen.discovered is not None:
-            spaces = _spaces(found, data, acting, plain)
-            chosen = _most_likely(found, data, spaces, chosen, form, sparsity)
+            with keeping("the comparison of symmetries") as kept:
+                kept.keep(partial(_noted, chosen), 0)
+                spaces = _spaces(found, data, acting, plain)
+                chosen = _most_likely(found, data, spaces, chosen, form, sparsity)
     if symmetry is None and chosen.discovered is not None and sparsity == "bic":
         _refuse_nothing(chosen, data)
     left = (
@@ -239,14 +243,21 @@ def _chosen(
         return Chosen(zero, zero, space, none, rest, numbers_of(data.records))
     atoms = np.ascontiguousarray(space.basis.T.reshape(-1, *shape))
     known = None if like is None else like.discovered
-    result = discover_terms(data.records, found.basis, atoms, found.orders, form, sparsity, known, penalty)
+    with carried(Discovered, lambda result: _read(result, found, data, space, atoms, form)):
+        result = discover_terms(data.records, found.basis, atoms, found.orders, form, sparsity, known, penalty)
+    return _read(result, found, data, space, atoms, form)
+
+
+def _read(result: Discovered, found: Candidates, data: Data, space: Found, atoms: NDArray, form: str) -> Chosen:
+    """What a search found, as a field with errors and residuals."""
+    shape = (data.d, len(found.texts))
     theta = np.tensordot(result.z, atoms, 1)
     used = atoms[list(result.fit.support)].reshape(-1, theta.size)
     errors = np.sqrt(np.maximum(np.einsum("kt,kl,lt->t", used, result.covariance, used), 0.0)).reshape(shape)
     residuals, index = in_order(result)
     noise, smooth = _noise(result.records), _noise(data.records)
     misfit = noise / smooth if result.length else np.full(data.d, np.sqrt(result.variance))
-    said = _words(result, len(atoms), form)
+    said = "; ".join(part for part in (result.note, _words(result, len(atoms), form)) if part)
     return Chosen(
         theta, np.where(theta != 0, errors, 0.0), space, said, residuals, index, noise, misfit, discovered=result
     )
@@ -270,6 +281,16 @@ def _words(result: Discovered, count: int, form: str) -> str:
 
 def _tested(found: Candidates, data: Data, plain: Found, form: str, sparsity: Any, chosen: Chosen) -> Chosen:
     """With how much the data speak against what was enforced."""
+    with keeping("the test of the symmetry") as kept:
+        kept.keep(partial(_noted, chosen), 0)
+        return _against(found, data, plain, form, sparsity, chosen)
+
+
+def _noted(chosen: Chosen, note: str) -> Chosen:
+    return replace(chosen, reason="; ".join(part for part in (note, chosen.reason) if part))
+
+
+def _against(found: Candidates, data: Data, plain: Found, form: str, sparsity: Any, chosen: Chosen) -> Chosen:
     # Inside a wrong symmetry all that it cannot follow counts as noise, under which nothing else is found either: the
     # search without it has windows and noise of its own.
     free = _chosen(found, data, plain, form, sparsity)
@@ -297,7 +318,7 @@ def _most_likely(
     """Of the fields that keep something, those with the best score; else all."""
     base = _chosen(found, data, chosen.space, form, sparsity, chosen)
     total, tried = None, []
-    for space in spaces:
+    for space in track(spaces, "comparison of symmetries"):
         nothing = space.symmetry is None and space.broken_rank is not None
         total = space.broken_rank if nothing else total
         if nothing or space.basis.shape[1] == 0:

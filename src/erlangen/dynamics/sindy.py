@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._progress import carried
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine
 from erlangen.algebra import Group
@@ -140,6 +142,24 @@ class SINDy(BaseEstimator):
     (0, 'so(2)')
     """
 
+    names_: tuple[str, ...]
+    feature_names_: tuple[str, ...]
+    n_features_in_: int
+    coefficients_: NDArray
+    errors_: NDArray
+    equations_: Equations
+    dim_: int
+    broken_rank_: int | None
+    symmetry_: Symmetry | None
+    rivals_: tuple[tuple[str, float], ...]
+    residuals_: NDArray
+    residual_index_: NDArray
+    noise_: NDArray | None
+    misfit_: NDArray | None
+    unexplained_: str
+    search_: Discovered | None
+    reason_: str
+
     def __init__(
         self,
         library: AbstractLibrary | None = None,
@@ -193,6 +213,8 @@ class SINDy(BaseEstimator):
             Where data are not valid, or action, library and data do not fit together.
         UndecidedError
             Where there are too few data for the library.
+        Interrupted
+            On Ctrl-C, with the best model of the search so far in ``partial``.
         """
         check_sparsity(self.sparsity)
         _not_both(self.symmetry, self.promote)
@@ -212,9 +234,10 @@ class SINDy(BaseEstimator):
         else:
             data = Data.of(flow, self.derivatives)
             symmetry = None if hoped is not None else self.symmetry
-            chosen = whole_form(found, data, symmetry, hoped, form, self._price(), float(self.symmetry_weight))
-        self._keep(chosen, found, flow)
-        return self
+            # What was asked to fit stays as it was when it is stopped: the partial result is another model.
+            with carried(Chosen, lambda chosen: copy(self)._keep(chosen, found, flow)):
+                chosen = whole_form(found, data, symmetry, hoped, form, self._price(), float(self.symmetry_weight))
+        return self._keep(chosen, found, flow)
 
     def _form(self, flow: Trajectories, timed: bool, count: int) -> str:
         known, many = flow.derivatives is not None, count * len(flow.names) > MOST_ATOMS
@@ -235,7 +258,7 @@ class SINDy(BaseEstimator):
     def _price(self) -> Any:
         return "bic" if self.sparsity == "auto" else self.sparsity
 
-    def _keep(self, chosen: Chosen, found: Any, flow: Trajectories) -> None:
+    def _keep(self, chosen: Chosen, found: Any, flow: Trajectories) -> Self:
         """Fill the attributes."""
         d, u = len(flow.names), len(flow.controls)
         self.names_, self.feature_names_ = flow.names, tuple(text or "1" for text in found.texts)
@@ -251,6 +274,7 @@ class SINDy(BaseEstimator):
         self.rivals_, self.residuals_, self.noise_ = chosen.rivals, chosen.residuals, chosen.noise
         self.residual_index_, self.misfit_, self.unexplained_ = chosen.index, chosen.misfit, chosen.unexplained
         self.search_, self.reason_ = chosen.discovered, chosen.reason
+        return self
 
     def _fit_strong(self, found: Any, flow: Trajectories, rng: Any, promote: Any) -> Chosen:
         """Derivatives regressed on functions."""

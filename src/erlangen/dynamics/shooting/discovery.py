@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.linalg import norm
 
+from erlangen._progress import Kept, keeping, track
 from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.flow import Columns
 from erlangen.dynamics.shooting.newton import Fit, Shooting
@@ -97,6 +99,8 @@ class Discovered:
         What each atom must lower the cost by.
     variance : float
         Of whitened weak equations where they decide; else one.
+    note : str
+        Where the search was stopped, how far it came.
     """
 
     z: NDArray
@@ -109,6 +113,7 @@ class Discovered:
     records: tuple[Record, ...]
     prices: NDArray
     variance: float = 1.0
+    note: str = ""
 
 
 def discover_terms(
@@ -149,22 +154,42 @@ def discover_terms(
     supports = candidates(rows, price) if sparsity == "bic" else [_thresholded(rows, sparsity)]
     if form == "weak":
         return _weak_only(records, basis, price, rows, supports, like)
+    with keeping("the search for terms") as kept:
+        kept.keep(lambda note: replace(_weak_only(records, basis, price, rows, supports, like), note=note), 0)
+        return _over_windows(records, basis, price, rows, supports, sparsity == "bic", like, kept)
+
+
+def _over_windows(
+    records: list[Record],
+    basis: AbstractBasis,
+    price: NDArray,
+    rows: Weak,
+    supports: list[tuple[int, ...]],
+    open_: bool,
+    like: Discovered | None,
+    kept: Kept,
+) -> Discovered:
+    """Fits of solutions, over longer and longer windows; ``open_`` while terms may still be changed."""
+    walks = open_
     starts = {s: rows.fit(s) for s in supports}
     found: list[Fit] = []
-    problem, reached, substeps, open_ = None, 0, _first_substeps(records), sparsity == "bic"
-    for length in _lengths(records, like):
+    problem, reached, substeps = None, 0, _first_substeps(records)
+    lengths = _lengths(records, like)
+    kept.total = len(lengths) + 1  # all of them, and the last once more with the noise that was found
+    for length in track(lengths, "search over longer windows"):
         if found and length * substeps > (LONGEST if open_ else LONG):
             break
-        trial = Shooting(basis, atoms, windows(records, length), substeps, penalty)
+        trial = Shooting(basis, rows.atoms, windows(records, length), substeps, rows.penalty)
         search = _searched(trial, price, rows, starts, open_, supports)
         ranked = search.best()
         if not ranked or (found and _lost(_mean(ranked[0], trial), _mean(found[0], problem), length)):
             break
         found, problem, reached = ranked, trial, length
+        kept.keep(partial(_stopped, records, search, ranked, length), kept.done + 1)
         open_ = open_ and not (length >= SAYING and _settled(search, ranked))
         starts = {
             fit.support: fit.z
-            for fit in ranked[: CARRIED if open_ or sparsity != "bic" else 1]
+            for fit in ranked[: CARRIED if open_ or not walks else 1]
             if search.score(fit) < search.score(ranked[0]) + FAR
         }
         if like is None:
@@ -172,11 +197,15 @@ def discover_terms(
         substeps = _substeps(problem, found[0])
     if problem is None:
         return _weak_only(records, basis, price, rows, supports, like)
-    last = Shooting(basis, atoms, windows(records, reached), substeps, penalty)
+    last = Shooting(basis, rows.atoms, windows(records, reached), substeps, rows.penalty)
     search = _searched(last, price, rows, starts, open_, ())
     if not search.best():  # noise that was found anew has made the last step impossible
         return _finished(records, Search(problem, price), found, reached)
     return _finished(records, search, search.best(), reached)
+
+
+def _stopped(records: list[Record], search: Search, ranked: list[Fit], length: int, note: str) -> Discovered:
+    return replace(_finished(records, search, ranked, length), note=note)
 
 
 def _lost(mean: float, before: float, length: int) -> bool:

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.newton import Fit, Linear, Shooting
 from erlangen.dynamics.shooting.subsets import column_lengths, gains, residual_after
@@ -74,7 +75,7 @@ class Search:
 
     def walk(self) -> None:
         """Move to better neighbours until there is none."""
-        for _ in range(ROUNDS):
+        for _ in track(range(ROUNDS), "walk over terms"):
             ranked = self.best()
             linear = self.problem.linear(ranked[0]) if ranked else None
             if linear is None or not self._step(ranked[0], linear):
