@@ -74,6 +74,29 @@ def move(action: AbstractAction, xi: NDArray, t: float, x: NDArray, v: NDArray) 
 
     Affine generators use the matrix exponential; all others an eighth-order Runge-Kutta method at
     relative tolerance 1e-10.
+
+    Parameters
+    ----------
+    action : AbstractAction
+        What moves points and values; one that says nothing about values leaves them.
+    xi : ndarray (p,)
+        Coefficients of the generator.
+    t : float
+        Time, in units in which the generator is the velocity.
+    x : ndarray (n, d)
+        Points.
+    v : ndarray (n, c)
+        Values over them.
+
+    Returns
+    -------
+    tuple of ndarray (n, d), (n, c)
+        Where they are carried.
+
+    Raises
+    ------
+    UndecidedError
+        When the flow leaves every bound, or its solver gives up, before t.
     """
     one = action.restrict(np.asarray(xi, dtype=np.float64)[:, None])
     base = one.base if isinstance(one, AbstractLift) else one
@@ -116,6 +139,22 @@ def confirm(lie: LieDerivative, xi: NDArray, scales: Scales, delta: float) -> Co
     orbits predicts. One that the Lie derivative does not explain must be rounding, or shrink with the time as the
     residual of a field with a derivative does: at a jump it shrinks like the root. A component may use the whole
     budget of the mean square, ``sqrt(c) delta``. The error of the derivative itself adds in squares to both.
+
+    Parameters
+    ----------
+    lie : LieDerivative
+        Field, action and samples.
+    xi : ndarray (p,)
+        Coefficients of the generator.
+    scales : Scales
+        Units of points and values.
+    delta : float
+        Relative defect that is allowed; 1 is what an unrelated direction gives.
+
+    Returns
+    -------
+    Confirmation
+        Whether it passed, residuals and components, and why in words.
     """
     error = lie.field.accuracy
     samples = lie.samples.pointwise().subset(FLOW_POINTS)

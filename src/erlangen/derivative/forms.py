@@ -17,7 +17,18 @@ class AbstractForm(ABC):
 
     @abstractmethod
     def norms(self, vectors: NDArray) -> NDArray:
-        """Norms ``(r,)`` of the columns of ``vectors (p, r)``."""
+        """Norms ``(r,)`` of the columns of ``vectors (p, r)``.
+
+        Parameters
+        ----------
+        vectors : ndarray (p, r)
+            Generators, as columns.
+
+        Returns
+        -------
+        ndarray (r,)
+            Their lengths.
+        """
 
     @abstractmethod
     def dense(self) -> NDArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from erlangen.actions import AbstractAction
 from erlangen.derivative.coefficients import CoefficientMap, lie_coefficients
 from erlangen.derivative.exact import ExactRows
 from erlangen.derivative.forms import AbstractForm, DenseForm
-from erlangen.derivative.samples import Samples
+from erlangen.derivative.samples import AbstractSamples
 from erlangen.derivative.scales import Scales, scales_of
 from erlangen.derivative.separable import Separable, separate
 from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField, lift
@@ -63,8 +63,13 @@ class LieDerivative:
         Values f(x) over points x.
     action : AbstractAction
         p generators; where it does not say how values move, the kind of the field does.
-    samples : Samples
-        Where the symmetry is claimed.
+    samples : AbstractSamples
+        Where the symmetry is claimed: points at hand or in blocks.
+
+    Raises
+    ------
+    InputError
+        When field, action and samples have different numbers of coordinates, or field and action of channels.
 
     Examples
     --------
@@ -78,9 +83,9 @@ class LieDerivative:
 
     field: AbstractField
     action: AbstractAction
-    samples: Samples
+    samples: AbstractSamples
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         dims = (self.field.point_dim, self.action.point_dim, self.samples.dim)
         if len(set(dims)) != 1:
             raise InputError(
@@ -102,6 +107,12 @@ class LieDerivative:
             )
 
     @cached_property
+    def local(self) -> LieDerivative:
+        """The same on the points at hand; this itself where all of them are."""
+        here = self.samples.local
+        return self if here is self.samples else LieDerivative(self.field, self.action, here)
+
+    @cached_property
     def lifted(self) -> AbstractAction:
         """The action on points and values."""
         return lift(self.field, self.action)
@@ -121,7 +132,23 @@ class LieDerivative:
         return ExactRows(self.field, self.parts, self.samples.measure)
 
     def rows(self, x: NDArray) -> NDArray:
-        """Residuals ``(n, c, p)`` of every generator at points ``x (n, d)``."""
+        """Residuals ``(n, c, p)`` of every generator at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+
+        Returns
+        -------
+        ndarray (n, c, p)
+            Df . xi_k - tau_k f, in the units of the field.
+
+        Raises
+        ------
+        InputError
+            When the field or the action does not take such points, or is not finite there.
+        """
         f, jacobian = self._evaluate(x)
         return self._rows(x, f, jacobian)
 
@@ -129,6 +156,21 @@ class LieDerivative:
         """Matrix ``(m, p)`` of xi -> L_xi f with rows weighted by the square root of the sample weights.
 
         ``theta (q,)`` replaces the parameters of a linear field.
+
+        Parameters
+        ----------
+        theta : ndarray (q,), optional
+            Parameters of a linear field, instead of its own.
+
+        Returns
+        -------
+        ndarray (m, p)
+            One row per sample and channel, m = n c.
+
+        Raises
+        ------
+        InputError
+            When theta is given and the field is not linear in its parameters.
         """
         if theta is not None:
             return LieDerivative(self._linear().with_theta(theta), self.action, self.samples).in_xi()
@@ -136,7 +178,23 @@ class LieDerivative:
         return rows.reshape(-1, rows.shape[2])
 
     def in_theta(self, xi: NDArray) -> NDArray:
-        """Matrix ``(m, q)`` of theta -> L_xi f_theta for one generator ``xi (p,)``; stacked for ``(r, p)``."""
+        """Matrix ``(m, q)`` of theta -> L_xi f_theta for one generator ``xi (p,)``; stacked for ``(r, p)``.
+
+        Parameters
+        ----------
+        xi : ndarray (p,) or (r, p)
+            One generator, or r of them.
+
+        Returns
+        -------
+        ndarray (m, q) or (r m, q)
+            One row per sample and channel, one column per parameter.
+
+        Raises
+        ------
+        InputError
+            When the field is not linear in its parameters.
+        """
         rows = [moved - carried for moved, carried in self.terms_in_theta(xi)]
         return np.concatenate(rows, axis=1).reshape(-1, self._linear().n_params)
 
@@ -145,26 +203,61 @@ class LieDerivative:
 
         Both are ``(r, n, c, q)`` for generators ``xi (r, p)``, with weighted rows; their difference is the Lie
         derivative, and their size is what it is compared with.
+
+        Parameters
+        ----------
+        xi : ndarray (r, p)
+            Generators.
+
+        Yields
+        ------
+        tuple of two ndarray (r, n, c, q)
+            Both terms, over a block of n of the samples.
+
+        Raises
+        ------
+        InputError
+            When the field is not linear in its parameters.
         """
-        field, chosen = self._linear(), self.lifted.restrict(np.atleast_2d(xi).T)
-        width = field.value_dim * field.n_params * max(field.point_dim, chosen.n_generators)
-        size = max(16, BLOCK_BYTES // (8 * width))
+        chosen = self.lifted.restrict(np.atleast_2d(xi).T)
+        size = self.points_at_a_time(chosen.n_generators)
         for start in range(0, len(self.samples), size):
-            x, w = self.samples.points[start : start + size], self.samples.weights[start : start + size]
-            features, slopes = field.features(x), field.features_jacobian(x)
-            self._check_finite(x, features, slopes)
-            unit = np.broadcast_to(np.eye(field.value_dim)[:, None], (field.value_dim, len(x), field.value_dim))
-            tau = np.stack([chosen.on_values(x, channel) for channel in unit], axis=3)
-            root = np.sqrt(w)[:, None, None]
-            velocities = chosen.on_points(x)
-            moved = np.einsum("ncqa,nra->rncq", slopes, velocities)
-            # A function that does not move has terms that cancel: their rounding must not pass for its size.
-            terms = np.einsum("ncqa,nra->rncq", np.abs(slopes), np.abs(velocities))
-            moved[np.abs(moved) <= rounding((field.point_dim,)) * terms] = 0.0
-            yield moved * root, np.einsum("nrab,nbq->rnaq", tau, features) * root
+            points = self.samples.points[start : start + size]
+            yield self.terms_at(chosen, points, self.samples.weights[start : start + size])
+
+    def points_at_a_time(self, r: int) -> int:
+        """Points whose rows in theta, for r generators, fill one block."""
+        field = self._linear()
+        return max(16, BLOCK_BYTES // (8 * field.value_dim * field.n_params * max(field.point_dim, r)))
+
+    def terms_at(self, chosen: AbstractAction, x: NDArray, w: NDArray) -> tuple[NDArray, NDArray]:
+        """Terms of :meth:`terms_in_theta` at points ``x (n, d)`` of weights ``w (n,)``, for r lifted generators."""
+        field = self._linear()
+        features, slopes = field.features(x), field.features_jacobian(x)
+        self._check_finite(x, features, slopes)
+        unit = np.broadcast_to(np.eye(field.value_dim)[:, None], (field.value_dim, len(x), field.value_dim))
+        tau = np.stack([chosen.on_values(x, channel) for channel in unit], axis=3)
+        root = np.sqrt(w)[:, None, None]
+        velocities = chosen.on_points(x)
+        moved = np.einsum("ncqa,nra->rncq", slopes, velocities)
+        # A function that does not move has terms that cancel: their rounding must not pass for its size.
+        terms = np.einsum("ncqa,nra->rncq", np.abs(slopes), np.abs(velocities))
+        moved[np.abs(moved) <= rounding((field.point_dim,)) * terms] = 0.0
+        return moved * root, np.einsum("nrab,nbq->rnaq", tau, features) * root
 
     def in_coefficients(self, xi: NDArray) -> CoefficientMap | None:
-        """The map theta -> L_xi f_theta on coefficients, for one generator; None where it is not polynomial."""
+        """The map theta -> L_xi f_theta on coefficients, for one generator; None where it is not polynomial.
+
+        Parameters
+        ----------
+        xi : ndarray (p,)
+            One generator.
+
+        Returns
+        -------
+        CoefficientMap or None
+            A sparse matrix over coefficients, and the monomials of its rows.
+        """
         if not isinstance(self.field, PolynomialField) or self.parts is None:
             return None
         if self.parts.carried == "increment" and self.parts.action.degree > 1:
@@ -172,7 +265,13 @@ class LieDerivative:
         return lie_coefficients(self.field, self.parts, xi)
 
     def tensor(self) -> NDArray:
-        """The bilinear object itself, ``(m, p, q)``: dense, for small problems and tests."""
+        """The bilinear object itself, ``(m, p, q)``: dense, for small problems and tests.
+
+        Raises
+        ------
+        InputError
+            When the field is not linear in its parameters.
+        """
         field = self._linear()
         x, w = self.samples.points, np.sqrt(self.samples.weights)
         gradient = field.features_jacobian(x)
@@ -183,13 +282,6 @@ class LieDerivative:
         moved *= w[:, None, None, None]
         return moved.reshape(-1, *moved.shape[2:])
 
-    def blocks(self) -> Iterator[tuple[NDArray, NDArray, NDArray, NDArray]]:
-        """Stream over the samples: points, weights, values ``(n, c)`` and Jacobians ``(n, c, d)``."""
-        size = self.block_size
-        for start in range(0, len(self.samples), size):
-            x = self.samples.points[start : start + size]
-            yield x, self.samples.weights[start : start + size], *self._evaluate(x)
-
     @property
     def block_size(self) -> int:
         """Number of samples in one block of rows."""
@@ -197,7 +289,23 @@ class LieDerivative:
         return max(64, BLOCK_BYTES // (8 * width * self.field.value_dim))
 
     def factors(self, scales: Scales | None = None) -> Factors:
-        """Triangular factors of the residual rows and of the two forms, in scaled units."""
+        """Triangular factors of the residual rows and of the two forms, in scaled units.
+
+        Parameters
+        ----------
+        scales : Scales, optional
+            Units of points and values; found from the samples by default.
+
+        Returns
+        -------
+        Factors
+            Triangular factors, with p columns each.
+
+        Raises
+        ------
+        UndecidedError
+            When there are fewer distinct samples than the candidates need.
+        """
         scales = scales or scales_of(self.field, self.lifted, self.samples)
         if self.exact is not None and self.parts is not None:
             return self._exact_factors(self.exact, self.parts, scales)
@@ -206,22 +314,37 @@ class LieDerivative:
         return self._dense_factors(scales)
 
     def informs(self, scales: Scales) -> AbstractForm:
-        """The form B = int |Df|^2 / d |xi|^2 + |tau f|^2 alone: what an unrelated direction would give."""
+        """The form B = int |Df|^2 / d |xi|^2 + |tau f|^2 alone: what an unrelated direction would give.
+
+        Parameters
+        ----------
+        scales : Scales
+            Units of points and values.
+
+        Returns
+        -------
+        AbstractForm
+            The form B on generators ``xi (p,)``.
+        """
         if self.exact is not None and self.parts is not None:
             return self._exact_informs(self.exact, self.parts, scales)
-        stream = StreamedQR(self.lifted.n_generators)
-        for x, w, f, jacobian in self.blocks():
-            root = np.sqrt(w)[:, None, None]
-            slope = scales.slope(jacobian)[:, None, None]
-            for part, scale in (
-                (self.lifted.on_points(x) * slope, scales.points),
-                (self.lifted.on_values(x, f), scales.values),
-            ):
-                stream.update((part / scale * root).transpose(0, 2, 1).reshape(-1, part.shape[1]))
-        return DenseForm(stream.factor())
+        rows = partial(self.local._informing_rows, scales)
+        (factor,) = self.samples.factored(rows, (self.lifted.n_generators,), self.block_size)
+        return DenseForm(factor.factor())
 
     def defect(self, xi: NDArray) -> NDArray:
-        """Relative defect of each generator in the columns of ``xi (p, r)``; 1 is an unrelated direction."""
+        """Relative defect of each generator in the columns of ``xi (p, r)``; 1 is an unrelated direction.
+
+        Parameters
+        ----------
+        xi : ndarray (p, r)
+            Generators, as columns.
+
+        Returns
+        -------
+        ndarray (r,)
+            Relative defects.
+        """
         xi = np.asarray(xi, dtype=np.float64).reshape(self.lifted.n_generators, -1)
         factors = self.factors()
         size = factors.informs.norms(xi)
@@ -281,35 +404,52 @@ class LieDerivative:
 
     def _separable_factors(self, parts: Separable, scales: Scales) -> Factors:
         r, c = len(parts.action.exponents), self.field.value_dim
-        rows, moves, informs, values = StreamedQR(parts.n_generators), StreamedQR(r), StreamedQR(r), StreamedQR(c + 1)
-        for x, w, f, jacobian in self.blocks():
-            root = np.sqrt(w)[:, None]
-            psi, slope = parts.features(x) * root, scales.slope(jacobian)[:, None]
-            carried = parts.value_features(x, f)
-            moves.update(psi)
-            informs.update(psi * slope)
-            values.update(np.hstack([f, np.ones((len(f), 1))]) * root)
-            if carried is not None:
-                moves.update(carried * root)
-                informs.update(carried * root)
-            block = parts.rows(x, f, jacobian) * (root / scales.values)[:, :, None]
-            rows.update(block.reshape(-1, parts.n_generators))
+        widths = (parts.n_generators, r, r, c + 1)
+        make = partial(self.local._separable_rows, parts, scales)
+        rows, moves, informs, values = self.samples.factored(make, widths, self.block_size)
         forms = [parts.form(q.factor(), values.factor(), scales.points, scales.values) for q in (moves, informs)]
         return Factors(self._decidable(rows), forms[0], forms[1], rows.n_rows)
 
+    def _separable_rows(
+        self, parts: Separable, scales: Scales, x: NDArray, w: NDArray
+    ) -> Iterator[tuple[int, NDArray]]:
+        f, jacobian = self._evaluate(x)
+        root = np.sqrt(w)[:, None]
+        psi = parts.features(x) * root
+        yield 1, psi
+        yield 2, psi * scales.slope(jacobian)[:, None]
+        yield 3, np.hstack([f, np.ones((len(f), 1))]) * root
+        carried = parts.value_features(x, f)
+        if carried is not None:
+            yield 1, carried * root
+            yield 2, carried * root
+        yield 0, (parts.rows(x, f, jacobian) * (root / scales.values)[:, :, None]).reshape(-1, parts.n_generators)
+
     def _dense_factors(self, scales: Scales) -> Factors:
         p = self.lifted.n_generators
-        rows, moves, informs = StreamedQR(p), StreamedQR(p), StreamedQR(p)
-        for x, w, f, jacobian in self.blocks():
-            root = np.sqrt(w)[:, None, None]
-            velocity = (self.lifted.on_points(x) / scales.points * root).transpose(0, 2, 1)
-            carried = (self.lifted.on_values(x, f) / scales.values * root).transpose(0, 2, 1)
-            slope = scales.slope(jacobian)[:, None, None]
-            for stream, parts in ((moves, velocity), (informs, velocity * slope)):
-                stream.update(parts.reshape(-1, p))
-                stream.update(carried.reshape(-1, p))
-            rows.update((self._rows(x, f, jacobian) * root / scales.values[:, None]).reshape(-1, p))
+        make = partial(self.local._dense_rows, scales)
+        rows, moves, informs = self.samples.factored(make, (p, p, p), self.block_size)
         return Factors(self._decidable(rows), DenseForm(moves.factor()), DenseForm(informs.factor()), rows.n_rows)
+
+    def _dense_rows(self, scales: Scales, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+        f, jacobian = self._evaluate(x)
+        p, root = self.lifted.n_generators, np.sqrt(w)[:, None, None]
+        velocity = (self.lifted.on_points(x) / scales.points * root).transpose(0, 2, 1)
+        carried = (self.lifted.on_values(x, f) / scales.values * root).transpose(0, 2, 1)
+        slope = scales.slope(jacobian)[:, None, None]
+        for i, part in ((1, velocity), (2, velocity * slope)):
+            yield i, part.reshape(-1, p)
+            yield i, carried.reshape(-1, p)
+        yield 0, (self._rows(x, f, jacobian) * root / scales.values[:, None]).reshape(-1, p)
+
+    def _informing_rows(self, scales: Scales, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+        f, jacobian = self._evaluate(x)
+        root, slope = np.sqrt(w)[:, None, None], scales.slope(jacobian)[:, None, None]
+        for part, scale in (
+            (self.lifted.on_points(x) * slope, scales.points),
+            (self.lifted.on_values(x, f), scales.values),
+        ):
+            yield 0, (part / scale * root).transpose(0, 2, 1).reshape(-1, part.shape[1])
 
     def _decidable(self, rows: StreamedQR) -> NDArray:
         """The factor, where there are enough residuals: a matrix near square has small singular values by chance."""

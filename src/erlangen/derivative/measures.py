@@ -39,20 +39,65 @@ class AbstractMeasure(ABC):
 
     @abstractmethod
     def draw(self, n: int, rng: int | np.random.Generator) -> NDArray:
-        """Low-discrepancy points ``(n, d)`` of the measure."""
+        """Low-discrepancy points ``(n, d)`` of the measure.
+
+        Parameters
+        ----------
+        n : int
+            How many points.
+        rng : int or numpy.random.Generator
+            Scrambles the points.
+
+        Returns
+        -------
+        ndarray (n, d)
+            The points.
+        """
 
     @abstractmethod
     def expansion(self, axis: int, degree: int) -> NDArray:
-        """Row e holds x_axis^e in orthonormal polynomials, shape ``(degree + 1, degree + 1)``."""
+        """Row e holds x_axis^e in orthonormal polynomials, shape ``(degree + 1, degree + 1)``.
+
+        Parameters
+        ----------
+        axis : int
+            Which coordinate, from 0.
+        degree : int
+            Highest power.
+
+        Returns
+        -------
+        ndarray (degree + 1, degree + 1)
+            Lower triangular: powers over orthonormal polynomials of ascending degree.
+        """
 
     @abstractmethod
     def nodes(self, axis: int, count: int) -> tuple[NDArray, NDArray]:
-        """Gauss nodes and weights ``(count,)`` along one coordinate: exact up to degree ``2 count - 1``."""
+        """Gauss nodes and weights ``(count,)`` along one coordinate: exact up to degree ``2 count - 1``.
+
+        Parameters
+        ----------
+        axis : int
+            Which coordinate, from 0.
+        count : int
+            How many nodes.
+
+        Returns
+        -------
+        tuple of two ndarray (count,)
+            Nodes in the units of the coordinate, and weights that sum to one.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class BoxMeasure(AbstractMeasure):
-    """The uniform distribution on a box from ``low (d,)`` to ``high (d,)``."""
+    """The uniform distribution on a box from ``low (d,)`` to ``high (d,)``.
+
+    Attributes
+    ----------
+    low, high : ndarray (d,)
+        Its corners, in the units of the coordinates.
+    """
 
     low: NDArray
     high: NDArray
@@ -93,7 +138,15 @@ class BoxMeasure(AbstractMeasure):
 
 @dataclass(frozen=True, eq=False)
 class GaussianMeasure(AbstractMeasure):
-    """Independent normal coordinates with ``centre (d,)`` and ``spread (d,)``."""
+    """Independent normal coordinates with ``centre (d,)`` and ``spread (d,)``.
+
+    Attributes
+    ----------
+    centre : ndarray (d,)
+        Means, in the units of the coordinates.
+    spread : ndarray (d,)
+        Standard deviations, in the same units.
+    """
 
     centre: NDArray
     spread: NDArray

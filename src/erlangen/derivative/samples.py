@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,13 +15,136 @@ from numpy.typing import ArrayLike
 from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure, GaussianMeasure
+from erlangen.linalg.qr import StreamedQR
 
 DEFAULT_POINTS = 4096
 """Points drawn from a box, Gaussian or sphere where the caller does not say how many."""
 
 
+RowsAt = Callable[[NDArray, NDArray], Iterable[tuple[int, NDArray]]]
+"""Points ``(n, d)`` and weights ``(n,)`` to pairs ``(i, rows)``: rows of matrix i, weighted by roots of the weights."""
+
+
+class AbstractSamples(ABC):
+    """Where a symmetry is claimed: points with weights, at hand or in blocks.
+
+    Attributes
+    ----------
+    points : ndarray (n, d)
+        The points, where they are at hand.
+    weights : ndarray (n,)
+        Weights that add up to one.
+    measure : AbstractMeasure or None
+        The distribution, where it is known.
+    """
+
+    points: NDArray
+    weights: NDArray
+    measure: AbstractMeasure | None
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """Number d of coordinates."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number n of points."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> NDArray:
+        """Weighted mean ``(d,)``, in the units of the coordinates."""
+
+    @property
+    @abstractmethod
+    def std(self) -> NDArray:
+        """Weighted standard deviation ``(d,)``, in the units of the coordinates."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> NDArray:
+        """Largest magnitude ``(d,)`` of each coordinate."""
+
+    @property
+    @abstractmethod
+    def local(self) -> Samples:
+        """Points at hand: all of them, or some of every block."""
+
+    @abstractmethod
+    def factored(self, rows: RowsAt, widths: tuple[int, ...], piece: int) -> tuple[StreamedQR, ...]:
+        """Triangular factors of matrices whose rows are made from the points.
+
+        Parameters
+        ----------
+        rows : callable
+            Takes points ``(k, d)`` and weights ``(k,)`` and yields pairs ``(i, rows (m, widths[i]))``.
+        widths : tuple of int
+            Columns of each matrix.
+        piece : int
+            Points that are taken at a time.
+
+        Returns
+        -------
+        tuple of StreamedQR
+            One factor per matrix.
+        """
+
+    def pointwise(self) -> Samples:
+        """The points at hand without the measure: integrals become weighted sums."""
+        return Samples(self.local.points, self.local.weights)
+
+    def subset(self, n: int) -> Samples:
+        """At most n of the points at hand that have weight, evenly spread over the table.
+
+        Parameters
+        ----------
+        n : int
+            At most how many.
+
+        Returns
+        -------
+        Samples
+            Points of the table with their weights, which sum to one again.
+
+        Raises
+        ------
+        InputError
+            When n is less than one.
+        """
+        here = self.local
+        index = np.flatnonzero(here.weights > 0)
+        if len(index) > n:
+            index = index[_strata(len(index), n)]
+        elif len(index) == len(here):
+            return here
+        return Samples(here.points[index], _normalised(here.weights[index], len(index)), self.measure)
+
+    def count_distinct(self, enough: int) -> int:
+        """Number of different points with weight, among those at hand; not counted beyond what is ``enough``.
+
+        Parameters
+        ----------
+        enough : int
+            Where counting may stop.
+
+        Returns
+        -------
+        int
+            How many differ, at most about ``enough``.
+        """
+        used = self.local.points[self.local.weights > 0]
+        if self.measure is not None:
+            return len(used)
+        for size in (4 * enough, len(used)):  # most tables have no repeats: the first rows tell
+            distinct = len(np.unique(used[:size], axis=0))
+            if distinct >= enough or size >= len(used):
+                return distinct
+        return distinct
+
+
 @dataclass(frozen=True, eq=False)
-class Samples:
+class Samples(AbstractSamples):
     """Points ``(n, d)`` with weights ``(n,)`` that add up to one, and the measure behind them.
 
     Build one with :meth:`box`, :meth:`gaussian`, :meth:`sphere`, :meth:`paper` or :meth:`from_data`.
@@ -52,7 +178,29 @@ class Samples:
         n: int = DEFAULT_POINTS,
         rng: int | np.random.Generator = 0,
     ) -> Samples:
-        """Low-discrepancy points of a box; ``low`` and ``high`` are numbers or ``(d,)``."""
+        """Low-discrepancy points of a box; ``low`` and ``high`` are numbers or ``(d,)``.
+
+        Parameters
+        ----------
+        low, high : array_like (d,) or float
+            Corners, in the units of the coordinates.
+        dim : int, optional
+            Number d of coordinates, where both corners are numbers.
+        n : int
+            How many points.
+        rng : int or numpy.random.Generator
+            Scrambles the points.
+
+        Returns
+        -------
+        Samples
+            The points, with the box itself as ``measure``: polynomials are integrated exactly.
+
+        Raises
+        ------
+        InputError
+            When the box is empty, or the number of coordinates is not said.
+        """
         low, high = _broadcast(low, high, dim)
         if not np.all(low < high):
             raise InputError(
@@ -75,7 +223,29 @@ class Samples:
         n: int = DEFAULT_POINTS,
         rng: int | np.random.Generator = 0,
     ) -> Samples:
-        """Low-discrepancy normal points; ``mean`` and ``std`` are numbers or ``(d,)``."""
+        """Low-discrepancy normal points; ``mean`` and ``std`` are numbers or ``(d,)``.
+
+        Parameters
+        ----------
+        mean, std : array_like (d,) or float
+            Centre and standard deviation of each coordinate, in its units.
+        dim : int, optional
+            Number d of coordinates, where both are numbers.
+        n : int
+            How many points.
+        rng : int or numpy.random.Generator
+            Scrambles the points.
+
+        Returns
+        -------
+        Samples
+            The points, with the distribution itself as ``measure``: polynomials are integrated exactly.
+
+        Raises
+        ------
+        InputError
+            When a standard deviation is not positive, or the number of coordinates is not said.
+        """
         mean, std = _broadcast(mean, std, dim)
         if not np.all(std > 0):
             raise InputError(
@@ -92,7 +262,24 @@ class Samples:
     def sphere(
         cls, radius: float = 1.0, *, dim: int, n: int = DEFAULT_POINTS, rng: int | np.random.Generator = 0
     ) -> Samples:
-        """Uniform points on the sphere of a radius in R^dim."""
+        """Uniform points on the sphere of a radius in R^dim.
+
+        Parameters
+        ----------
+        radius : float
+            Of the sphere about the origin.
+        dim : int
+            Number d of coordinates.
+        n : int
+            How many points.
+        rng : int or numpy.random.Generator
+            Scrambles the points.
+
+        Returns
+        -------
+        Samples
+            The points, with equal weights.
+        """
         x = np.random.default_rng(rng).normal(size=(n, dim))
         return cls.from_data(radius * x / np.linalg.norm(x, axis=1, keepdims=True))
 
@@ -103,6 +290,25 @@ class Samples:
         One more than there are monomials of ``degree``, which is that of the polynomials to be told apart: Lie
         derivatives of polynomials of degree D have degree D - 1 under translations, and D under affine generators.
         For comparison: the box itself integrates exactly.
+
+        Parameters
+        ----------
+        dim : int
+            Number d of coordinates.
+        degree : int
+            Of the polynomials to be told apart.
+        rng : int or numpy.random.Generator
+            Draws the points.
+
+        Returns
+        -------
+        Samples
+            Random points with equal weights.
+
+        Raises
+        ------
+        InputError
+            When there are no such polynomials.
 
         References
         ----------
@@ -126,7 +332,25 @@ class Samples:
 
     @classmethod
     def from_data(cls, points: ArrayLike, weights: ArrayLike | None = None) -> Samples:
-        """Samples at given points ``(n, d)``, with equal weights unless some are given."""
+        """Samples at given points ``(n, d)``, with equal weights unless some are given.
+
+        Parameters
+        ----------
+        points : array_like (n, d)
+            Points.
+        weights : array_like (n,), optional
+            Not negative; they are divided by their sum.
+
+        Returns
+        -------
+        Samples
+            The points and weights.
+
+        Raises
+        ------
+        InputError
+            When points are no table of finite numbers, or weights do not fit them.
+        """
         points = np.asarray(points, dtype=np.float64)
         if points.ndim != 2 or 0 in points.shape:
             raise InputError(
@@ -149,6 +373,38 @@ class Samples:
                 )
             )
         return cls(points, _normalised(weights, len(points)))
+
+    @staticmethod
+    def from_blocks(points: Any) -> AbstractSamples:
+        """Samples at the rows of a table in blocks, with equal weights: see `erlangen.blocks`.
+
+        Parameters
+        ----------
+        points : AbstractBlocks, Dask array (n, d), or Dask dataframe with d columns
+            The points. One pass counts them and learns where they are; a part of them is kept at hand.
+
+        Returns
+        -------
+        AbstractSamples
+            Samples for every verb; whatever needs all points passes over the blocks.
+
+        Raises
+        ------
+        InputError
+            Where there is no row, or an entry is not finite.
+
+        Examples
+        --------
+        >>> import erlangen as er
+        >>> table = er.blocks.generated(lambda i: np.random.default_rng(i).normal(size=(100, 2)), 5, dim=2)
+        >>> Samples.from_blocks(table)
+        <BlockSamples: 500 points in R^2, in 5 blocks>
+        """
+        from erlangen.blocks import as_blocks
+        from erlangen.derivative.block_samples import BlockSamples
+
+        table = as_blocks(points)
+        return BlockSamples(table, table.summary())
 
     @classmethod
     def _from_measure(cls, measure: AbstractMeasure, n: int, rng: int | np.random.Generator) -> Samples:
@@ -174,29 +430,22 @@ class Samples:
             return self.measure.std
         return np.sqrt(self.weights @ (self.points - self.mean) ** 2)
 
-    def pointwise(self) -> Samples:
-        """The same points without the measure: integrals become weighted sums."""
-        return Samples(self.points, self.weights)
+    @property
+    def reach(self) -> NDArray:
+        """Largest magnitude ``(d,)`` of each coordinate."""
+        return np.abs(self.points).max(axis=0)
 
-    def subset(self, n: int) -> Samples:
-        """At most n of the points that have weight, evenly spread over the table."""
-        index = np.flatnonzero(self.weights > 0)
-        if len(index) > n:
-            index = index[_strata(len(index), n)]
-        elif len(index) == len(self):
-            return self
-        return Samples(self.points[index], _normalised(self.weights[index], len(index)), self.measure)
+    @property
+    def local(self) -> Samples:
+        """These samples."""
+        return self
 
-    def count_distinct(self, enough: int) -> int:
-        """Number of different points with weight; not counted beyond what is ``enough``."""
-        used = self.points[self.weights > 0]
-        if self.measure is not None:
-            return len(used)
-        for size in (4 * enough, len(used)):  # most tables have no repeats: the first rows tell
-            distinct = len(np.unique(used[:size], axis=0))
-            if distinct >= enough or size >= len(used):
-                return distinct
-        return distinct
+    def factored(self, rows: RowsAt, widths: tuple[int, ...], piece: int) -> tuple[StreamedQR, ...]:
+        streams = tuple(StreamedQR(p) for p in widths)
+        for start in range(0, len(self), piece):
+            for i, block in rows(self.points[start : start + piece], self.weights[start : start + piece]):
+                streams[i].update(block)
+        return streams
 
 
 def _strata(n: int, m: int) -> NDArray:

@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, Combination, PolynomialAction, Prolonged, behind
-from erlangen.derivative.samples import Samples
+from erlangen.derivative.samples import AbstractSamples
 from erlangen.fields import AbstractField
 from erlangen.linalg.subspace import span
 
@@ -45,15 +45,48 @@ class Scales:
     groups: tuple[tuple[int, ...], ...]
 
     def slope(self, jacobian: NDArray) -> NDArray:
-        """Root mean square slope ``(n,)`` of the scaled field: |Df|_F / sqrt(d) from ``(n, c, d)``."""
+        """Root mean square slope ``(n,)`` of the scaled field: |Df|_F / sqrt(d) from ``(n, c, d)``.
+
+        Parameters
+        ----------
+        jacobian : ndarray (n, c, d)
+            Jacobians in the units of the field.
+
+        Returns
+        -------
+        ndarray (n,)
+            One slope per point, without unit.
+        """
         scaled = jacobian * self.points / self.values[:, None]
         return np.sqrt(np.einsum("nca,nca->n", scaled, scaled) / jacobian.shape[2])
 
 
 def scales_of(
-    field: AbstractField, action: AbstractAction, samples: Samples, units: Sequence[Sequence[int]] | None = None
+    field: AbstractField, action: AbstractAction, samples: AbstractSamples, units: Sequence[Sequence[int]] | None = None
 ) -> Scales:
-    """Scales of a problem; ``units`` names the columns that share a unit, where the user knows."""
+    """Scales of a problem; ``units`` names the columns that share a unit, where the user knows.
+
+    Parameters
+    ----------
+    field : AbstractField
+        Gives the spread of values.
+    action : AbstractAction
+        Says which columns it mixes.
+    samples : Samples
+        Give the spread of the coordinates.
+    units : sequence of sequences of int, optional
+        Columns that share a unit; each of the others has its own. By default what the action implies.
+
+    Returns
+    -------
+    Scales
+        One length per coordinate and one size per channel.
+
+    Raises
+    ------
+    InputError
+        When units name columns that do not exist, or one twice.
+    """
     groups = _declared(units, samples.dim) if units is not None else unit_groups(action)
     points = point_scales(samples, groups)
     if isinstance(action, AbstractLift) or field.kind != "invariant":
@@ -107,10 +140,10 @@ def _mixing(action: PolynomialAction) -> sparse.csr_array:
     return sparse.csr_array(links)
 
 
-def point_scales(samples: Samples, groups: Sequence[Sequence[int]]) -> NDArray:
+def point_scales(samples: AbstractSamples, groups: Sequence[Sequence[int]]) -> NDArray:
     """Root mean square deviation of each group; a group that does not vary takes the scale of its size."""
     variance = samples.std**2
-    magnitude = np.abs(samples.points).max(axis=0)
+    magnitude = samples.reach
     scales = np.empty(samples.dim)
     for group in groups:
         columns = list(group)
@@ -129,7 +162,7 @@ def point_scales(samples: Samples, groups: Sequence[Sequence[int]]) -> NDArray:
     return np.where(np.isnan(scales), np.nanmean(scales), scales)
 
 
-def value_scales(field: AbstractField, action: AbstractAction, samples: Samples) -> NDArray:
+def value_scales(field: AbstractField, action: AbstractAction, samples: AbstractSamples) -> NDArray:
     """Spread of each value channel, shared by channels that the action mixes."""
     few = samples.subset(SCALE_POINTS)
     f = field.value(few.points)
