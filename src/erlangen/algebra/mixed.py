@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -208,7 +209,7 @@ def _blocks(module: Module, thr: float) -> list[int]:
     return best
 
 
-def key_of(parts: Anatomy, module: Module) -> tuple:
+def key_of(parts: Anatomy, module: Module) -> tuple[Any, ...]:
     """Numbers that no change of basis alters, in the order in which they are compared."""
     factors = simple_factors(parts.levi_constants, parts.threshold)
     return (

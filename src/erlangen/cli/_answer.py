@@ -1,11 +1,10 @@
-"""Answers of all commands in one form: words, JSON, HTML and arrays."""
+"""Answers of all commands in one form: words, JSON, HTML, arrays, and what a report is written of."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from erlangen._errors import UndecidedError
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     from erlangen.algebra import LieAlgebra, Structure
     from erlangen.dynamics import ConservedQuantities
+    from erlangen.fields.trajectories import Trajectories
     from erlangen.verbs import Symmetry
 
 _STYLE = (
@@ -41,8 +41,12 @@ class Answer:
         Why the data do not decide (exit code 1); empty where the question is answered (0).
     arrays : mapping of str to array
         What an NPZ file holds; empty where there is nothing of the kind.
-    drawn : function (title, preamble) -> str, optional
-        A page with figures, where there is one: it needs the extra ``report``.
+    subject : object
+        What `erlangen.report` writes a page of.
+    source : object, optional
+        What it was found from, where the page shows it.
+    heading : str
+        What kind of page that is.
     """
 
     verdict: str
@@ -51,7 +55,9 @@ class Answer:
     html: str
     why_not: str
     arrays: Mapping[str, ArrayLike]
-    drawn: Callable[[str, str], str] | None = None
+    subject: Any
+    source: Any = None
+    heading: str = "Report"
 
     @property
     def decided(self) -> bool:
@@ -60,9 +66,7 @@ class Answer:
 
 
 def page(title: str, preamble: str, answer: Answer) -> str:
-    """Return an HTML page that needs nothing beside it; without figures where nothing can draw them."""
-    if answer.drawn is not None and find_spec("plotly") is not None:
-        return answer.drawn(title, preamble)
+    """Return an HTML page without figures, for where nothing can draw them."""
     head = f"<meta charset='utf-8'><title>{html.escape(title)}</title><style>{_STYLE}</style>"
     above = f"<p>{html.escape(preamble)}</p>" if preamble else ""
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{above}{answer.html}</body></html>\n"
@@ -72,13 +76,14 @@ def undecided(error: UndecidedError) -> Answer:
     """State that no answer follows from the data, and why."""
     text = str(error)
     data = {"kind": "undecided", "verdict": text.partition("\n")[0], "reason": text}
-    return Answer(text.partition("\n")[0], "", data, f"<pre>{html.escape(text)}</pre>", text, {})
+    return Answer(text.partition("\n")[0], "", data, f"<pre>{html.escape(text)}</pre>", text, {}, error, None, "Undecided")
 
 
-def of_symmetry(sym: Symmetry, delta: float) -> Answer:
+def of_symmetry(sym: Symmetry, source: Any = None) -> Answer:
     """State a symmetry; the data do not decide where models disagree or the derivative is too uncertain."""
     why_not = "" if sym.decided else sym.verdict
-    return Answer(sym.verdict, str(sym), sym.to_dict(), sym._repr_html_(), why_not, _fields(sym))
+    data, page = sym.to_dict(), sym._repr_html_()
+    return Answer(sym.verdict, str(sym), data, page, why_not, _fields(sym), sym, source, "Symmetry")
 
 
 def _fields(sym: Symmetry) -> dict[str, ArrayLike]:
@@ -100,7 +105,7 @@ def _fields(sym: Symmetry) -> dict[str, ArrayLike]:
     }
 
 
-def of_laws(laws: ConservedQuantities) -> Answer:
+def of_laws(laws: ConservedQuantities, flow: Trajectories) -> Answer:
     """State conserved quantities."""
     import numpy as np
 
@@ -113,7 +118,8 @@ def of_laws(laws: ConservedQuantities) -> Answer:
     }
     data = {"kind": "conserved", **laws.to_dict()}
     why_not = "" if laws.decided else " ".join([laws.verdict, *(f"{words}." for words in laws.undecided[:1])])
-    return Answer(laws.verdict, str(laws), data, laws._repr_html_(), why_not, arrays)
+    page, heading = laws._repr_html_(), "What is conserved"
+    return Answer(laws.verdict, str(laws), data, page, why_not, arrays, laws, flow, heading)
 
 
 def of_structure(structure: Structure, algebra: LieAlgebra) -> Answer:
@@ -144,4 +150,5 @@ def of_structure(structure: Structure, algebra: LieAlgebra) -> Answer:
     }
     text = str(structure)
     arrays = {"basis": structure.basis, "structure_constants": algebra.structure_constants}
-    return Answer(structure.name, text, data, f"<pre>{html.escape(text)}</pre>", "", arrays)
+    page = f"<pre>{html.escape(text)}</pre>"
+    return Answer(structure.name, text, data, page, "", arrays, structure, algebra, "Lie algebra")

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        return int(get_command(app).main(arguments, prog_name="erlangen", standalone_mode=False) or 0)
+        return int(get_command(app).main(arguments, prog_name="erlangen", standalone_mode=False, obj=arguments) or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:

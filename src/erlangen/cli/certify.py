@@ -15,8 +15,6 @@ from erlangen.cli._session import DATA, DataSettings, Session, command
 from erlangen.cli.discover import Candidates, File, Group, Inputs, State, Target, Time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from erlangen.actions import PolynomialAction
     from erlangen.derivative import Samples
     from erlangen.evidence import Certificate
@@ -121,7 +119,8 @@ def of_certificate(found: Certificate) -> Answer:
     """State a certificate; where the data do not decide, that is the answer, with exit code 1."""
     why_not = "" if found.decided else found.verdict
     data: dict[str, Any] = {"kind": "certificate", **found.to_dict()}
-    return Answer(found.verdict, str(found), data, found._repr_html_(), why_not, _fields(found), _page(found))
+    page, heading = found._repr_html_(), "How sure are we?"
+    return Answer(found.verdict, str(found), data, page, why_not, _fields(found), found, None, heading)
 
 
 def _fields(found: Certificate) -> dict[str, Any]:
@@ -140,17 +139,6 @@ def _fields(found: Certificate) -> dict[str, Any]:
         "bounds": np.array([b.high for b in listed], dtype=np.float64),
         "coordinates": np.array(found.coordinates, dtype=str),
     }
-
-
-def _page(found: Certificate) -> Callable[[str, str], str]:
-    """The page with figures of a certificate, made where it is asked for."""
-
-    def drawn(title: str, preamble: str) -> str:
-        from erlangen.reports.evidence import evidence_html
-
-        return evidence_html(found, title=f"{title}: {preamble}" if preamble else title)
-
-    return drawn
 
 
 def _certified(session: Session, problem: Any, action: Any, region: Samples | None, chosen: dict[str, Any]) -> Answer:

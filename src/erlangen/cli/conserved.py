@@ -86,7 +86,7 @@ def laws_of(
     )
     session.progress.step("looking for conserved quantities")
     q, p = pairs
-    return of_laws(conserved(flow, functions, rule=Threshold(data.delta), positions=q, momenta=p))
+    return of_laws(conserved(flow, functions, rule=Threshold(data.delta), positions=q, momenta=p), flow)
 
 
 def check_formulas(features: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ from erlangen._errors import InputError, explain
 from erlangen.cli._answer import Answer
 from erlangen.cli._session import DataSettings, Session, command
 from erlangen.cli.conserved import laws_of, library
-from erlangen.cli.equations import Report, check_targets, draw, fitted, of_equations
+from erlangen.cli.equations import fitted, of_equations
 
 Body = Annotated[
     list[str] | None, typer.Option("--body", metavar="NAME", help="Use this planet only; repeatable (all by default).")
@@ -34,9 +33,7 @@ def register(app: typer.Typer) -> None:
     command(app, "demo", "demo", 3)(demo)
 
 
-def demo(
-    session: Session, data: DataSettings, body: Body = None, system: SystemName = None, report: Report = None
-) -> Answer:
+def demo(session: Session, data: DataSettings, body: Body = None, system: SystemName = None) -> Answer:
     """What do the planets conserve? The data are JPL's; the command reads them as it reads a file of yours.
 
     The same answer, from any such file: erlangen conserved planets.csv --time t --group body
@@ -46,8 +43,8 @@ def demo(
     """
     # Before NumPy is loaded: on matrices this small, threads of the linear algebra only wait for one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    if system is not None or report is not None:
-        return _known(session, system, body, report)
+    if system is not None:
+        return _known(session, system, body)
     from erlangen.data import planets_path
     from erlangen.io import read_trajectories
 
@@ -60,17 +57,15 @@ def demo(
     return laws_of(session, flow, library(flow, 2, [INVERSE_DISTANCE]), (POSITIONS, MOMENTA), data, path)
 
 
-def _known(session: Session, name: str | None, body: list[str] | None, report: Path | None) -> Answer:
+def _known(session: Session, name: str, body: list[str] | None) -> Answer:
     """Equations of a known system from noisy runs; its terms that are no monomials are offered beside monomials."""
     from erlangen import systems
     from erlangen.dynamics import Equations
     from erlangen.fields.libraries import Expressions, Polynomial
 
-    if name is None or body:
-        given = "--report alone" if name is None else "--system and --body"
-        what = "A page is of a known system, and the planets are none of these."
-        raise InputError(explain(what, given=given, expected="--system", fix="--system lorenz --report lorenz.html"))
-    check_targets(session, {"--report": (report, ".html")})
+    if body:
+        what, given = "The planets are none of the known systems.", "--system and --body"
+        raise InputError(explain(what, given=given, expected="one of them", fix="--system lorenz"))
     session.progress.step("simulating")
     system = systems.get(name)
     flow = system.trajectories(rng=session.settings.seed, n_runs=RUNS, noise=NOISE)
@@ -86,9 +81,7 @@ def _known(session: Session, name: str | None, body: list[str] | None, report: P
     others = [text for text, powers in zip(truth.terms, truth.powers, strict=True) if powers is None]
     library = Polynomial(3 if system.dim < 4 else 2)
     model = fitted(session, flow, library + Expressions(*others) if others else library, {}, None)
-    if report is not None:
-        draw(session, model, flow, report, name)
-    return of_equations(model)
+    return of_equations(model, flow)
 
 
 def _split(text: str) -> list[str]:

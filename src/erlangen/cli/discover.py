@@ -88,7 +88,7 @@ def dynamics(
     session.note(f"vector field: {_way(field)}; its derivative is known to {field.accuracy:.2g}", **_of_field(field))
     session.progress.step("looking for generators")
     rule = Threshold(data.delta)
-    return of_symmetry(symmetries(field, action, flow.points, names=flow.names, rule=rule), data.delta)
+    return of_symmetry(symmetries(field, action, flow.points, names=flow.names, rule=rule), flow)
 
 
 def _way(field: AbstractField) -> str:
@@ -131,7 +131,7 @@ def _driven(session: Session, file: Path, data: DataSettings, columns: tuple, ch
         runs=flow.n_runs,
     )
     session.progress.step("looking for generators")
-    return of_symmetry(symmetries(flow, rule=Threshold(data.delta)), data.delta)
+    return of_symmetry(symmetries(flow, rule=Threshold(data.delta)), flow)
 
 
 def function(
@@ -221,7 +221,7 @@ def _discovered(
     session.progress.step("looking for generators")
     points: NDArray = field.points  # pyright: ignore[reportAttributeAccessIssue]
     action = _candidates.build(chosen, field.point_dim, len(points) * field.value_dim)
-    return of_symmetry(discover(field, action, rule=Threshold(data.delta), names=columns), data.delta)
+    return of_symmetry(discover(field, action, rule=Threshold(data.delta), names=columns))
 
 
 def _model(field: Any) -> dict[str, Any]:

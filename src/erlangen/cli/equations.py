@@ -12,7 +12,7 @@ from erlangen._errors import InputError, explain, nearest
 from erlangen.cli import _symmetries
 from erlangen.cli._answer import Answer
 from erlangen.cli._names import names, shown
-from erlangen.cli._session import DATA, OUTPUT, Session, command
+from erlangen.cli._session import DATA, OUTPUT, Session, check_ending, command
 from erlangen.cli.conserved import Feature, check_formulas
 from erlangen.cli.discover import Control, File, Group, Parameter, State, Time
 
@@ -46,10 +46,6 @@ Form = Annotated[
 ]  # fmt: skip
 DropNan = Annotated[
     bool, typer.Option("--drop-nan", help="Drop rows with missing entries, NaN or inf.", rich_help_panel=DATA)
-]
-Report = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="FILE", help="Write a page with plots (.html).", rich_help_panel=OUTPUT),
 ]
 Save = Annotated[
     Path | None, typer.Option("--save", metavar="FILE", help="Save the equations (.json).", rich_help_panel=OUTPUT)
@@ -85,7 +81,6 @@ def equations(
     symmetries: Symmetries = False,
     form: Form = None,
     drop_nan: DropNan = False,
-    report: Report = None,
     save: Save = None,
     simulate: Simulate = None,
 ) -> Answer:
@@ -97,7 +92,7 @@ def equations(
 
     check_formulas(feature or [])
     _check_form(form)
-    check_targets(session, {"--report": (report, ".html"), "--save": (save, ".json"), "--simulate": (simulate, ".csv")})
+    _check_targets(session, {"--save": (save, ".json"), "--simulate": (simulate, ".csv")})
     session.progress.step(f"reading {file.name}")
     flow = read_trajectories(file, time, group, names(state), drop_nan, names(control), names(parameter))
     _check_time(feature or [], flow, time)
@@ -110,10 +105,7 @@ def equations(
     if save is not None:
         model.equations_.save(save, session.settings.force)
         session.inform(f"Wrote {save}.")
-    if report is not None:
-        session.progress.step("drawing")
-        draw(session, model, flow, report, file.stem)
-    return of_equations(model, found)
+    return of_equations(model, flow, found)
 
 
 def tell(session: Session, flow: Trajectories, file: Path) -> None:
@@ -147,7 +139,7 @@ def fitted(
     return SINDy(**chosen).fit(flow)
 
 
-def of_equations(model: Any, symmetries: Symmetry | None = None) -> Answer:
+def of_equations(model: Any, flow: Trajectories, symmetries: Symmetry | None = None) -> Answer:
     """State equations of motion, and the symmetries that they were found to have."""
     found: Equations = model.equations_
     kept = getattr(model, "symmetry_", None)
@@ -180,7 +172,8 @@ def of_equations(model: Any, symmetries: Symmetry | None = None) -> Answer:
     page = found._repr_html_() + ("" if symmetries is None else symmetries._repr_html_())
     against = test.reason if test is not None and test.rejected else getattr(model, "unexplained_", "")
     why_not = against and f"{against[0].upper()}{against[1:]}."
-    return Answer(verdict, "\n".join([*rows, *told]), data, page, why_not, arrays)
+    text, source = "\n".join([*rows, *told]), flow if symmetries is None else (flow, symmetries)
+    return Answer(verdict, text, data, page, why_not, arrays, model, source, "Equations of motion")
 
 
 def _asked(session: Session, model: Any, flow: Trajectories) -> Symmetry:
@@ -231,21 +224,14 @@ def _check_form(form: str | None) -> None:
         raise InputError(explain(what, given=f"--form {form}", expected=expected, fix=fix))
 
 
-def check_targets(session: Session, targets: dict[str, tuple[Path | None, str]]) -> None:
+def _check_targets(session: Session, targets: dict[str, tuple[Path | None, str]]) -> None:
     """Refuse files to write before any work is done."""
     from erlangen._files import check_target
 
     for option, (path, ending) in targets.items():
-        if path is None:
-            continue
-        if path.suffix.lower() != ending:
-            what, fix = f"{option} writes {ending} files.", f"{option} {path.with_suffix(ending).name}"
-            raise InputError(explain(what, given=str(path), expected=f"a name that ends in {ending}", fix=fix))
-        check_target(path, session.settings.force)
-    if targets.get("--report", (None,))[0] is not None:
-        from erlangen.reports._page import plotly_js
-
-        plotly_js()
+        if path is not None:
+            check_ending(option, path, ending)
+            check_target(path, session.settings.force)
 
 
 def _follow(
@@ -268,12 +254,4 @@ def _follow(
             pd.DataFrame(head | {time: solution.times} | dict(zip(found.names, solution.states.T, strict=True)))
         )
     write_text(path, pd.concat(frames, ignore_index=True).to_csv(index=False), session.settings.force)
-    session.inform(f"Wrote {path}.")
-
-
-def draw(session: Session, model: Any, flow: Trajectories, path: Path, title: str) -> None:
-    """Write the page."""
-    from erlangen.reports import dynamics_page
-
-    dynamics_page(model, flow, path, title=f"Equations of motion: {title}", force=session.settings.force)
     session.inform(f"Wrote {path}.")

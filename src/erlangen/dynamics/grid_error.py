@@ -15,6 +15,7 @@ from erlangen._typing import NDArray
 from erlangen.dynamics._explain import explained
 from erlangen.dynamics._grid_windows import GridRun, Lattice, Monomial, grid_noise, grid_rows
 from erlangen.dynamics._misfit import AbstractMisfit
+from erlangen.dynamics._parts import BreakingTest
 from erlangen.dynamics._support import log_uncertainty
 from erlangen.dynamics._windows import HALF_WIDTHS, Rows
 from erlangen.dynamics.grids import DifferentialTerms, GridEquation
@@ -68,6 +69,18 @@ class GridModelError(BaseEstimator):
     >>> print(er.dynamics.GridModelError({"u_xx": 0.1}, library).fit(u, t).correction_)
     u_t = -u u_x
     """
+
+    noise_: float
+    coefficients_: NDArray
+    errors_: NDArray
+    test_: BreakingTest | None
+    symmetric_: NDArray
+    breaking_: NDArray
+    before_: float
+    after_: float
+    reason_: str
+    correction_: GridEquation
+    corrected_: GridEquation
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from erlangen.dynamics._explain import Explained, explained
 from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect, refuse_controls
 from erlangen.dynamics._library import Candidates, candidates
 from erlangen.dynamics._misfit import AbstractMisfit, misfit_of
-from erlangen.dynamics._parts import as_equations, breaking_share, split, symmetric_basis, texts_of
+from erlangen.dynamics._parts import BreakingTest, as_equations, breaking_share, split, symmetric_basis, texts_of
 from erlangen.dynamics.equations import Equations
 from erlangen.fields import AbstractField, as_field
 from erlangen.fields.libraries import AbstractLibrary
@@ -76,6 +76,20 @@ class ModelError(BaseEstimator):
     x' = 0
     v' = -0.3 v - x^3
     """
+
+    names_: tuple[str, ...]
+    feature_names_: tuple[str, ...]
+    n_features_in_: int
+    coefficients_: NDArray
+    errors_: NDArray
+    correction_: Equations
+    corrected_: Equations | AbstractField
+    test_: BreakingTest | None
+    symmetric_: NDArray
+    breaking_: NDArray
+    before_: float
+    after_: float
+    reason_: str
 
     def __init__(
         self,

@@ -173,7 +173,9 @@ def _field_of(law: Law, positions: Sequence[str], momenta: Sequence[str]) -> Ham
     return HamiltonianField(law, space, *_by_terms(law, space))
 
 
-def momentum_map(generator: ArrayLike, names: Sequence[str], positions: Sequence[str], momenta: Sequence[str]):
+def momentum_map(
+    generator: ArrayLike, names: Sequence[str], positions: Sequence[str], momenta: Sequence[str]
+) -> PolynomialField:
     """Return the conserved quantity ``x^T S x / 2`` that belongs to a linear symplectic generator ``x -> A x``.
 
     Parameters

@@ -29,6 +29,7 @@ from erlangen.dynamics._strong import strong_form, strong_test
 from erlangen.dynamics._whole import DISCOVER, Chosen, Data, whole_form
 from erlangen.dynamics.equations import Equations
 from erlangen.dynamics.poisson import PhaseSpace
+from erlangen.dynamics.shooting.discovery import Discovered
 from erlangen.dynamics.units import Units
 from erlangen.fields import AbstractField, AbstractLinearField, Request, convert, register
 from erlangen.fields.libraries import AbstractLibrary

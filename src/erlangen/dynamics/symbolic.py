@@ -144,6 +144,13 @@ class SymbolicRegression(BaseEstimator):
     p' = -sin(q)
     """
 
+    names_: tuple[str, ...]
+    n_features_in_: int
+    equations_: Equations
+    defect_: float
+    front_: tuple[Candidate, ...]
+    reason_: str
+
     def __init__(
         self,
         symmetry: AbstractAction | Symmetry | Group | None = None,

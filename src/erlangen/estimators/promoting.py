@@ -118,6 +118,13 @@ class SymmetryPromotingRegressor(AbstractCombination):
     (1, 'R^3')
     """
 
+    selected_: Selected
+    lam_: float
+    lams_: NDArray
+    cv_errors_: NDArray
+    broken_rank_: int
+    kept_: NDArray
+
     def __init__(
         self,
         action: AbstractAction | Symmetry | Group | None = None,
@@ -131,7 +138,7 @@ class SymmetryPromotingRegressor(AbstractCombination):
         inner: str | NDArray = "relative",
         lams: Sequence[float] | None = None,
         l1: float = 0.0,
-        cv: int | Iterable | None = None,
+        cv: int | Iterable[Any] | None = None,
         debias: bool = True,
         within: float | None = None,
         samples: Samples | None = None,

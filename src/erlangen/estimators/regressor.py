@@ -84,6 +84,9 @@ class EquivariantRegressor(AbstractCombination):
     f = 1 + 2 x^2 + 2 y^2 + 2 z^2
     """
 
+    subspace_: AbstractSubspace
+    rank_: int
+
     def __init__(
         self,
         action: AbstractAction | Symmetry | Group | None = None,

@@ -39,7 +39,7 @@ class Certified(AbstractRankRule):
     alpha: float = 0.05
     delta: float = 0.05
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         numbers = all(isinstance(v, (int, float, np.number)) for v in (self.alpha, self.delta))
         if not (numbers and 0.0 < self.alpha < 1.0 and 0.0 < self.delta < 1.0):
             raise InputError(

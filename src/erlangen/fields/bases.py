@@ -121,7 +121,7 @@ class Fourier(AbstractBasis):
     order: int
     tensor: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.order < 1 or not all(p > 0 for p in self.periods):
             raise _bad_basis(
                 "Fourier", f"periods {list(self.periods)}, order {self.order}", "positive periods, order >= 1"
@@ -179,7 +179,7 @@ class Spline(AbstractBasis):
     degree: int = 3
     tensor: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         rising = all(len(np.atleast_1d(k)) >= 2 and np.all(np.diff(np.asarray(k, dtype=float)) > 0) for k in self.knots)
         if self.degree < 2 or not rising:
             raise _bad_basis(
@@ -236,7 +236,7 @@ class Radial(AbstractBasis):
     centres: NDArray
     width: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if np.ndim(self.centres) != 2 or not self.width > 0:
             raise _bad_basis("radial", f"centres {np.shape(self.centres)}, width {self.width}", "(q, d) and width > 0")
 
@@ -337,7 +337,7 @@ class Joined(AbstractBasis):
 
     parts: tuple[AbstractBasis, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         dims = {b.point_dim for b in self.parts}
         if len(dims) != 1:
             raise _bad_basis("joined", f"bases over {sorted(dims)} coordinates", "one number of coordinates")
@@ -378,7 +378,7 @@ class BasisField(AbstractLinearField):
     kind: str = "invariant"
     accuracy: float = EXACT
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.coefficients.ndim != 2 or self.coefficients.shape[1] != self.basis.size:
             raise InputError(
                 explain(

@@ -37,7 +37,7 @@ class PolynomialField(AbstractLinearField):
     kind: str = "invariant"
     accuracy: float = EXACT
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.coefficients.ndim != 2 or self.coefficients.shape[1] != len(self.table):
             raise InputError(
                 explain(

@@ -120,7 +120,7 @@ class FittedField(AbstractField):
     classes: tuple[ClassRow, ...]
     runner_up: FittedField | None
     error_root: tuple[NDArray, NDArray] | None
-    labels: tuple | None = None
+    labels: tuple[Any, ...] | None = None
     flips: float = 0.0
     names: tuple[str, ...] | None = None
     targets: NDArray | None = None

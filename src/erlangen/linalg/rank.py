@@ -74,7 +74,7 @@ class Threshold(AbstractRankRule):
 
     delta: float = 0.05
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0.0 < self.delta < 1.0:
             raise InputError(
                 explain(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
 from erlangen.linalg.subspace import AbstractSubspace
 from erlangen.nn._constants import AbstractInBasis, full_precision, other_basis
-from erlangen.nn._weights import fingerprint, weight_of
+from erlangen.nn._weights import AbstractWeight, fingerprint, weight_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,12 @@ class AbstractAssembled(AbstractInBasis):
         Of parameters and constants.
     """
 
+    maps: AbstractSubspace
+    offsets: AbstractSubspace | None
+    shape: tuple[int, int]
+    weight_map: AbstractWeight
+    bias_map: AbstractWeight | None
+    bias: torch.nn.Parameter | None
     coefficients: torch.Tensor
     kept_weight: torch.Tensor | None
     kept_bias: torch.Tensor | None
@@ -125,7 +131,7 @@ class AbstractAssembled(AbstractInBasis):
         """What a call uses: assembled in training; in evaluation kept, unless gradients of it are recorded."""
         return self.assemble() if self.training else self._evaluated()
 
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> Self:
         """Enter training mode, where nothing is kept, or evaluation mode, where the weight is made anew."""
         super().train(mode)
         self._renew()

@@ -65,7 +65,9 @@ class Constants(AbstractConstants):
         Of those that are not integers.
     """
 
-    def __init__(self, arrays: dict[str, NDArray], dtype=None, device=None) -> None:
+    def __init__(
+        self, arrays: dict[str, NDArray], dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    ) -> None:
         super().__init__()
         self.arrays = arrays
         self.register(dtype, device)

@@ -28,6 +28,10 @@ class Differentiable:
     The module is evaluated as it will be used (running statistics, no dropout) and is left in its mode.
     """
 
+    like: torch.Tensor
+    x: torch.Tensor
+    channels: int
+
     def __init__(self, module: torch.nn.Module, x: NDArray) -> None:
         if not isinstance(module, torch.nn.Module):
             raise InputError(

@@ -51,6 +51,13 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
         What is exact and what is not, in words.
     """
 
+    model: Any
+    symmetry: Any
+    rep_in: Any
+    rep_out: Any
+    method: str
+    reason: str
+
     def __init__(self, model: Any, symmetry: Any, reps: tuple[Any, Any], method: str, reason: str) -> None:
         super().__init__()
         self.model, self.symmetry = model, symmetry

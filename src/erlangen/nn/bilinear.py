@@ -59,6 +59,11 @@ class EquivariantBilinear(AbstractAssembled):
     EquivariantBilinear(V x V >> V of SO(3): 1 map)
     """
 
+    rep1: Representation
+    rep2: Representation
+    rep_out: Representation
+    constants: Constants
+
     def __init__(
         self,
         rep1: Representation | str,
@@ -153,6 +158,16 @@ class ChannelProducts(AbstractInBasis):
     M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons
     for arbitrary matrix groups, ICML 2021, section 6 (why bilinear layers are needed).
     """
+
+    rep_in: Representation
+    rep_out: Representation
+    strength: float
+    words_in: list[_Word]
+    words_out: list[_Word]
+    pairs: list[_Pair]
+    constants: Constants
+    features: list[int]
+    coefficients: torch.nn.Parameter
 
     def __init__(
         self,

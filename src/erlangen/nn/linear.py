@@ -66,6 +66,11 @@ class EquivariantLinear(AbstractAssembled):
     torch.Size([10, 10])
     """
 
+    rep_in: Representation
+    rep_out: Representation
+    in_features: int
+    out_features: int
+
     def __init__(
         self,
         rep_in: Representation | str,

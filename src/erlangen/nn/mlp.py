@@ -35,6 +35,12 @@ class EquivariantBlock(torch.nn.Module):
         Of the scalars of `rep_out`.
     """
 
+    rep_in: Representation
+    rep_out: Representation
+    gated: Gated
+    linear: EquivariantLinear
+    products: ChannelProducts
+
     def __init__(
         self,
         rep_in: Representation,
@@ -97,6 +103,13 @@ class EquivariantMLP(torch.nn.Module):
     >>> network(torch.zeros(10, 8)).shape
     torch.Size([10, 1])
     """
+
+    rep_in: Representation
+    rep_out: Representation
+    in_features: int
+    out_features: int
+    blocks: torch.nn.Sequential
+    last: EquivariantLinear
 
     def __init__(
         self,

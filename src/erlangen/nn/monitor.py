@@ -49,6 +49,12 @@ class SymmetryMonitor:
     {'in x': 1.41, 'in y': 0.0, 'broken rank': 1}
     """
 
+    values: str
+    delta: float
+    module: torch.nn.Module
+    names: tuple[str, ...]
+    ends: Ends
+
     def __init__(
         self,
         module: torch.nn.Module,

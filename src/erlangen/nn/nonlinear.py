@@ -49,6 +49,11 @@ class Gated(AbstractConstants):
     S + 2V + 2S
     """
 
+    rep: Representation
+    rep_in: Representation
+    rep_out: Representation
+    activation: Activation
+    gate: Activation
     is_scalar: torch.Tensor
     gate_of: torch.Tensor
 
@@ -108,6 +113,12 @@ class NormActivation(AbstractConstants):
         If the group does not preserve the length of every block.
     """
 
+    rep: Representation
+    rep_in: Representation
+    rep_out: Representation
+    runs: list[tuple[int, int, int, int]]
+    scale: torch.nn.Parameter
+    shift: torch.nn.Parameter
     block: torch.Tensor
 
     def __init__(
@@ -163,6 +174,10 @@ class Pointwise(torch.nn.Module):
     InputError
         If the group mixes coordinates or changes their signs.
     """
+
+    rep: Representation
+    rep_in: Representation
+    rep_out: Representation
 
     def __init__(self, rep: Representation, activation: Activation = torch.nn.functional.silu) -> None:
         super().__init__()

@@ -120,6 +120,12 @@ class SymmetryPenalty:
     ((3, 3), True)
     """
 
+    kind: str
+    where: str
+    values: str
+    module: torch.nn.Module
+    action: Any
+
     def __init__(
         self,
         module: torch.nn.Module,

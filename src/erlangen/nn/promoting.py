@@ -66,6 +66,13 @@ class EquivariancePromotingMLP(torch.nn.Module):
     (torch.Size([10, 1]), torch.Size([]), 0)
     """
 
+    rep_in: Representation
+    rep_out: Representation
+    in_features: int
+    out_features: int
+    blocks: torch.nn.Sequential
+    last: PromotingLinear
+
     def __init__(
         self,
         rep_in: Representation | str,

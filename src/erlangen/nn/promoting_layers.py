@@ -54,6 +54,10 @@ class PromotingLinear(torch.nn.Linear):
     PromotingLinear(2V >> V + S of SO(3), free)
     """
 
+    rep_in: Representation
+    rep_out: Representation
+    has_maps: bool
+
     def __init__(
         self,
         rep_in: Representation,
@@ -114,6 +118,12 @@ class PromotingBlock(torch.nn.Module):
     spread : float
         See `PromotingLinear`.
     """
+
+    rep_in: Representation
+    rep_out: Representation
+    gated: Gated
+    linear: PromotingLinear
+    products: ChannelProducts
 
     def __init__(
         self,

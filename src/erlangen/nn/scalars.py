@@ -68,6 +68,12 @@ class InvariantScalars(AbstractConstants):
     torch.Size([10, 1])
     """
 
+    rep: Representation
+    rep_in: Representation
+    rep_out: Representation
+    linear_forms: NDArray
+    pairs: list[_Forms]
+    out_features: int
     linear: torch.Tensor
 
     def __init__(

@@ -6,6 +6,8 @@ import html
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -15,53 +17,20 @@ from erlangen._errors import MissingExtraError, explain
 RUN_COLOURS = (("#0b66b0", "#5aa9e6"), ("#c8510a", "#ff9a52"), ("#0f7d5c", "#42c99b"), ("#a8407f", "#e58cc4"))
 """Colours of runs on light and on dark ground: told apart by readers with any colour vision, and by lightness."""
 
-_STYLE = """
-:root{--ground:#fff;--card:#fff;--ink:#1c2026;--soft:#5a626d;--edge:#dfe3e8;--shade:#f5f7f9;color-scheme:light dark}
-@media(prefers-color-scheme:dark){:root{--ground:#14171b;
---card:#1b1f25;--ink:#e8eaed;--soft:#a2abb6;--edge:#333a43;--shade:#20252c}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);margin:0 auto;
-max-width:76rem;padding:1.5rem}
-h1{font-size:1.6rem;margin:0 0 .3rem}h2{font-size:1.1rem;margin:0 0 .2rem}
-p{margin:.3rem 0;max-width:66rem}.soft{color:var(--soft);font-size:.92rem}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(34rem,100%),1fr));gap:1rem;margin-top:1rem}
-.card{background:var(--card);border:1px solid var(--edge);border-radius:8px;padding:1rem;min-width:0;overflow-x:auto}
-.wide{grid-column:1/-1}.chips{display:flex;flex-wrap:wrap;gap:.3rem 1.1rem;margin:.5rem 0 0}
-.chip::before{content:"";display:inline-block;
-width:.75rem;height:.75rem;border-radius:50%;background:var(--c);margin-right:.4rem}
-table{border-collapse:collapse;font-size:.92rem;margin:.5rem 0}
-th{color:var(--soft);font-weight:600}
-td,th{border-bottom:1px solid var(--edge);padding:.25rem .9rem .25rem 0;text-align:left}
-td.number{text-align:right;font-variant-numeric:tabular-nums}
-math{font-size:1.15rem;margin:.6rem 0}mtd{padding:.25em .15em}
-.scroll{overflow-x:auto}.plot{width:100%}
-"""
+_LIGHT = {
+    "ground": "#f7f8fa", "card": "#ffffff", "ink": "#1c2026", "soft": "#5a626d",
+    "edge": "#dfe3e8", "line": "#8a929d", "shade": "#f2f4f7",
+}  # fmt: skip
+_DARK = {
+    "ground": "#101317", "card": "#181c21", "ink": "#e8eaed", "soft": "#a7b0bb",
+    "edge": "#333a43", "line": "#69727e", "shade": "#20252c",
+}  # fmt: skip
 
-_SCRIPT = """
-const dark=window.matchMedia("(prefers-color-scheme: dark)");
-function css(name){return getComputedStyle(document.documentElement).getPropertyValue(name).trim()}
-function run(k){return css("--run"+k)}
-function faded(hex,a){const n=parseInt(hex.slice(1),16);return `rgba(${n>>16},${n>>8&255},${n&255},${a})`}
-function dressed(trace){
-  const {role,run:k}=trace.meta,c=k<0?css("--soft"):run(k),t={...trace};
-  if(role==="data")t.marker={size:4,color:faded(c,.4)};
-  if(role==="line")t.line={width:1.6,color:c};
-  if(role==="band"){t.line={width:0};t.fill="toself";t.fillcolor=faded(c,.18)}
-  if(role==="edge")t.line={width:1.5,color:css("--ink"),dash:"dot"};
-  if(role==="dots")t.marker={size:6,color:c,...trace.marker};
-  if(role==="bars")t.marker={color:faded(c,.6)};
-  return t}
-function framed(layout){
-  const l={...layout,font:{family:"system-ui,sans-serif",size:13,color:css("--ink")},
-    paper_bgcolor:"rgba(0,0,0,0)",plot_bgcolor:"rgba(0,0,0,0)",bargap:.15,
-    hoverlabel:{bgcolor:css("--card"),font:{color:css("--ink")}}};
-  for(const key of Object.keys(l))if(/^[xy]axis/.test(key))
-    l[key]={...l[key],gridcolor:css("--edge"),zerolinecolor:css("--edge"),automargin:true,
-      title:{...l[key].title,standoff:8,font:{color:css("--soft"),size:13}}};
-  return l}
-function draw(){for(const [id,f] of Object.entries(FIGURES))
-  Plotly.react(id,f.data.map(dressed),framed(f.layout),{responsive:true,displayModeBar:false})}
-draw();dark.addEventListener("change",draw);
-"""
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Ccircle cx='16' cy='16' "
+    "r='11' fill='none' stroke='%230b66b0' stroke-width='4'/%3E%3Ccircle cx='24' cy='8' r='5' fill='%23c8510a'/%3E"
+    "%3C/svg%3E"
+)
 
 
 def page(
@@ -87,29 +56,58 @@ def page(
     scripts, styles : iterable of str
         What cards need beside those of the page.
     """
-    colours = "".join(f"--run{k}:{light};" for k, (light, _) in enumerate(RUN_COLOURS))
-    night = "".join(f"--run{k}:{dark};" for k, (_, dark) in enumerate(RUN_COLOURS))
-    style = f"{_STYLE}:root{{{colours}}}@media(prefers-color-scheme:dark){{:root{{{night}}}}}" + "".join(styles)
     name = html.escape(title)
+    body = (
+        f"<a class='skip' href='#content'>Skip to the content</a><header><h1>{name}</h1>{head}</header>"
+        f"<main class='grid' id='content'>{''.join(cards)}</main><p id='said' class='skip' aria-live='polite'></p>"
+    )
+    own = "".join(f"<script>{text}</script>" for text in scripts)
+    library = f"<script>{plotly_js()}</script>" if figures or own else ""
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
-        f"<title>{name}</title><style>{style}</style></head><body><h1>{name}</h1>{head}"
-        f"<main class='grid'>{''.join(cards)}</main>"
-        f"<script>{plotly_js()}</script><script>const FIGURES={to_script(figures)};{_SCRIPT}</script>"
-        f"{''.join(f'<script>{text}</script>' for text in scripts)}</body></html>\n"
+        "<meta name='color-scheme' content='light dark'>"
+        f'<title>{name}</title><link rel="icon" href="{_ICON}">'
+        f"<style>{_colours()}{asset('page.css')}{''.join(styles)}</style></head><body>{body}"
+        f"{library}<script>const FIGURES={to_script(figures)};\n{asset('page.js')}</script>{own}</body></html>\n"
     )
 
 
-def card(title: str, body: str, note: str = "", wide: bool = False) -> str:
-    """HTML of a card; title and note are plain text, the body is HTML."""
+@lru_cache
+def asset(name: str) -> str:
+    """Text of a style or a script that comes with the package."""
+    return (files("erlangen.reports") / "assets" / name).read_text("utf-8")
+
+
+def _colours() -> str:
+    """Variables of light and dark ground; paper is light, however dark the screen."""
+    light, night = (_variables(ground, k) for k, ground in enumerate((_LIGHT, _DARK)))
+    dark = f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme]){{{night}}}}}"
+    return f":root{{{light}color-scheme:light dark}}{dark}"
+
+
+def _variables(ground: Mapping[str, str], k: int) -> str:
+    runs = {f"run{i}": pair[k] for i, pair in enumerate(RUN_COLOURS)}
+    return "".join(f"--{name}:{value};" for name, value in (ground | runs).items())
+
+
+def card(title: str, body: str, note: str = "", wide: bool = False, kind: str = "") -> str:
+    """HTML of a card; title and note are plain text, the body is HTML.
+
+    Parameters
+    ----------
+    kind : str
+        A further class of the card: ``"warn"`` for what must be read before the rest is believed.
+    """
     told = f"<p class='soft'>{html.escape(note)}</p>" if note else ""
-    return f"<section class='card{' wide' * wide}'><h2>{html.escape(title)}</h2>{told}{body}</section>"
+    classes = " ".join(filter(None, ["card", "wide" * wide, kind]))
+    return f"<section class='{classes}'><h2>{html.escape(title)}</h2>{told}{body}</section>"
 
 
-def plot(name: str) -> str:
-    """HTML of the place that a figure is drawn in."""
-    return f"<div class='plot' id='{html.escape(name)}'></div>"
+def plot(name: str, label: str = "") -> str:
+    """HTML of the place that a figure is drawn in; the label says to those who do not see it what it shows."""
+    words = html.escape(label or name.replace("-", " "))
+    return f"<div class='plot' id='{html.escape(name)}' role='img' aria-label='{words}'></div>"
 
 
 def chips(labels: Sequence[str]) -> str:
@@ -127,25 +125,25 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         kind = " class='number'" if isinstance(value, float) else ""
         return f"<td{kind}>{html.escape(f'{value:.4g}' if kind else str(value))}</td>"
 
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in headers)
+    head = "".join(f"<th scope='col'>{html.escape(name)}</th>" for name in headers)
     body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def to_script(value: Any) -> str:
-    """JSON for a script block: six digits, gaps where a number is not finite, and nothing that could end the block."""
-    return json.dumps(_plain(value), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+def to_script(value: Any, digits: int = 6) -> str:
+    """JSON for a script block: so many digits, gaps where a number is not finite, nothing that could end the block."""
+    return json.dumps(_plain(value, digits), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, digits: int) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items() if item is not None}
+        return {str(key): _plain(item, digits) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [_plain(item, digits) for item in value]
     if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value.tolist()]
+        return [_plain(item, digits) for item in value.tolist()]
     if isinstance(value, (float, np.floating)):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     return value
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -168,7 +168,7 @@ class System:
         """The right-hand side of each coordinate, with numbers for the parameters."""
         return {name: str(self.formula(text)) for name, text in zip(self.names, self.formulas, strict=True)}
 
-    def to_sympy(self) -> tuple:
+    def to_sympy(self) -> tuple[Any, ...]:
         """The right-hand side as d SymPy expressions in real symbols of the same names."""
         return tuple(self.formula(text).to_sympy() for text in self.formulas)
 

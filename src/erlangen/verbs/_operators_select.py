@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.qr import rounding
@@ -44,7 +45,7 @@ def select_operator(
     splits = splits_of(len(x), min(folds, len(x)) if isinstance(folds, int) else folds, rng)
     lams = _weights(penalty, x, y, lams)
     held_out = [test for _, test in splits]
-    paths = [penalty.path(x[train], y[train], lams) for train, _ in splits]
+    paths = [penalty.path(x[train], y[train], lams) for train, _ in track(splits, "folds")]
     losses = np.stack([_losses(penalty, x, y, held_out, [path[i].theta for path in paths]) for i in range(len(lams))])
     best, path = int(np.argmin(losses.mean(axis=1))), penalty.path(x, y, lams)
     if not debias:
@@ -53,7 +54,7 @@ def select_operator(
     table, kept = [losses[best]], _candidates(penalty, path[best].theta)
     ranks = sorted(kept)
     own = [_candidates(penalty, one[best].theta) for one in paths]  # held-out pairs must not say what is kept
-    for rank in ranks:
+    for rank in track(ranks, "refits"):
         fits = zip(splits, own, strict=True)
         thetas = [penalty.keeping(found[rank]).unbroken(x[train], y[train]).theta for (train, _), found in fits]
         table.append(_losses(penalty, x, y, held_out, thetas))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import linalg, sparse
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding
 from erlangen.verbs._promote_data import reduced
@@ -81,7 +82,7 @@ class Refitter:
         rows, values = reduced(self.penalty.field, x, y)
         found: dict[Candidate, Fitted] = {}
         last: dict[tuple[int, ...], NDArray] = {}
-        for one in sorted(wanted, reverse=True):
+        for one in track(sorted(wanted, reverse=True), "refits"):
             starts = {best, int(np.argmax([_stands_out(fit, one.rank) for fit in path]))}
             thetas = [path[i].theta for i in sorted(starts)]
             more = [last[one.kept_elements]] if one.kept_elements in last else []

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg, sparse
 
+from erlangen._progress import keeping, track
 from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, union
@@ -393,14 +394,16 @@ class Penalty:
         lams, l1 = [check_weight("lam", lam) for lam in lams], check_weight("l1", l1)
         measured, design, y = self._reduced(x, y)
         problem = measured._problem(lambda norms: LeastSquares(design, y, norms.gram), l1)
-        found = []
-        for lam in lams:
-            if lam == 0.0:
-                limit = measured._problem(_closest(design, y), l1)
-                found.append(measured._fitted(limit, lam, None, tolerance))
-            else:
-                found.append(measured._fitted(problem, lam, start, tolerance))
-                start = found[-1].state
+        found: list[Promoted] = []
+        with keeping("the path of weights", len(lams)) as kept:
+            for lam in track(lams, "weights of the path"):
+                if lam == 0.0:
+                    limit = measured._problem(_closest(design, y), l1)
+                    found.append(measured._fitted(limit, lam, None, tolerance))
+                else:
+                    found.append(measured._fitted(problem, lam, start, tolerance))
+                    start = found[-1].state
+                kept.keep(lambda _: list(found), len(found))
         return found
 
     def select(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from erlangen._progress import keeping, track
 from erlangen._errors import UndecidedError, explain
 from erlangen._typing import NDArray
 from erlangen.verbs._promote_candidates import Candidate, Fitted, Refitter, candidates
@@ -54,15 +55,24 @@ def select(
     within = (OF_REFITS if debias else OF_WEIGHTS) if within is None else check_weight("within", within)
     weights = _weights(penalty, x, y, lams)
     trial = _Trial(penalty, x, y, splits_of(len(x), folds, rng), l1)
-    paths = [trial.path(train, weights) for train, _ in trial.splits]
-    losses = trial.losses([[fit.theta for fit in path] for path in paths])
-    best = int(np.argmin(losses.mean(axis=1)))
-    path = trial.path(np.arange(len(x)), weights)
-    if debias:
-        return _refitted(trial, paths, path, losses, best, within)
+    with keeping("cross-validation of the promoted symmetry", len(trial.splits) + 1 + debias) as kept:
+        paths = [trial.path(train, weights) for train, _ in track(trial.splits, "folds")]
+        losses = trial.losses([[fit.theta for fit in path] for path in paths])
+        best = int(np.argmin(losses.mean(axis=1)))
+        path = trial.path(np.arange(len(x)), weights)
+        # From here on there is a choice: of the weight alone, until all candidates are refitted.
+        kept.keep(lambda note: replace(_of_weights(trial, path, losses, best, OF_WEIGHTS), note=note), len(paths) + 1)
+        if debias:
+            return _refitted(trial, paths, path, losses, best, within)
+    return _of_weights(trial, path, losses, best, within)
+
+
+def _of_weights(trial: _Trial, path: list[Promoted], losses: NDArray, best: int, within: float) -> Selected:
+    """The promoted fit of the largest weight that is as good as the best."""
     fit = path[int(np.argmax(_excess(losses, best) <= within))]
     chosen = Fitted(Candidate(fit.broken_rank, fit.kept_elements), fit.theta, 0.0, False)
-    return _selected(trial, chosen, fit.kept, fit.lam, path, losses, (), np.zeros((0, len(x))), np.zeros(0))
+    nothing = np.zeros((0, losses.shape[1]))
+    return _selected(trial, chosen, fit.kept, fit.lam, path, losses, (), nothing, np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +118,7 @@ def _refitted(
     refitter = Refitter(trial.penalty, trial.x, trial.y)
     full = _refits(refitter, trial, path, best)
     order, folds = sorted(full), zip(trial.splits, paths, strict=True)
+    folds = track(folds, "refits of folds", len(paths))
     parts = [refitter(trial.x[rows], trial.y[rows], one, best, order) for (rows, _), one in folds]
     refits = trial.losses([[one.theta for one in fits] for fits in parts]) if order else losses[:0]
     near = [all(fits[i].exact for fits in parts) for i in range(len(order))]

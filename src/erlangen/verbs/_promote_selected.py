@@ -65,6 +65,8 @@ class Selected:
         The fits to all data.
     penalty : Penalty
         What was promoted.
+    note : str
+        Where the choice was stopped, how far it came.
     """
 
     field: AbstractLinearField
@@ -81,10 +83,14 @@ class Selected:
     excess: NDArray
     path: tuple[Promoted, ...]
     penalty: Penalty
+    note: str = ""
 
     @property
     def reason(self) -> str:
         """Why this much is broken."""
+        return "; ".join(part for part in (self.note, self._why()) if part)
+
+    def _why(self) -> str:
         elements = sum(isinstance(term, Moved) for term in self.penalty.terms)
         text = f"{self.broken_rank} of {self.penalty.map.shape[0]} generators"
         text += f" and {elements - len(self.kept_elements)} of {elements} discrete elements" if elements else ""

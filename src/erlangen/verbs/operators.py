@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
+from erlangen._progress import keeping, track
 from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
@@ -151,7 +152,7 @@ class OperatorPenalty:
     maps: Commutators
 
     convex = True
-    terms = ()
+    terms: tuple[()] = ()
 
     def __add__(self, other: object) -> NoReturn:
         """Refused: in modes, there is one norm."""
@@ -394,24 +395,26 @@ class OperatorPenalty:
         Raises
         ------
         InputError
-            When inputs and outputs do not fit the operator, or a weight is not positive.
+            When inputs and outputs do not fit the operator, or a weight is negative.
         """
         lams = [check_weight("lam", lam) for lam in lams]
         u, v = self._data(x, y)
         fit = OperatorFit(self.maps, u, v)
         still = fit.unbroken()
         largest = self._norms.dual(fit.multiplier(still))
-        found = []
-        for lam in lams:
-            if lam >= largest:  # also where both are zero: what breaks nothing fits as well as anything can
-                solution = self._still(still, fit.value(still))
-            elif lam == 0.0:
-                closest = u @ np.linalg.lstsq(u, v, rcond=None)[0]
-                solution = self._least(OperatorFit(self.maps, u, closest, exact=True), None, tolerance)
-            else:
-                solution = self._minimised(fit, lam, start, tolerance)
-                start = solution.state
-            found.append(self._result(solution, lam))
+        found: list[Promoted] = []
+        with keeping("the path of weights", len(lams)) as kept:
+            for lam in track(lams, "weights of the path"):
+                if lam >= largest:  # also where both are zero: what breaks nothing fits as well as anything can
+                    solution = self._still(still, fit.value(still))
+                elif lam == 0.0:
+                    closest = u @ np.linalg.lstsq(u, v, rcond=None)[0]
+                    solution = self._least(OperatorFit(self.maps, u, closest, exact=True), None, tolerance)
+                else:
+                    solution = self._minimised(fit, lam, start, tolerance)
+                    start = solution.state
+                found.append(self._result(solution, lam))
+                kept.keep(lambda _: list(found), len(found))
         return found
 
     def largest_weight(self, x: ArrayLike, y: ArrayLike) -> float:
