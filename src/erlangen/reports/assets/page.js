@@ -1,0 +1,54 @@
+const root=document.documentElement;
+function css(name){return getComputedStyle(root).getPropertyValue(name).trim()}
+function run(k){return css("--run"+k)}
+function faded(hex,a){const n=parseInt(hex.slice(1),16);return `rgba(${n>>16},${n>>8&255},${n&255},${a})`}
+function dressed(trace){
+  const {role,run:k}=trace.meta,c=k<0?css("--soft"):run(k),t={...trace};
+  if(role==="data")t.marker={size:4,color:faded(c,.4)};
+  if(role==="line")t.line={width:1.8,color:c};
+  if(role==="band"){t.line={width:0};t.fill="toself";t.fillcolor=faded(c,.18)}
+  if(role==="edge")t.line={width:1.5,color:css("--ink"),dash:"dot"};
+  if(role==="dots")t.marker={size:6,color:c,...trace.marker};
+  if(role==="bars")t.marker={color:faded(c,.6)};
+  return t}
+function short(text,most){return text.length>most?text.slice(0,most-1)+"\u2026":text}
+function axis(given){
+  const a={...given,gridcolor:css("--edge"),zerolinecolor:css("--edge"),automargin:true,
+    exponentformat:"power",fixedrange:touched.matches,
+    title:{...given.title,standoff:8,font:{color:css("--soft"),size:13}}};
+  if(a.ticktext&&innerWidth<640)a.ticktext=a.ticktext.map(t=>short(t,16));
+  return a}
+function framed(layout){
+  const l={...layout,font:{family:"system-ui,sans-serif",size:13,color:css("--ink")},
+    paper_bgcolor:"rgba(0,0,0,0)",plot_bgcolor:"rgba(0,0,0,0)",bargap:.15,
+    hoverlabel:{bgcolor:css("--card"),bordercolor:css("--line"),font:{color:css("--ink")}}};
+  for(const key of Object.keys(l))if(/^[xy]axis/.test(key))l[key]=axis(l[key]);
+  return l}
+const touched=matchMedia("(pointer: coarse)"),dark=matchMedia("(prefers-color-scheme: dark)");
+const OPTIONS={responsive:true,displayModeBar:false},drawn=new Set();
+// A place is drawn when it comes near the screen, so that a long page opens at once.
+const painters=Object.fromEntries(Object.entries(FIGURES).map(([id,f])=>
+  [id,()=>Plotly.react(id,f.data.map(dressed),framed(f.layout),OPTIONS)]));
+const near=new IntersectionObserver(entries=>{for(const e of entries)if(e.isIntersecting)paint(e.target.id)},
+  {rootMargin:"400px"});
+function paint(id){drawn.add(id);near.unobserve(document.getElementById(id));painters[id]()}
+function watch(id){const place=document.getElementById(id);if(place)near.observe(place);else delete painters[id]}
+function register(id,painter){painters[id]=painter;watch(id)}
+function repaint(){for(const id of drawn)painters[id]()}
+function paintAll(){for(const id of Object.keys(painters))drawn.add(id);repaint()}
+Object.keys(painters).forEach(watch);
+dark.addEventListener("change",repaint);
+// Paper is light, and shows everything.
+addEventListener("beforeprint",()=>{root.dataset.theme="print";
+  for(const d of document.querySelectorAll("details"))d.open=true;paintAll()});
+addEventListener("afterprint",()=>{delete root.dataset.theme;repaint()});
+const said=document.getElementById("said");
+async function copy(button){
+  const text=button.dataset.copy;
+  try{await navigator.clipboard.writeText(text)}
+  catch{const area=document.createElement("textarea");area.value=text;document.body.append(area);area.select();
+    document.execCommand("copy");area.remove();button.focus()}
+  const label=button.textContent;button.textContent="Copied";said.textContent="Copied to the clipboard";
+  setTimeout(()=>{button.textContent=label;said.textContent=""},1500)}
+for(const button of document.querySelectorAll("button[data-copy]"))button.addEventListener("click",()=>copy(button));
+window.erlangen={paintAll,drawn};
