@@ -225,7 +225,15 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: that pages are drawn is not tested here")
 def test_a_browser_draws_every_figure(flow, tmp_path):
     path = dynamics_page(SPRING, flow, tmp_path / "spring.html")
-    words = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}", "--dump-dom"]
+    # Figures are drawn when they come near the window: this one shows the whole page.
+    words = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=1280,9000",
+        f"--user-data-dir={tmp_path / 'user'}",
+        "--dump-dom",
+    ]
     command = [str(BROWSER), *words, "--enable-logging=stderr", path.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert "Uncaught" not in done.stderr
