@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import carried
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, translation
 from erlangen.algebra import Group, Representation
@@ -186,7 +188,14 @@ class SymmetryPromotingRegressor(AbstractCombination):
         family = self.functions_.field(c, how.kind)
         samples = _box(x, family) if self.samples is None else self.samples
         targets = values - x if how.kind == "map" else values
-        self.selected_ = self._select(x, targets, family, how.acting, samples, self._splits(x, values), l1)
+        # What was asked to fit stays as it was when it is stopped: the partial result is another estimator.
+        with carried(Selected, lambda selected: copy(self)._keep(selected, c, single)):
+            selected = self._select(x, targets, family, how.acting, samples, self._splits(x, values), l1)
+        return self._keep(selected, c, single)
+
+    def _keep(self, selected: Selected, c: int, single: bool) -> Self:
+        """Fill the attributes."""
+        self.selected_ = selected
         self.lam_, self.lams_, self.cv_errors_ = self.selected_.lam, self.selected_.lams, self.selected_.errors
         self.broken_rank_, self.kept_ = self.selected_.broken_rank, self.selected_.kept
         self.field_ = self.selected_.field
@@ -217,8 +226,13 @@ class SymmetryPromotingRegressor(AbstractCombination):
             return penalised(family, acting, samples).select(x, y, l1=l1, **options)
         there, polynomials, action = about
         found = penalised(family, there.action(action), there.samples(samples))
-        chosen = found.select(there.points(x), y / there.units, **options)
-        return there.rewrite(chosen, polynomials, lambda: penalised(family, action, samples))
+
+        def back(chosen: Selected) -> Selected:
+            return there.rewrite(chosen, polynomials, lambda: penalised(family, action, samples))
+
+        with carried(Selected, back):
+            chosen = found.select(there.points(x), y / there.units, **options)
+        return back(chosen)
 
     @property
     def symmetry_(self) -> Symmetry:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg, sparse
 
-from erlangen._progress import keeping, track
 from erlangen._errors import InputError, explain
+from erlangen._progress import keeping, track
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, union
-from erlangen.derivative import LieDerivative, Samples
+from erlangen.derivative import AbstractSamples, LieDerivative
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.admm import AbstractFit, Interpolation, LeastSquares, State
 from erlangen.linalg.norms import L1Norm, MatrixMap, SumOfNorms
@@ -45,7 +45,7 @@ class Penalty:
         What is added up: one term for the generators of each action, one for each discrete element.
     weights : tuple of float
         With which weights.
-    samples : Samples
+    samples : AbstractSamples
         Where functions are compared.
     scale : float
         Size of the values for which the value is stated. Only the reweighted kind depends on it; a fit takes the
@@ -55,7 +55,7 @@ class Penalty:
     field: AbstractLinearField
     terms: tuple[AbstractTerm, ...]
     weights: tuple[float, ...]
-    samples: Samples
+    samples: AbstractSamples
     scale: float = 1.0
 
     def __add__(self, other: Penalty) -> Penalty:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from erlangen._progress import keeping, track
 from erlangen._errors import UndecidedError, explain
+from erlangen._progress import keeping, track
 from erlangen._typing import NDArray
 from erlangen.verbs._promote_candidates import Candidate, Fitted, Refitter, candidates
 from erlangen.verbs._promote_data import BLOCK_FLOATS, check_data, check_weight

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike
 
-from erlangen._progress import keeping, track
 from erlangen._errors import InputError, explain
+from erlangen._progress import keeping, track
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.derivative import LieDerivative, Samples
