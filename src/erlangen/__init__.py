@@ -79,7 +79,46 @@ _MODULES = (
 )
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted([*_WHERE, *_MODULES])  # built from the one table above
+__all__ = [
+    "Certified",
+    "ErlangenError",
+    "ErlangenWarning",
+    "Group",
+    "InputError",
+    "Interrupted",
+    "LargestGap",
+    "LieAlgebra",
+    "LieDerivative",
+    "MissingExtraError",
+    "NoiseFloor",
+    "Samples",
+    "Symmetry",
+    "Threshold",
+    "UndecidedError",
+    "actions",
+    "algebra",
+    "as_field",
+    "closure",
+    "derivative",
+    "discover",
+    "dynamics",
+    "enforce",
+    "estimators",
+    "evidence",
+    "fields",
+    "groups",
+    "identify",
+    "nn",
+    "progress",
+    "promote",
+    "read_trajectories",
+    "rep",
+    "rep_from_matrices",
+    "report",
+    "reports",
+    "systems",
+    "testing",
+]
 
 
 def __getattr__(name: str) -> _Any:

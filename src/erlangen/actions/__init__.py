@@ -31,3 +31,37 @@ from erlangen.actions.systems import Driven as Driven
 from erlangen.actions.systems import Prolonged as Prolonged
 from erlangen.actions.systems import Rescaled as Rescaled
 from erlangen.actions.systems import behind as behind
+
+__all__ = [
+    "AbstractAction",
+    "AbstractLift",
+    "CallableAction",
+    "Clocked",
+    "Combination",
+    "Driven",
+    "FunctionGrid",
+    "IncrementLift",
+    "KernelAction",
+    "PolynomialAction",
+    "Prolonged",
+    "Rescaled",
+    "TangentLift",
+    "UnknownOutput",
+    "affine",
+    "behind",
+    "coordinate_names",
+    "euclidean",
+    "fields",
+    "gl",
+    "kernel",
+    "linear",
+    "matrices_of",
+    "on_grid",
+    "polynomial",
+    "product",
+    "pseudo_rotation",
+    "rotation",
+    "scaling",
+    "translation",
+    "union",
+]

@@ -4,3 +4,5 @@ Everything heavy is imported inside the commands, so that help is quick.
 """
 
 from erlangen.cli._app import main as main
+
+__all__ = ["main"]

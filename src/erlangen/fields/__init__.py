@@ -28,3 +28,34 @@ from erlangen.fields.table import fit_table as fit_table
 from erlangen.fields.trajectories import Trajectories as Trajectories
 from erlangen.fields.wrappers import MapField as MapField
 from erlangen.fields.wrappers import VectorField as VectorField
+
+__all__ = [
+    "AbstractField",
+    "AbstractLinearField",
+    "CalibratedField",
+    "CallableField",
+    "CloudField",
+    "EXACT",
+    "Exponential",
+    "Expressions",
+    "FittedField",
+    "MapField",
+    "OperatorField",
+    "Polynomial",
+    "PolynomialField",
+    "Rational",
+    "Request",
+    "Trajectories",
+    "Trigonometric",
+    "VectorField",
+    "as_field",
+    "calibrate",
+    "carry",
+    "cloud_field",
+    "convert",
+    "fit_table",
+    "lift",
+    "operators",
+    "polynomial_field",
+    "register",
+]

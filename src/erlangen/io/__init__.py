@@ -12,3 +12,18 @@ from erlangen.io.read import read_function_table as read_function_table
 from erlangen.io.read import read_generators as read_generators
 from erlangen.io.read import read_trajectories as read_trajectories
 from erlangen.io.tables import read_table as read_table
+
+__all__ = [
+    "DataWarning",
+    "Generators",
+    "check_target",
+    "read_cloud",
+    "read_function_table",
+    "read_generators",
+    "read_table",
+    "read_trajectories",
+    "save_arrays",
+    "to_json",
+    "write_json",
+    "write_text",
+]

@@ -47,7 +47,29 @@ _HOMES = {
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_WHERE)  # built from the one table above
+__all__ = [
+    "AbstractSymmetrized",
+    "ChannelProducts",
+    "EquivariancePromotingMLP",
+    "EquivariantBilinear",
+    "EquivariantBlock",
+    "EquivariantLinear",
+    "EquivariantMLP",
+    "Gated",
+    "Grid",
+    "InvariantScalars",
+    "NormActivation",
+    "Pointwise",
+    "PromotingLinear",
+    "SymmetryMonitor",
+    "SymmetryPenalty",
+    "as_equivariant",
+    "augment",
+    "symmetrize",
+    "symmetry_penalty",
+    "to_linear",
+    "to_subgroup",
+]
 
 
 def __getattr__(name: str) -> _Any:

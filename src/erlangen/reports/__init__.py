@@ -13,3 +13,19 @@ from erlangen.reports.evidence import evidence_cards as evidence_cards
 from erlangen.reports.evidence import evidence_html as evidence_html
 from erlangen.reports.evidence import evidence_page as evidence_page
 from erlangen.reports.evidence import map_cards as map_cards
+
+__all__ = [
+    "bounds_figure",
+    "dynamics_html",
+    "dynamics_page",
+    "evidence_cards",
+    "evidence_html",
+    "evidence_page",
+    "map_cards",
+    "map_figure",
+    "path_figure",
+    "report",
+    "report_html",
+    "save_figure",
+    "to_plotly",
+]

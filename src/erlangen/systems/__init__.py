@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 if _TYPE_CHECKING:
+    from erlangen.systems import lorentz as lorentz
+    from erlangen.systems import two_body as two_body
     from erlangen.systems._catalogue import get as get
     from erlangen.systems._catalogue import names as names
     from erlangen.systems._dysts import dysts as dysts
@@ -28,8 +30,24 @@ _HOMES = {
     "_system": ("System", "Start", "Rescaling", "Recipe"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = sorted(_WHERE)
 
+__all__ = [
+    "Recipe",
+    "Rescaling",
+    "Spiral",
+    "Start",
+    "System",
+    "dysts",
+    "dysts_aliases",
+    "dysts_names",
+    "get",
+    "lorentz",
+    "names",
+    "odebench",
+    "odebench_trajectories",
+    "reaction_diffusion",
+    "two_body",
+]
 
 _MODULES = ("lorentz", "two_body")
 
@@ -43,4 +61,4 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, *_MODULES]
+    return __all__

@@ -14,3 +14,20 @@ from erlangen.verbs.promote import Penalty as Penalty
 from erlangen.verbs.promote import Promoted as Promoted
 from erlangen.verbs.promote import promote as promote
 from erlangen.verbs.symmetry import Symmetry as Symmetry
+
+__all__ = [
+    "Closure",
+    "Defect",
+    "Found",
+    "Generator",
+    "OperatorPenalty",
+    "Penalty",
+    "Promoted",
+    "Selected",
+    "Symmetry",
+    "closure",
+    "coefficients_of",
+    "discover",
+    "enforce",
+    "promote",
+]
