@@ -18,7 +18,18 @@ class AbstractFormulas(AbstractLibrary):
 
     @abstractmethod
     def formulas(self, names: Sequence[str]) -> list[str]:
-        """Return one formula for each function."""
+        """Return one formula for each function.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the d coordinates.
+
+        Returns
+        -------
+        list of str
+            Formulas in those names.
+        """
 
     def bind(self, names: Sequence[str]) -> Features:
         return Expressions(*self.formulas(names)).bind(names)
@@ -47,6 +58,13 @@ class Trigonometric(AbstractFormulas):
     products: bool = False
 
     def formulas(self, names: Sequence[str]) -> list[str]:
+        """Write the sine and the cosine of each multiple of each coordinate.
+
+        Raises
+        ------
+        InputError
+            When the rates of the functions are not finite numbers other than zero.
+        """
         arguments = [_scaled(k, name) for k in _numbers(self.frequencies, "frequencies") for name in names]
         waves = [f"{f}({argument})" for argument in arguments for f in ("sin", "cos")]
         first = arguments[: len(names)]
@@ -71,6 +89,13 @@ class Exponential(AbstractFormulas):
     rates: Sequence[float] = (1,)
 
     def formulas(self, names: Sequence[str]) -> list[str]:
+        """Write the exponential of each multiple of each coordinate.
+
+        Raises
+        ------
+        InputError
+            When the rates of the functions are not finite numbers other than zero.
+        """
         return [f"exp({_scaled(k, name)})" for k in _numbers(self.rates, "rates") for name in names]
 
 
