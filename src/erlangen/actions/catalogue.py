@@ -19,31 +19,119 @@ MAX_DEGREE = 24
 
 
 def polynomial(d: int, degree: int, *, lowest: int = 0) -> PolynomialAction:
-    """All polynomial vector fields on R^d of degree lowest .. degree, ordered by component, then monomial."""
+    """All polynomial vector fields on R^d of degree lowest .. degree, ordered by component, then monomial.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+    degree : int
+        Highest degree of the components.
+    lowest : int
+        Lowest degree.
+
+    Returns
+    -------
+    PolynomialAction
+        d r generators, for r monomials.
+
+    Raises
+    ------
+    InputError
+        When d is not at least 1.
+    """
     _check_dim(d)
     table = exponents(d, degree, lowest=lowest)
     return PolynomialAction(table, sparse.csr_array(sparse.identity(d * len(table))))
 
 
 def affine(d: int, mask: ArrayLike | None = None) -> PolynomialAction:
-    """All affine fields A x + b on R^d: ``d * (d + 1)`` generators d/dx1, x1 d/dx1, ..., xd d/dxd."""
+    """All affine fields A x + b on R^d: ``d * (d + 1)`` generators d/dx1, x1 d/dx1, ..., xd d/dxd.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+    mask : array_like (d, d + 1) of bool, optional
+        Which coefficients may differ from zero; columns are 1, x1 .. xd.
+
+    Returns
+    -------
+    PolynomialAction
+        The fields, ordered by component, then monomial.
+
+    Raises
+    ------
+    InputError
+        When d is not at least 1, or the mask has another shape.
+    """
     full = polynomial(d, 1)
     return full if mask is None else full.masked(mask)
 
 
 def gl(d: int, mask: ArrayLike | None = None) -> PolynomialAction:
-    """All linear fields A x on R^d: ``d * d`` generators x1 d/dx1, x2 d/dx1, ..."""
+    """All linear fields A x on R^d: ``d * d`` generators x1 d/dx1, x2 d/dx1, ...
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+    mask : array_like (d, d) of bool, optional
+        Which entries of A may differ from zero.
+
+    Returns
+    -------
+    PolynomialAction
+        The fields, ordered by component, then coordinate.
+
+    Raises
+    ------
+    InputError
+        When d is not at least 1, or the mask has another shape.
+    """
     full = polynomial(d, 1, lowest=1)
     return full if mask is None else full.masked(mask)
 
 
 def translation(d: int) -> PolynomialAction:
-    """The d translations d/dx1 .. d/dxd."""
+    """The d translations d/dx1 .. d/dxd.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    PolynomialAction
+        d generators.
+
+    Raises
+    ------
+    InputError
+        When d is not at least 1.
+    """
     return polynomial(d, 0)
 
 
 def linear(matrices: ArrayLike) -> PolynomialAction:
-    """Linear fields A_k x from matrices ``(p, d, d)``; a single matrix ``(d, d)`` is one generator."""
+    """Linear fields A_k x from matrices ``(p, d, d)``; a single matrix ``(d, d)`` is one generator.
+
+    Parameters
+    ----------
+    matrices : array_like (p, d, d) or (d, d)
+        They act on columns.
+
+    Returns
+    -------
+    PolynomialAction
+        p generators.
+
+    Raises
+    ------
+    InputError
+        When the matrices are not square and finite.
+    """
     matrices = np.asarray(matrices, dtype=np.float64)
     if matrices.ndim == 2:
         matrices = matrices[None]
@@ -62,7 +150,23 @@ def linear(matrices: ArrayLike) -> PolynomialAction:
 
 
 def rotation(d: int) -> PolynomialAction:
-    """The d (d - 1) / 2 rotations x_i d/dx_j - x_j d/dx_i, i < j."""
+    """The d (d - 1) / 2 rotations x_i d/dx_j - x_j d/dx_i, i < j.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    PolynomialAction
+        The generators in the order (1, 2), (1, 3), ..., (2, 3), ...
+
+    Raises
+    ------
+    InputError
+        When d is not at least 1.
+    """
     _check_dim(d)
     pairs = list(combinations(range(d), 2))
     k = np.repeat(np.arange(len(pairs)), 2)
@@ -73,7 +177,18 @@ def rotation(d: int) -> PolynomialAction:
 
 
 def pseudo_rotation(metric: Sequence[float]) -> PolynomialAction:
-    """The linear fields that preserve the form diag(metric): rotations and boosts."""
+    """The linear fields that preserve the form diag(metric): rotations and boosts.
+
+    Parameters
+    ----------
+    metric : sequence of float (d,)
+        Diagonal of the form, such as ``[1, -1, -1, -1]``.
+
+    Returns
+    -------
+    PolynomialAction
+        d (d - 1) / 2 generators.
+    """
     g = np.asarray(metric, dtype=np.float64)
     d = len(g)
     matrices = []
@@ -85,14 +200,48 @@ def pseudo_rotation(metric: Sequence[float]) -> PolynomialAction:
 
 
 def scaling(d: int, weights: ArrayLike | None = None) -> PolynomialAction:
-    """The d separate scalings x_i d/dx_i, or one scaling per row of weights ``(p, d)``."""
+    """The d separate scalings x_i d/dx_i, or one scaling per row of weights ``(p, d)``.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+    weights : array_like (p, d) or (d,), optional
+        How fast each coordinate grows, one row a generator.
+
+    Returns
+    -------
+    PolynomialAction
+        p generators, d of them by default.
+
+    Raises
+    ------
+    InputError
+        When d is not at least 1.
+    """
     _check_dim(d)
     rows = np.eye(d) if weights is None else np.atleast_2d(np.asarray(weights, dtype=np.float64))
     return linear(np.array([np.diag(w) for w in rows]))
 
 
 def euclidean(d: int) -> PolynomialAction:
-    """Rotations and translations of R^d, rotations first: the algebra se(d)."""
+    """Rotations and translations of R^d, rotations first: the algebra se(d).
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    PolynomialAction
+        d (d + 1) / 2 generators.
+
+    Raises
+    ------
+    InputError
+        When d is not at least 1.
+    """
     from erlangen.actions.polynomial import stack
 
     return stack([rotation(d), translation(d)])
@@ -107,6 +256,16 @@ def fields(components: Sequence[Sequence[str]], names: Sequence[str]) -> Polynom
         ``[["-y", "x"], ["1", "0"]]`` are a rotation and a translation.
     names : sequence of str
         The coordinates, in order.
+
+    Returns
+    -------
+    PolynomialAction
+        One generator per list.
+
+    Raises
+    ------
+    InputError
+        When a list has another length than names, or a formula is not a polynomial in them.
     """
     from erlangen._formula import Formula
 
@@ -174,7 +333,23 @@ def _check_dim(d: int) -> None:
 
 
 def matrices_of(action: PolynomialAction) -> NDArray:
-    """Matrices ``(p, d, d)`` of a linear action, ``(p, d + 1, d + 1)`` of an affine one."""
+    """Matrices ``(p, d, d)`` of a linear action, ``(p, d + 1, d + 1)`` of an affine one.
+
+    Parameters
+    ----------
+    action : PolynomialAction
+        Linear or affine generators.
+
+    Returns
+    -------
+    ndarray (p, d, d) or (p, d + 1, d + 1)
+        They act on columns; in affine ones the last column is the shift, the last row zero.
+
+    Raises
+    ------
+    InputError
+        When the action has a degree above 1.
+    """
     d = action.point_dim
     degree = action.exponents.sum(axis=1)
     if degree.max(initial=0) > 1:

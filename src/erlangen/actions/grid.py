@@ -78,7 +78,7 @@ class FunctionGrid:
 
     @property
     def axes(self) -> tuple[NDArray, ...]:
-        """Coordinates of the points along each axis."""
+        """Coordinates of the points along each axis, one array ``(N_i,)`` per axis."""
         low, high = (np.broadcast_to(np.asarray(end, dtype=np.float64), self.dim) for end in (self.low, self.high))
         return tuple(
             np.linspace(a, b, n, endpoint=not self.periodic) for a, b, n in zip(low, high, self.shape, strict=True)
@@ -90,7 +90,18 @@ class FunctionGrid:
         return np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, self.dim)
 
     def derivative(self, axis: int) -> NDArray:
-        """The matrix ``(N, N)`` of the derivative along an axis."""
+        """The matrix ``(N, N)`` of the derivative along an axis.
+
+        Parameters
+        ----------
+        axis : int
+            Which axis, from 0.
+
+        Returns
+        -------
+        ndarray (N, N)
+            It acts on values at all N points of the grid, the last axis varying fastest.
+        """
         x = self.axes[axis]
         if self.periodic:
             high = np.broadcast_to(np.asarray(self.high, dtype=np.float64), self.dim)[axis]
@@ -101,7 +112,25 @@ class FunctionGrid:
         return reduce(np.kron, factors)
 
     def generators(self, action: AbstractAction, density: float = 0.0) -> NDArray:
-        """Matrices ``(p, N, N)`` of the generators on scalar functions; see :func:`on_grid`."""
+        """Matrices ``(p, N, N)`` of the generators on scalar functions; see :func:`on_grid`.
+
+        Parameters
+        ----------
+        action : AbstractAction
+            p generators on the points of the grid.
+        density : float
+            Weight w of the divergence: functions move by xi . grad u + w div(xi) u.
+
+        Returns
+        -------
+        ndarray (p, N, N)
+            They act on values at the N points, the last axis varying fastest.
+
+        Raises
+        ------
+        InputError
+            When the action does not move the points of the grid.
+        """
         _check_action(self, action)
         x = self.points
         velocity = action.on_points(x)

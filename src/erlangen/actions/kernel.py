@@ -27,6 +27,13 @@ class KernelAction(AbstractAction):
     """The action on kernels between fields under ``source`` (u, over x) and under ``target`` (T u, over y).
 
     Points are pairs (y, x), y first; values are the matrices k ``(c', c)``, flattened row by row.
+
+    Attributes
+    ----------
+    target : AbstractAction
+        What acts on the d' coordinates y and c' channels of the output.
+    source : AbstractAction
+        What acts on the d coordinates x and c channels of the input, with as many generators.
     """
 
     target: AbstractAction

@@ -18,6 +18,11 @@ class AbstractLift(AbstractAction):
     """An action on points that carries as many values as there are coordinates.
 
     A subclass says how values move; points move as in ``base``.
+
+    Attributes
+    ----------
+    base : AbstractAction
+        What moves the points.
     """
 
     base: AbstractAction
@@ -89,6 +94,15 @@ class UnknownOutput(AbstractAction):
     The rows are Df . xi - B f - b with B (and b) unknown, so discovery finds pairs of an input
     generator and the output generator that goes with it. The p input generators come first, then
     the c * c entries of B row by row, then, where ``shift`` is set, the c entries of b.
+
+    Attributes
+    ----------
+    base : AbstractAction
+        What moves the points.
+    channels : int
+        Number c of value channels.
+    shift : bool
+        Whether values may be shifted too.
     """
 
     base: AbstractAction
@@ -154,7 +168,15 @@ class UnknownOutput(AbstractAction):
 
 @dataclass(frozen=True, eq=False)
 class Combination(AbstractAction):
-    """Fixed combinations, in the columns of ``basis (p, r)``, of the generators of any action."""
+    """Fixed combinations, in the columns of ``basis (p, r)``, of the generators of any action.
+
+    Attributes
+    ----------
+    base : AbstractAction
+        An action of p generators.
+    basis : ndarray (p, r)
+        The combinations, as columns.
+    """
 
     base: AbstractAction
     basis: NDArray
@@ -239,7 +261,13 @@ class CallableAction(AbstractAction):
         return tuple(self.generator_names)
 
     def on_points(self, x: NDArray) -> NDArray:
-        """Velocities ``(n, p, d)`` of the points."""
+        """Velocities ``(n, p, d)`` of the points.
+
+        Raises
+        ------
+        InputError
+            When the function does not return an array of shape (n, p, d).
+        """
         x = check_points(x, self.dim)
         out = np.asarray(self.velocities(x))
         if out.shape != (len(x), self.n_generators, self.dim):

@@ -101,7 +101,20 @@ class PolynomialAction(AbstractAction):
         return np.einsum("kab,nb->nka", self.output, v)
 
     def feature_derivatives(self, x: NDArray, v: NDArray) -> NDArray:
-        """Derivatives ``(n, r)`` of the monomials at ``x (n, d)`` along ``v (n, d)``."""
+        """Derivatives ``(n, r)`` of the monomials at ``x (n, d)`` along ``v (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points.
+        v : ndarray (n, d)
+            One direction per point.
+
+        Returns
+        -------
+        ndarray (n, r)
+            One derivative per point and monomial.
+        """
         gradients = monomial_gradients(check_points(x, self.point_dim), self.exponents)
         return np.einsum("nra,na->nr", gradients, v)
 
@@ -126,14 +139,46 @@ class PolynomialAction(AbstractAction):
         return PolynomialAction(self.exponents, matrix, output, origin)
 
     def lie_algebra(self, basis: ArrayLike | None = None) -> LieAlgebra:
-        """The span of the generators, or of their combinations ``basis (p, r)``, as vector fields."""
+        """The span of the generators, or of their combinations ``basis (p, r)``, as vector fields.
+
+        Parameters
+        ----------
+        basis : array_like (p, r), optional
+            Combinations, as columns; all generators by default.
+
+        Returns
+        -------
+        LieAlgebra
+            Their span, with the bracket of fields.
+
+        Raises
+        ------
+        InputError
+            When the combinations are dependent.
+        """
         from erlangen.algebra import LieAlgebra
 
         action = self if basis is None else self.restrict(basis)
         return LieAlgebra.from_fields(self.exponents, action.coefficients)
 
     def with_output(self, matrices: ArrayLike) -> PolynomialAction:
-        """The same action on points with generator k acting on values by ``matrices[k] (p, c, c)``."""
+        """The same action on points with generator k acting on values by ``matrices[k] (p, c, c)``.
+
+        Parameters
+        ----------
+        matrices : array_like (p, c, c)
+            They act on columns of values.
+
+        Returns
+        -------
+        PolynomialAction
+            With ``value_dim`` c.
+
+        Raises
+        ------
+        InputError
+            When there is not one square matrix per generator.
+        """
         matrices = np.asarray(matrices, dtype=np.float64)
         if matrices.ndim != 3 or matrices.shape[0] != self.n_generators or matrices.shape[1] != matrices.shape[2]:
             raise InputError(
@@ -155,11 +200,37 @@ class PolynomialAction(AbstractAction):
             Each names the d columns of the larger space on which one copy acts.
         dim : int, optional
             Number of columns of the larger space (default: highest column named + 1).
+
+        Returns
+        -------
+        PolynomialAction
+            p generators on the larger space.
+
+        Raises
+        ------
+        InputError
+            When the blocks are not disjoint groups of d columns each.
         """
         return sum_copies(self, blocks, dim)
 
     def masked(self, mask: ArrayLike) -> PolynomialAction:
-        """Keep the combinations whose coefficients vanish outside a mask ``(d, r)``."""
+        """Keep the combinations whose coefficients vanish outside a mask ``(d, r)``.
+
+        Parameters
+        ----------
+        mask : array_like (d, r) of bool
+            Which coefficients may differ from zero: components by monomials.
+
+        Returns
+        -------
+        PolynomialAction
+            The combinations that are left.
+
+        Raises
+        ------
+        InputError
+            When the mask has another shape.
+        """
         allowed = np.asarray(mask, dtype=bool).ravel()
         if allowed.size != self.matrix.shape[1]:
             raise InputError(
@@ -195,7 +266,18 @@ class PolynomialAction(AbstractAction):
 
 
 def coordinate_names(d: int) -> tuple[str, ...]:
-    """Names x, y, z up to three coordinates, then x1 .. xd."""
+    """Names x, y, z up to three coordinates, then x1 .. xd.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    tuple of str
+        d names.
+    """
     return ("x", "y", "z")[:d] if d <= 3 else tuple(f"x{i + 1}" for i in range(d))
 
 

@@ -9,6 +9,16 @@ from erlangen.actions.polynomial import PolynomialAction, place, stack
 def union(*actions: PolynomialAction) -> PolynomialAction:
     """All generators of several actions on the same space, in order.
 
+    Parameters
+    ----------
+    *actions : PolynomialAction
+        On one space.
+
+    Returns
+    -------
+    PolynomialAction
+        p_1 + p_2 + ... generators, of degree up to the highest.
+
     Raises
     ------
     InputError
@@ -28,7 +38,18 @@ def union(*actions: PolynomialAction) -> PolynomialAction:
 
 
 def product(*actions: PolynomialAction) -> PolynomialAction:
-    """Each action on its own columns of the product space: free blocks, side by side."""
+    """Each action on its own columns of the product space: free blocks, side by side.
+
+    Parameters
+    ----------
+    *actions : PolynomialAction
+        On d_1, d_2, ... coordinates.
+
+    Returns
+    -------
+    PolynomialAction
+        p_1 + p_2 + ... generators on d_1 + d_2 + ... coordinates.
+    """
     dim = sum(a.point_dim for a in actions)
     placed, start = [], 0
     for a in actions:

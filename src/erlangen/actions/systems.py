@@ -23,7 +23,18 @@ _SECOND = np.array([-1 / 560, 8 / 315, -1 / 5, 8 / 5, -205 / 72, 8 / 5, -1 / 5, 
 
 
 def behind(action: AbstractAction) -> AbstractAction:
-    """Return the action that generators are written in: on points alone, before values, rates or velocities join."""
+    """Return the action that generators are written in: on points alone, before values, rates or velocities join.
+
+    Parameters
+    ----------
+    action : AbstractAction
+        An action, perhaps lifted or prolonged.
+
+    Returns
+    -------
+    AbstractAction
+        On points alone.
+    """
     while isinstance(action, (UnknownOutput, Rescaled, Clocked, Driven, Prolonged)):
         action = action.base
     return action
@@ -92,7 +103,20 @@ class Rescaled(AbstractAction):
         return Clocked(self.base.restrict(basis[:p]), self.table, basis[p:].T)
 
     def rate(self, xi: NDArray, names: Sequence[str] | None = None) -> str:
-        """Readable text of c, for a generator with coefficients ``xi (p + k,)``."""
+        """Readable text of c, for a generator with coefficients ``xi (p + k,)``.
+
+        Parameters
+        ----------
+        xi : ndarray (p + k,)
+            Coefficients of generator and rates.
+        names : sequence of str, optional
+            Names of the coordinates.
+
+        Returns
+        -------
+        str
+            Text of c in [xi, F] = c F.
+        """
         row = np.asarray(xi)[self.base.n_generators :]
         return polynomial_text(self.table, row.tolist(), names or coordinate_names(self.point_dim))
 

@@ -53,7 +53,18 @@ class Request:
     variables: Sequence[Any] | None = None
 
     def probes(self, d: int) -> NDArray:
-        """Some points ``(m, d)`` at which to try the object: those given, else a fixed cloud around 0 and 1."""
+        """Some points ``(m, d)`` at which to try the object: those given, else a fixed cloud around 0 and 1.
+
+        Parameters
+        ----------
+        d : int
+            Number of coordinates.
+
+        Returns
+        -------
+        ndarray (m, d)
+            Points at which the object can be evaluated.
+        """
         return default_probes(d) if self.points is None else spread_rows(self.points, d)
 
 
@@ -143,6 +154,16 @@ def convert(obj: Any, request: Request) -> AbstractField:
         What to convert.
     request : Request
         What the caller said beside it.
+
+    Returns
+    -------
+    AbstractField
+        The object as a field.
+
+    Raises
+    ------
+    InputError
+        When there is no converter for its type.
     """
     load_adapters(type(obj))
     return _convert(obj, request)

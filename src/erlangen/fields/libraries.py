@@ -118,6 +118,16 @@ class AbstractLibrary(ABC):
     def bind(self, names: Sequence[str]) -> Features:
         """Return the functions for coordinates of these names.
 
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the d coordinates.
+
+        Returns
+        -------
+        Features
+            Functions of points ``(n, d)``, with their derivatives.
+
         Raises
         ------
         InputError
@@ -147,6 +157,11 @@ class Polynomial(AbstractLibrary):
     dim : int, optional
         Number d of coordinates, where it is known before the data.
 
+    Raises
+    ------
+    InputError
+        When the degree is not at least 1.
+
     Examples
     --------
     >>> Polynomial(degree=2).bind(["x", "v"]).texts
@@ -172,6 +187,16 @@ class Polynomial(AbstractLibrary):
 
     def as_field(self, channels: int = 1) -> PolynomialField:
         """The family of polynomial fields with ``channels`` values, at theta = 0; all monomials, the constant first.
+
+        Parameters
+        ----------
+        channels : int
+            Number c of values.
+
+        Returns
+        -------
+        PolynomialField
+            With c r parameters, for r monomials.
 
         Raises
         ------

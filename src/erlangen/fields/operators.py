@@ -21,6 +21,11 @@ class OperatorField(AbstractLinearField):
     ----------
     matrix : ndarray (N', N)
         The operator.
+
+    Raises
+    ------
+    InputError
+        When the matrix is not two-dimensional and finite.
     """
 
     matrix: NDArray
@@ -98,6 +103,23 @@ class OperatorField(AbstractLinearField):
 
 def operators(inputs: int, outputs: int | None = None) -> OperatorField:
     """The family of linear operators from N values to N' values (by default N), at theta = 0.
+
+    Parameters
+    ----------
+    inputs : int
+        Number N of values that go in.
+    outputs : int, optional
+        Number N' of values that come out, by default N.
+
+    Returns
+    -------
+    OperatorField
+        With N' N parameters, all zero.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole and at least 1.
 
     Examples
     --------

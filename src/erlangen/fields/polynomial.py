@@ -30,6 +30,11 @@ class PolynomialField(AbstractLinearField):
         ``"invariant"``, ``"vector"`` or ``"map"`` (the values are then increments Phi(x) - x).
     accuracy : float
         Relative error of the derivative: rounding unless the coefficients come from a fit.
+
+    Raises
+    ------
+    InputError
+        When exponents and coefficients do not fit together, or the kind does not fit the channels.
     """
 
     table: NDArray
@@ -112,6 +117,18 @@ class PolynomialField(AbstractLinearField):
 
         A vector field prints as a derivation, other fields as one polynomial a channel.
 
+        Parameters
+        ----------
+        theta : array_like (q,), optional
+            Coefficients, channel by channel; its own by default.
+        names : sequence of str, optional
+            Names of the d coordinates.
+
+        Returns
+        -------
+        str
+            A formula.
+
         Examples
         --------
         >>> polynomial_field(2, 1, [[0, 0, -1], [0, 1, 0]], "vector").describe()
@@ -126,6 +143,27 @@ class PolynomialField(AbstractLinearField):
 
 def polynomial_field(d: int, degree: int, coefficients: ArrayLike, kind: str = "invariant") -> PolynomialField:
     """A polynomial over all monomials of degree at most ``degree`` in d coordinates.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+    degree : int
+        Highest degree of the r monomials, in graded lexicographic order from 1.
+    coefficients : array_like (c, r) or (r,)
+        One row per channel.
+    kind : {"invariant", "vector", "map"}
+        How values follow points.
+
+    Returns
+    -------
+    PolynomialField
+        The polynomial.
+
+    Raises
+    ------
+    InputError
+        When coefficients do not fit the monomials.
 
     Examples
     --------

@@ -75,6 +75,8 @@ class FittedField(AbstractField):
         Units of the values.
     points : ndarray (n, d)
         The points of the table.
+    kind : {"invariant", "vector", "map"}
+        How values follow points.
     accuracy : float
         Estimated relative error of the derivative over the points, by scaled columns and values: noise,
         and what speaks for a bias.
@@ -93,8 +95,9 @@ class FittedField(AbstractField):
         Every class that was tried.
     runner_up : FittedField or None
         The next larger class, fitted: a symmetry of the table is one of both.
-    error_root : ndarray or None
-        Covariance of the coefficients of the model, as a factor: see :meth:`draws`.
+    error_root : tuple of ndarray (r, j), (c, c), or None
+        Covariance of the coefficients ``(c, r)`` of the model, as factors over functions and over channels: see
+        :meth:`draws`.
     labels : tuple or None
         The two classes of a labelled table: the field is the log-odds of the second.
     flips : float
@@ -145,6 +148,18 @@ class FittedField(AbstractField):
 
         ``self - draw`` is a model that the noise could as well have given; Lie derivatives of the draws are what
         noise puts into those of the fit.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        rng : int or numpy.random.Generator
+            Draws them.
+
+        Returns
+        -------
+        list of FittedField
+            Fields of the same class.
 
         Raises
         ------

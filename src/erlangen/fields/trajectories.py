@@ -50,6 +50,12 @@ class Trajectories:
     controls : tuple of str
         Names of the u controls: given inputs that act on the system. One that is constant in each run is a parameter.
 
+    Raises
+    ------
+    InputError
+        When there is no run, runs differ in their columns, names do not fit them, two runs have one label, or only some
+        have derivatives.
+
     Examples
     --------
     >>> t = np.linspace(0, 1, 50)
@@ -101,7 +107,7 @@ class Trajectories:
             Times of the samples; one array serves all the runs of a list.
         names : iterable of str, optional
             Names of the d coordinates, by default x1 .. xd.
-        derivatives : like states, optional
+        derivatives : array (n, d), or list of arrays (n_i, d), optional
             Time derivatives where they are known.
         groups : iterable, optional
             For a list, the label of each run; for one table, the label of the run of each row.
@@ -175,7 +181,20 @@ class Trajectories:
         return cls(*runs_of_frame(frame, time, group, state, controls, parameters, drop=True, infinite=False))
 
     def to_frame(self, time: str = "time", group: str = "run") -> pd.DataFrame:
-        """Return a data frame with one row for each sample: run, time, states, controls; not the derivatives."""
+        """Return a data frame with one row for each sample: run, time, states, controls; not the derivatives.
+
+        Parameters
+        ----------
+        time : str
+            Name of the column of times.
+        group : str
+            Name of the column of runs.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per sample.
+        """
         return frame_of_runs(self.runs, self.names, self.controls, time, group)
 
     @property
@@ -225,7 +244,23 @@ class Trajectories:
         return frozen(np.repeat(np.arange(self.n_runs), [len(run.time) for run in self.runs]))
 
     def select(self, labels: Hashable | Iterable[Hashable]) -> Trajectories:
-        """Keep the runs of these labels (or of one label), in this order."""
+        """Keep the runs of these labels (or of one label), in this order.
+
+        Parameters
+        ----------
+        labels : hashable, or iterable of them
+            Labels of runs.
+
+        Returns
+        -------
+        Trajectories
+            Those runs, in the order asked for.
+
+        Raises
+        ------
+        InputError
+            When there is no run of that label.
+        """
         wanted = [labels] if isinstance(labels, str) or not isinstance(labels, Iterable) else list(labels)
         by_label = {run.label: run for run in self.runs}
         for label in wanted:
@@ -263,6 +298,21 @@ class Trajectories:
 
         This is the error of the lower order, so it overstates that of smooth, well-sampled runs; with noise both
         schemes err by as much as they differ.
+
+        Parameters
+        ----------
+        order : int
+            Order of accuracy of the scheme, 2 or more.
+
+        Returns
+        -------
+        ndarray (N, d)
+            Absolute errors, in units of the states per unit of time, for the N samples of all runs.
+
+        Raises
+        ------
+        InputError
+            When the order is less than two.
         """
         if order < 2:
             raise InputError(
