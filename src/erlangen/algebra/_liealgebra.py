@@ -58,6 +58,11 @@ class LieAlgebra:
         names : sequence of str, optional
             One name per generator.
 
+        Returns
+        -------
+        LieAlgebra
+            Their span, of dimension p.
+
         Raises
         ------
         InputError
@@ -87,6 +92,11 @@ class LieAlgebra:
         names : sequence of str, optional
             One name per generator.
 
+        Returns
+        -------
+        LieAlgebra
+            Their span, of dimension p.
+
         Raises
         ------
         InputError
@@ -106,6 +116,18 @@ class LieAlgebra:
     @classmethod
     def from_structure_constants(cls, c: ArrayLike, names: Sequence[str] | None = None) -> LieAlgebra:
         """Take an algebra as its structure constants ``c[i,j,k]``: [e_i, e_j] = sum_k c[i,j,k] e_k.
+
+        Parameters
+        ----------
+        c : array_like (p, p, p)
+            Structure constants.
+        names : sequence of str, optional
+            One name per generator.
+
+        Returns
+        -------
+        LieAlgebra
+            The algebra, in its adjoint form.
 
         Raises
         ------
@@ -142,7 +164,18 @@ class LieAlgebra:
         return np.linalg.solve(r, flat.T).T.reshape(self.dim, self.dim, self.dim)
 
     def bracket(self, x: ArrayLike, y: ArrayLike) -> NDArray:
-        """Bracket of two elements given and returned as coordinates ``(p,)`` in the basis."""
+        """Bracket of two elements given and returned as coordinates ``(p,)`` in the basis.
+
+        Parameters
+        ----------
+        x, y : array_like (p,)
+            Elements, as coordinates in the basis.
+
+        Returns
+        -------
+        ndarray (p,)
+            [x, y].
+        """
         a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
         return np.einsum("i,ijk,j->k", a, self.structure_constants, b)
 
@@ -165,7 +198,10 @@ class LieAlgebra:
 
     @cached_property
     def centre(self) -> NDArray:
-        """Orthonormal elements that commute with everything, in the form of `basis`."""
+        """Orthonormal elements that commute with everything.
+
+        They have the form of `basis`: ``(r, k, k)``, ``(r, d, m)`` or ``(r, p)``.
+        """
         q = orthonormal(self.vectors)
         return self.ambient.elements(self._anatomy().centre.T @ q)
 
@@ -182,12 +218,33 @@ class LieAlgebra:
         return replace(self, vectors=close(self.ambient, q).basis, names=None)
 
     def largest_closed_subalgebra(self, noise: float = 0.0) -> LieAlgebra:
-        """Cut out the largest closed part of the span, up to a stated noise per unit generator."""
+        """Cut out the largest closed part of the span, up to a stated noise per unit generator.
+
+        Parameters
+        ----------
+        noise : float
+            Norm of the error of a generator of norm 1.
+
+        Returns
+        -------
+        LieAlgebra
+            The subalgebra, of dimension at most p.
+        """
         rows = largest_closed(self.ambient, orthonormal(self.vectors), noise) if self.dim else self.vectors
         return replace(self, vectors=rows, names=None)
 
     def generated(self, noise: float = 0.0) -> tuple[LieAlgebra, int]:
         """Add brackets until the span is closed; returns the algebra and how many generators were added.
+
+        Parameters
+        ----------
+        noise : float
+            Norm of the error of a generator of norm 1: smaller new directions do not count.
+
+        Returns
+        -------
+        tuple of (LieAlgebra, int)
+            The closed algebra, and how many generators it has more.
 
         Raises
         ------
@@ -223,6 +280,23 @@ class LieAlgebra:
 def identify(algebra: LieAlgebra | ArrayLike, noise: float | None = None) -> Structure:
     """Name a Lie algebra, or that of matrices ``(p, k, k)``.
 
+    Parameters
+    ----------
+    algebra : LieAlgebra or array_like (p, k, k)
+        The algebra, or matrices that span it.
+    noise : float, optional
+        Norm of the error of a generator of norm 1; rounding by default.
+
+    Returns
+    -------
+    Structure
+        The name, what the algebra is made of, and a readable basis.
+
+    Raises
+    ------
+    UndecidedError
+        When generators do not close within their noise, or a rank is not clear.
+
     Examples
     --------
     >>> import numpy as np
@@ -236,7 +310,25 @@ def identify(algebra: LieAlgebra | ArrayLike, noise: float | None = None) -> Str
 
 
 def structure_of(c: ArrayLike, tol: float | None = None) -> Structure:
-    """Name an algebra from structure constants ``c (p, p, p)`` with entries accurate to ``tol``."""
+    """Name an algebra from structure constants ``c (p, p, p)`` with entries accurate to ``tol``.
+
+    Parameters
+    ----------
+    c : array_like (p, p, p)
+        Structure constants, [e_i, e_j] = sum_k c[i,j,k] e_k.
+    tol : float, optional
+        Error of an entry; rounding by default.
+
+    Returns
+    -------
+    Structure
+        The name, and what the algebra is made of.
+
+    Raises
+    ------
+    UndecidedError
+        When a rank is not clear at this accuracy.
+    """
     return LieAlgebra.from_structure_constants(c).identify(tol)
 
 

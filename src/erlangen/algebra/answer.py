@@ -93,7 +93,18 @@ class Structure:
     noise: float = 0.0
 
     def display(self, complex_structure: bool) -> str:
-        """Return the unitary name where the action preserves a complex structure and there is one."""
+        """Return the unitary name where the action preserves a complex structure and there is one.
+
+        Parameters
+        ----------
+        complex_structure : bool
+            Whether the action preserves a complex structure.
+
+        Returns
+        -------
+        str
+            Such as ``u(2)`` for so(3) + R.
+        """
         if complex_structure:
             unitary = [name for name in self.aliases if name.startswith("u(") and "+" not in name]
             return unitary[0] if unitary else self.name

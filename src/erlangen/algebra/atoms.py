@@ -33,11 +33,33 @@ class AbstractAtom(ABC):
 
     @abstractmethod
     def lie(self, a: NDArray) -> NDArray:
-        """Image ``(s, s)`` of an element ``(k, k)`` of the Lie algebra."""
+        """Image ``(s, s)`` of an element ``(k, k)`` of the Lie algebra.
+
+        Parameters
+        ----------
+        a : ndarray (k, k)
+            Element of the Lie algebra.
+
+        Returns
+        -------
+        ndarray (s, s)
+            Its image.
+        """
 
     @abstractmethod
     def element(self, g: NDArray) -> NDArray:
-        """Image ``(s, s)`` of a group element ``(k, k)``."""
+        """Image ``(s, s)`` of a group element ``(k, k)``.
+
+        Parameters
+        ----------
+        g : ndarray (k, k)
+            Element of the group.
+
+        Returns
+        -------
+        ndarray (s, s)
+            Its image.
+        """
 
     @property
     def dual(self) -> AbstractAtom:
@@ -45,15 +67,48 @@ class AbstractAtom(ABC):
         return Dual(self)
 
     def restricted(self, subgroup: Group) -> AbstractAtom:
-        """The same action, of a subgroup given by matrices of the same size k."""
+        """The same action, of a subgroup given by matrices of the same size k.
+
+        Parameters
+        ----------
+        subgroup : Group
+            Of matrices of size k.
+
+        Returns
+        -------
+        AbstractAtom
+            The action of the subgroup.
+        """
         return self
 
     def lie_images(self, group: Group) -> NDArray:
-        """Images ``(p, s, s)`` of the generators of a group of matrices of size k."""
+        """Images ``(p, s, s)`` of the generators of a group of matrices of size k.
+
+        Parameters
+        ----------
+        group : Group
+            With p generators, matrices of size k.
+
+        Returns
+        -------
+        ndarray (p, s, s)
+            Their images.
+        """
         return stacked_images([self.lie(a) for a in group.lie_algebra], self.size)
 
     def discrete_images(self, group: Group) -> NDArray:
-        """Images ``(m, s, s)`` of the discrete elements of a group of matrices of size k."""
+        """Images ``(m, s, s)`` of the discrete elements of a group of matrices of size k.
+
+        Parameters
+        ----------
+        group : Group
+            With m discrete elements, matrices of size k.
+
+        Returns
+        -------
+        ndarray (m, s, s)
+            Their images.
+        """
         return stacked_images([self.element(g) for g in group.discrete], self.size)
 
     def __str__(self) -> str:

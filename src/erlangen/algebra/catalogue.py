@@ -61,14 +61,46 @@ class MatrixGenerators:
 
 
 def gl(n: int) -> MatrixGenerators:
-    """All n x n matrices: the matrix units E(i, j), row by row."""
+    """All n x n matrices: the matrix units E(i, j), row by row.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("gl", n, 1)
     pairs = [(i, j) for i in range(n) for j in range(n)]
     return _build(f"gl({n})", n, [(_label("E", i, j), [(i, j, 1)]) for i, j in pairs])
 
 
 def sl(n: int) -> MatrixGenerators:
-    """All n x n matrices of trace zero: E(i, j) for i != j, then E(i, i) - E(i+1, i+1)."""
+    """All n x n matrices of trace zero: E(i, j) for i != j, then E(i, i) - E(i+1, i+1).
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("sl", n, 2)
     units = [(_label("E", i, j), [(i, j, 1)]) for i in range(n) for j in range(n) if i != j]
     return _build(f"sl({n},R)", n, units + [(f"H_{i + 1}", [(i, i, 1), (i + 1, i + 1, -1)]) for i in range(n - 1)])
@@ -78,20 +110,67 @@ def so(p: int, q: int = 0) -> MatrixGenerators:
     """Matrices A with A^T G + G A = 0 for G = diag(1 (p times), -1 (q times)).
 
     The fields are ``x_i d_j - x_j d_i`` (rotations) and ``x_i d_j + x_j d_i`` (boosts), i < j.
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
     """
     n = _signature("so", p, q)
     return _build(f"so({p},{q})" if q else f"so({p})", n, _rotations(p, q))
 
 
 def u(p: int, q: int = 0) -> MatrixGenerators:
-    """Complex X with X^* I + I X = 0 for I = diag(1 (p times), -1 (q times)); matrix size 2(p+q)."""
+    """Complex X with X^* I + I X = 0 for I = diag(1 (p times), -1 (q times)); matrix size 2(p+q).
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _signature("u", p, q)
     phases = [(f"D_{i + 1}", _imaginary([(i, i, 1)], n)) for i in range(n)]
     return _build(f"u({p},{q})" if q else f"u({p})", 2 * n, _unitary_pairs(p, q) + phases)
 
 
 def su(p: int, q: int = 0) -> MatrixGenerators:
-    """The elements of u(p, q) of complex trace zero; matrix size 2(p+q)."""
+    """The elements of u(p, q) of complex trace zero; matrix size 2(p+q).
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _signature("su", p, q)
     phases = [(f"D_{i + 1}", _imaginary([(i, i, 1), (i + 1, i + 1, -1)], n)) for i in range(n - 1)]
     return _build(f"su({p},{q})" if q else f"su({p})", 2 * n, _unitary_pairs(p, q) + phases)
@@ -101,6 +180,21 @@ def sp(size: int) -> MatrixGenerators:
     """Real matrices with X^T J + J X = 0, J = [[0, 1], [-1, 0]]: ``sp(4)`` are 4 x 4 matrices.
 
     The blocks are [[a, b], [c, -a^T]] with b and c symmetric.
+
+    Parameters
+    ----------
+    size : int
+        Matrix size, even.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
     """
     size = _size("sp", size, 2)
     if size % 2:
@@ -123,37 +217,133 @@ def sp(size: int) -> MatrixGenerators:
 
 
 def translations(n: int) -> MatrixGenerators:
-    """Return the n shifts of R^n; matrix size n + 1."""
+    """Return the n shifts of R^n; matrix size n + 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("translations", n, 1)
     return _build("R" if n == 1 else f"R^{n}", n + 1, _shifts(n))
 
 
 def scalings(n: int) -> MatrixGenerators:
-    """Return the scalings of each of n coordinates, ``x_i d_i``; matrix size n."""
+    """Return the scalings of each of n coordinates, ``x_i d_i``; matrix size n.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("scalings", n, 1)
     return _build("R" if n == 1 else f"R^{n}", n, [(f"D_{i + 1}", [(i, i, 1)]) for i in range(n)])
 
 
 def aff(n: int) -> MatrixGenerators:
-    """All affine fields A x + b; matrix size n + 1."""
+    """All affine fields A x + b; matrix size n + 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("aff", n, 1)
     return _build(f"aff({n})", n + 1, _rows(gl(n)) + _shifts(n))
 
 
 def saff(n: int) -> MatrixGenerators:
-    """Affine fields of divergence zero; matrix size n + 1."""
+    """Affine fields of divergence zero; matrix size n + 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("saff", n, 2)
     return _build(f"saff({n})", n + 1, _rows(sl(n)) + _shifts(n))
 
 
 def iso(p: int, q: int = 0) -> MatrixGenerators:
-    """Isometries of flat space with metric diag(1 (p times), -1 (q times)); matrix size p+q+1."""
+    """Isometries of flat space with metric diag(1 (p times), -1 (q times)); matrix size p+q+1.
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _signature("iso", p, q)
     return _build(f"iso({p},{q})" if q else f"e({p})", n + 1, _rotations(p, q) + _shifts(n))
 
 
 def e(n: int) -> MatrixGenerators:
-    """Rotations and translations of R^n; matrix size n + 1."""
+    """Rotations and translations of R^n; matrix size n + 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     return iso(n)
 
 
@@ -161,19 +351,67 @@ se = e
 
 
 def poincare(p: int = 3, q: int = 1) -> MatrixGenerators:
-    """Lorentz transformations and translations, ``iso(p, q)``; matrix size p+q+1."""
+    """Lorentz transformations and translations, ``iso(p, q)``; matrix size p+q+1.
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     return iso(p, q)
 
 
 def sim(n: int) -> MatrixGenerators:
-    """Rotations, translations and the dilation of R^n; matrix size n + 1."""
+    """Rotations, translations and the dilation of R^n; matrix size n + 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("sim", n, 1)
     dilation = ("D", [(i, i, 1) for i in range(n)])
     return _build(f"sim({n})", n + 1, [*_rotations(n, 0), *_shifts(n), dilation])
 
 
 def heisenberg(n: int = 1) -> MatrixGenerators:
-    """Positions, momenta and their central bracket, dimension 2n + 1; matrix size n + 2."""
+    """Positions, momenta and their central bracket, dimension 2n + 1; matrix size n + 2.
+
+    Parameters
+    ----------
+    n : int
+        Number of positions, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("heisenberg", n, 1)
     rows = [(f"Q_{i}", [(0, i, 1)]) for i in range(1, n + 1)]
     rows += [(f"P_{i}", [(i, n + 1, 1)]) for i in range(1, n + 1)]
@@ -181,7 +419,23 @@ def heisenberg(n: int = 1) -> MatrixGenerators:
 
 
 def galilei(n: int) -> MatrixGenerators:
-    """Rotations, boosts ``t d_i`` and translations of (t, x_1 .. x_n); matrix size n + 2."""
+    """Rotations, boosts ``t d_i`` and translations of (t, x_1 .. x_n); matrix size n + 2.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates of space, at least 1.
+
+    Returns
+    -------
+    MatrixGenerators
+        The generators, with their names.
+
+    Raises
+    ------
+    InputError
+        When a number is not whole or not in range, or there would be too many generators to list.
+    """
     n = _size("galilei", n, 1)
     rotations = [(name, [(i + 1, j + 1, v) for i, j, v in cells]) for name, cells in _rotations(n, 0)]
     boosts = [(f"B_{i}", [(i, 0, 1)]) for i in range(1, n + 1)]

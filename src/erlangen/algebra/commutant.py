@@ -117,6 +117,11 @@ def commutant(matrices: NDArray, tol: float | None = None) -> Commutant:
         Root-mean-square norm of the commutator with a unit matrix up to which it commutes;
         about three times the noise of a unit generator.
 
+    Returns
+    -------
+    Commutant
+        A basis of the matrices, and the spectrum behind it.
+
     Examples
     --------
     >>> from erlangen.algebra import catalogue
@@ -148,6 +153,11 @@ def irreducible_blocks(matrices: NDArray, tol: float | None = None, rng: int | n
         As for `commutant`.
     rng : int or numpy Generator
         Source of the random elements.
+
+    Returns
+    -------
+    Blocks
+        Orthonormal bases of the subspaces.
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)
@@ -162,6 +172,18 @@ def invariant_flag(matrices: NDArray, tol: float | None = None) -> tuple[NDArray
 
     Where the action is not completely reducible (affine, Galilei), the commutant does not show
     them. Returned as orthonormal columns ``(k, a)`` and ``(k, b)``.
+
+    Parameters
+    ----------
+    matrices : ndarray (p, k, k)
+        Generators.
+    tol : float, optional
+        As for `commutant`.
+
+    Returns
+    -------
+    tuple of ndarray (k, a), (k, b)
+        Null space and sum of images, as orthonormal columns.
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)
@@ -185,6 +207,16 @@ def fixed_point(linear: NDArray, shift: NDArray, noise: float | None = None) -> 
     noise : float, optional
         Norm of the error of a field of unit norm. Directions in which all linear parts are
         within it are not solved for, and the point counts as found up to five times it.
+
+    Returns
+    -------
+    FixedPoint
+        The point, how far it is from fixed, and whether it counts as found.
+
+    Raises
+    ------
+    InputError
+        When linear and constant parts do not fit together.
     """
     linear, shift = np.asarray(linear, dtype=np.float64), np.asarray(shift, dtype=np.float64)
     if linear.ndim != 3 or linear.shape[1] != linear.shape[2] or shift.shape != linear.shape[:2]:
@@ -222,6 +254,11 @@ def trace_ratio(matrices: NDArray, killing: NDArray, tol: float | None = None) -
         Killing form in the same basis.
     tol : float, optional
         Noise of a unit generator.
+
+    Returns
+    -------
+    float or None
+        The ratio r; None where there is none.
     """
     matrices = np.asarray(matrices, dtype=np.float64)
     tol = default_tolerance(matrices.shape[1]) if tol is None else float(tol)

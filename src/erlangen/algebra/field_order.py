@@ -46,6 +46,11 @@ def order_fields(exponents: NDArray, coefficients: NDArray) -> FieldOrder:
         Monomials, shared by all fields.
     coefficients : ndarray (p, d, r)
         Component a of field k is ``sum_r coefficients[k, a, r] x^exponents[r]``.
+
+    Returns
+    -------
+    FieldOrder
+        The order, and the sign of each field.
     """
     exponents, coefficients = np.asarray(exponents), np.asarray(coefficients, dtype=np.float64)
     graded = np.lexsort([*(-exponents[:, j] for j in range(exponents.shape[1] - 1, -1, -1)), exponents.sum(axis=1)])

@@ -65,6 +65,21 @@ class Regular(AbstractAtom):
 def regular(group: Group) -> Representation:
     """Return the regular representation of a finite group of at most 2,000 elements, typed ``regular``.
 
+    Parameters
+    ----------
+    group : Group
+        Finite.
+
+    Returns
+    -------
+    Representation
+        Of the size of the order of the group.
+
+    Raises
+    ------
+    InputError
+        When the group is infinite or too large to list.
+
     Examples
     --------
     >>> from erlangen.algebra import groups

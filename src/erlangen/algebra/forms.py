@@ -96,6 +96,11 @@ def preserved_forms(matrices: NDArray, symmetric: bool = True, tol: float | None
         Absolute root-mean-square residual of a form of norm 1 up to which it counts as preserved;
         about three times the noise of a unit generator. By default the square root of rounding.
 
+    Returns
+    -------
+    PreservedForms
+        A basis of the forms, and how well they are preserved.
+
     Raises
     ------
     InputError
@@ -121,6 +126,20 @@ def conformal_forms(matrices: NDArray, symmetric: bool = True, tol: float | None
 
     Arguments as for `preserved_forms`. An abelian algebra constrains nothing here. Where one
     form is found, every generator multiplies it by a number: a single line is mapped to itself.
+
+    Parameters
+    ----------
+    matrices : ndarray (p, k, k)
+        Generators.
+    symmetric : bool
+        Look for symmetric forms, else for antisymmetric ones.
+    tol : float, optional
+        As for `preserved_forms`.
+
+    Returns
+    -------
+    PreservedForms
+        A basis of the forms, and how well they are preserved.
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)
@@ -193,6 +212,11 @@ def complex_structure(matrices: NDArray, tol: float | None = None) -> NDArray | 
         Generators.
     tol : float, optional
         As for `preserved_forms`.
+
+    Returns
+    -------
+    ndarray (k, k) or None
+        J, or None where no such pair of forms is preserved.
     """
     symmetric = preserved_forms(matrices, True, tol)
     antisymmetric = preserved_forms(matrices, False, tol)
@@ -229,6 +253,11 @@ def is_compact(matrices: NDArray, rng: int | np.random.Generator = 0, tol: float
         Source of the random group elements.
     tol : float, optional
         As for `preserved_forms`.
+
+    Returns
+    -------
+    bool
+        Whether a positive definite form is preserved.
     """
     forms = preserved_forms(matrices, True, tol)
     return _definite_member(forms, np.asarray(matrices, dtype=np.float64), np.random.default_rng(rng)) is not None

@@ -96,6 +96,16 @@ class Group:
     def elements(self, most: int = _MOST_ELEMENTS) -> Elements:
         """List the elements of a finite group.
 
+        Parameters
+        ----------
+        most : int
+            Largest number that is listed.
+
+        Returns
+        -------
+        Elements
+            The elements ``(order, k, k)``.
+
         Raises
         ------
         InputError
@@ -110,6 +120,21 @@ class Group:
 
         Groups of permutations of any order are counted by the Schreier-Sims algorithm; others by
         listing at most ``most`` elements.
+
+        Parameters
+        ----------
+        most : int
+            Largest number that is counted by listing.
+
+        Returns
+        -------
+        int
+            How many elements there are.
+
+        Raises
+        ------
+        InputError
+            When the group is infinite, or has more elements than are listed.
 
         Examples
         --------
@@ -129,6 +154,11 @@ class Group:
         tolerance : float, optional
             A bracket of unit matrices counts as new where it leaves the span by more than this.
             Default: rounding. Generators found in data need the accuracy they were found to.
+
+        Returns
+        -------
+        Closure
+            The closed generators, and what had to be added.
         """
         return closure_of(self.lie_algebra, self.discrete, tolerance)
 
@@ -180,6 +210,18 @@ class Group:
         """Draw group elements ``(n, k, k)``: products of exponentials and discrete elements.
 
         The draw reaches every component, but is uniform in no sense: it serves checks, not averages.
+
+        Parameters
+        ----------
+        n : int
+            How many to draw.
+        rng : int or numpy.random.Generator
+            Draws them.
+
+        Returns
+        -------
+        ndarray (n, k, k)
+            Group elements.
         """
         rng = np.random.default_rng(rng)
         p, m = len(self.lie_algebra), len(self.discrete)

@@ -60,7 +60,18 @@ __all__ = [
 
 
 def trivial(k: int) -> Group:
-    """Return the group of the identity alone on R^k."""
+    """Return the group of the identity alone on R^k.
+
+    Parameters
+    ----------
+    k : int
+        Matrix size.
+
+    Returns
+    -------
+    Group
+        The group, without generators.
+    """
     return _group(f"trivial({whole('trivial', k, 1)})", np.zeros((0, k, k)))
 
 
@@ -69,6 +80,16 @@ def SO(p: int, q: int = 0) -> Group:
 
     For p, q > 0 it has two components: its one discrete element reverses the first axis of either
     sign (for (1, 3): time and one axis of space). `SO0` is the component of the identity.
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
     """
     generators = catalogue.so(p, q)
     both = _reflections(p, q, [(0, p)]) if p and q else None
@@ -76,7 +97,18 @@ def SO(p: int, q: int = 0) -> Group:
 
 
 def SO0(p: int, q: int) -> Group:
-    """Identity component of SO(p, q): for (1, 3) the proper orthochronous Lorentz group."""
+    """Identity component of SO(p, q): for (1, 3) the proper orthochronous Lorentz group.
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     return _group(_signed("SO0", p, q), catalogue.so(p, q))
 
 
@@ -85,49 +117,147 @@ def O(p: int, q: int = 0) -> Group:  # noqa: E743
 
     Its discrete elements reverse the first axis of each sign: for (1, 3) time, and one axis of
     space. With the rotations and boosts they reach all four components.
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
     """
     generators = catalogue.so(p, q)
     return _group(_signed("O", p, q), generators, _reflections(p, q, [(i,) for i, n in ((0, p), (p, q)) if n]))
 
 
 def U(p: int, q: int = 0) -> Group:
-    """Complex matrices that preserve the Hermitian form diag(1 (p times), -1 (q times)), on R^(2p+2q)."""
+    """Complex matrices that preserve the Hermitian form diag(1 (p times), -1 (q times)), on R^(2p+2q).
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     return _group(_signed("U", p, q), catalogue.u(p, q))
 
 
 def SU(p: int, q: int = 0) -> Group:
-    """Return the subgroup of U(p, q) of complex determinant 1, on R^(2p+2q)."""
+    """Return the subgroup of U(p, q) of complex determinant 1, on R^(2p+2q).
+
+    Parameters
+    ----------
+    p, q : int
+        Numbers of positive and of negative squares.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     return _group(_signed("SU", p, q), catalogue.su(p, q))
 
 
 def SL(n: int) -> Group:
-    """All n x n matrices of determinant 1."""
+    """All n x n matrices of determinant 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     return _group(f"SL({n})", catalogue.sl(n))
 
 
 def GL(n: int) -> Group:
-    """All invertible n x n matrices: two components, told apart by the sign of the determinant."""
+    """All invertible n x n matrices: two components, told apart by the sign of the determinant.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     return _group(f"GL({n})", catalogue.gl(n), _reflections(n, 0, [(0,)]))
 
 
 def Sp(size: int) -> Group:
-    """Real matrices of the stated size that preserve J = [[0, 1], [-1, 0]]."""
+    """Real matrices of the stated size that preserve J = [[0, 1], [-1, 0]].
+
+    Parameters
+    ----------
+    size : int
+        Matrix size, even.
+
+    Returns
+    -------
+    Group
+        The group, by generators.
+    """
     return _group(f"Sp({size})", catalogue.sp(size))
 
 
 def Scaling(n: int) -> Group:
-    """Multiples of the identity by positive numbers."""
+    """Multiples of the identity by positive numbers.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     check_room(f"Scaling({n})", 1, whole("Scaling", n, 1))
     return _group(f"Scaling({n})", np.eye(n)[None])
 
 
 def SE(n: int) -> Group:
-    """Rotations and translations of R^n, as matrices of size n + 1."""
+    """Rotations and translations of R^n, as matrices of size n + 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     return _group(f"SE({n})", catalogue.e(n))
 
 
 def E(n: int) -> Group:
-    """Rotations, reflections and translations of R^n, as matrices of size n + 1."""
+    """Rotations, reflections and translations of R^n, as matrices of size n + 1.
+
+    Parameters
+    ----------
+    n : int
+        Number of coordinates, at least 1.
+
+    Returns
+    -------
+    Group
+        The group, by generators and discrete elements.
+    """
     return _group(f"E({n})", catalogue.e(n), _reflections(n + 1, 0, [(0,)]))
 
 

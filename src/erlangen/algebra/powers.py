@@ -153,6 +153,23 @@ class AlternatingPower(_AbstractPower):
 def symmetric_power(r: Representation, degree: int) -> Representation:
     """Return the symmetric tensors of a degree over a representation, typed ``Sym2(V)``.
 
+    Parameters
+    ----------
+    r : Representation
+        Of size N.
+    degree : int
+        Degree of the power, at least 0.
+
+    Returns
+    -------
+    Representation
+        Of size binomial(N + degree - 1, degree).
+
+    Raises
+    ------
+    InputError
+        When the degree is not a whole number of at least 0.
+
     Examples
     --------
     >>> from erlangen.algebra import groups, rep
@@ -163,7 +180,25 @@ def symmetric_power(r: Representation, degree: int) -> Representation:
 
 
 def alternating_power(r: Representation, degree: int) -> Representation:
-    """Return the alternating tensors of a degree over a representation, typed ``Alt2(V)``; zero beyond its size."""
+    """Return the alternating tensors of a degree over a representation, typed ``Alt2(V)``; zero beyond its size.
+
+    Parameters
+    ----------
+    r : Representation
+        Of size N.
+    degree : int
+        Degree of the power, at least 0.
+
+    Returns
+    -------
+    Representation
+        Of size binomial(N, degree).
+
+    Raises
+    ------
+    InputError
+        When the degree is not a whole number of at least 0.
+    """
     return _powered(AlternatingPower, r, degree, degree <= r.size)
 
 

@@ -80,6 +80,25 @@ class OnFactor(AbstractAtom):
 def on_factor(r: Representation, product: Group, index: int) -> Representation:
     """Let a direct product act through one of its factors, counted from 1.
 
+    Parameters
+    ----------
+    r : Representation
+        Of the factor.
+    product : Group
+        A direct product.
+    index : int
+        Which factor, from 1.
+
+    Returns
+    -------
+    Representation
+        Of the product, of the size of r.
+
+    Raises
+    ------
+    InputError
+        When the product has no such factor, or r is a representation of another group.
+
     Examples
     --------
     >>> from erlangen.algebra import groups, rep

@@ -71,7 +71,18 @@ class ReadableBasis:
         return [[row.get(j, zero) for j in range(width)] for row in self.terms]
 
     def numbers(self, row: int) -> list[ExactNumber | float]:
-        """Entries of one generator for printing: exact where known, else floats."""
+        """Entries of one generator for printing: exact where known, else floats.
+
+        Parameters
+        ----------
+        row : int
+            Which generator, from 0.
+
+        Returns
+        -------
+        list of Fraction, algebraic number or float
+            N entries.
+        """
         known = self.terms[row]
         floats = self.coefficients[row]
         out: list[ExactNumber | float] = [Fraction(0)] * len(floats)
@@ -100,6 +111,8 @@ def readable_basis(
     Returns
     -------
     ReadableBasis
+    ReadableBasis
+        The rows ``(p, N)``, and which of their numbers are exact.
 
     Raises
     ------

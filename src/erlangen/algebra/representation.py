@@ -74,7 +74,18 @@ class Representation:
         return self._images(kronecker, len(self.group.discrete), lambda atom: atom.discrete_images(self.group))
 
     def restricted(self, subgroup: Group) -> Representation:
-        """The same words, of a subgroup that is known to be one: `restrict` checks it."""
+        """The same words, of a subgroup that is known to be one: `restrict` checks it.
+
+        Parameters
+        ----------
+        subgroup : Group
+            Of matrices of the same size k.
+
+        Returns
+        -------
+        Representation
+            Of the subgroup.
+        """
         return collected(subgroup, [(tuple(atom.restricted(subgroup) for atom in w), n) for w, n in self.terms])
 
     def restrict(self, subgroup: Group) -> Representation:
@@ -84,6 +95,11 @@ class Representation:
         ----------
         subgroup : Group
             Given by matrices of the same size k.
+
+        Returns
+        -------
+        Representation
+            Of the subgroup.
 
         Raises
         ------
@@ -106,12 +122,43 @@ class Representation:
 
         Leibniz' rule: on a product it is the sum over factors of the image of A with the identity
         on all others.
+
+        Parameters
+        ----------
+        a : ndarray (k, k)
+            Element of the Lie algebra.
+
+        Returns
+        -------
+        ndarray (N, N)
+            Its image.
+
+        Raises
+        ------
+        InputError
+            When the argument is not a real matrix ``(k, k)``.
         """
         a = self._element(a)
         return self._images(leibniz, 1, lambda atom: atom.lie(a)[None])[0].toarray()
 
     def group_matrix(self, g: NDArray) -> NDArray:
-        """Matrix ``(N, N)`` of a group element ``(k, k)``: Kronecker products of the images on the atoms."""
+        """Matrix ``(N, N)`` of a group element ``(k, k)``: Kronecker products of the images on the atoms.
+
+        Parameters
+        ----------
+        g : ndarray (k, k)
+            Element of the group.
+
+        Returns
+        -------
+        ndarray (N, N)
+            Its image.
+
+        Raises
+        ------
+        InputError
+            When the argument is not a real matrix ``(k, k)``.
+        """
         g = self._element(g)
         return self._images(kronecker, 1, lambda atom: atom.element(g)[None])[0].toarray()
 

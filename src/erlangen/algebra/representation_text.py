@@ -41,6 +41,11 @@ def rep(text: str, group: Group, *, names: Mapping[str, Representation] | None =
     names : mapping of str to Representation, optional
         What other names in the text stand for.
 
+    Returns
+    -------
+    Representation
+        The sum of the words, of size N.
+
     Raises
     ------
     InputError

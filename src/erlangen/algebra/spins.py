@@ -130,6 +130,11 @@ def spin(group: Group, l: Fraction | float, parity: int = 0) -> Representation:
         For a group that contains -1 beside its rotations, as O(3) does: 1 is typed ``spin(1)e``
         (even, a pseudovector), -1 ``spin(1)o`` (odd, a vector).
 
+    Returns
+    -------
+    Representation
+        Of size 2 l + 1, or twice that in real numbers for half-integer l.
+
     Raises
     ------
     InputError

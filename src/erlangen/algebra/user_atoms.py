@@ -172,6 +172,11 @@ def rep_from_matrices(
         How far the images may be from a homomorphism, relative to their size. Default: half of the
         digits of float64.
 
+    Returns
+    -------
+    Representation
+        Of size s (2 s where images are complex).
+
     Raises
     ------
     InputError
@@ -209,6 +214,16 @@ def rep_from_permutations(group: Group, permutations: ArrayLike, *, name: str = 
         Row g sends point i to ``permutations[g, i]``.
     name : str
         What the representation prints as.
+
+    Returns
+    -------
+    Representation
+        Of size s.
+
+    Raises
+    ------
+    InputError
+        When a row is no permutation, the group has a Lie algebra, or the map is not a homomorphism.
 
     Examples
     --------

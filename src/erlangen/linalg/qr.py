@@ -35,6 +35,8 @@ class StreamedQR:
     True
     """
 
+    n_rows: int
+
     def __init__(self, p: int):
         self._p = p
         self._r: NDArray | None = None
@@ -64,6 +66,12 @@ class StreamedQR:
         rows = other.n_rows
         self.update(other.factor())
         self.n_rows += rows - other.factor().shape[0]
+
+    def copy(self) -> StreamedQR:
+        """A stream of its own that has seen the same rows."""
+        out = StreamedQR(self._p)
+        out._r, out.n_rows = None if self._r is None else self._r.copy(order="F"), self.n_rows
+        return out
 
     def factor(self) -> NDArray:
         """Upper triangular R ``(p, p)`` with R^T R = A^T A."""

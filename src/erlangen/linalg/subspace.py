@@ -47,6 +47,16 @@ class AbstractSubspace(ABC):
     def coordinates(self, vectors: NDArray) -> NDArray:
         """Inner products ``(..., dim)`` of ``vectors (..., N)`` with an orthonormal basis.
 
+        Parameters
+        ----------
+        vectors : ndarray (..., N)
+            Vectors of the whole space.
+
+        Returns
+        -------
+        ndarray (..., dim)
+            Their coordinates.
+
         Raises
         ------
         InputError

@@ -79,7 +79,7 @@ class EquivariantMaps(AbstractSubspace):
 
     @property
     def singular_values(self) -> NDArray:
-        """The spectrum that decided the dimension; empty where none was needed."""
+        """The spectrum ``(r,)`` that decided the dimension; empty where none was needed."""
         return getattr(self.subspace, "singular_values", np.zeros(0))
 
     def coordinates(self, vectors: NDArray) -> NDArray:
