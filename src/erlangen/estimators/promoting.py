@@ -20,7 +20,7 @@ from erlangen.algebra import Group, Representation
 from erlangen.derivative import Samples
 from erlangen.estimators._centred import middle
 from erlangen.estimators._combination import AbstractCombination, finite_number
-from erlangen.estimators._family import functions_of, transformation
+from erlangen.estimators._family import Functions, functions_of, transformation
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.fields.bases import AbstractBasis
 from erlangen.fields.libraries import AbstractLibrary
@@ -120,6 +120,9 @@ class SymmetryPromotingRegressor(AbstractCombination):
     (1, 'R^3')
     """
 
+    functions_: Functions
+    coef_: NDArray
+    field_: AbstractLinearField
     selected_: Selected
     lam_: float
     lams_: NDArray

@@ -14,7 +14,7 @@ from erlangen.actions import AbstractAction
 from erlangen.algebra import Group, Representation
 from erlangen.derivative import Samples
 from erlangen.estimators._combination import AbstractCombination, finite_number
-from erlangen.estimators._family import Transformation, functions_of, transformation
+from erlangen.estimators._family import Functions, Transformation, functions_of, transformation
 from erlangen.estimators._least_squares import solve
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.fields.bases import AbstractBasis
@@ -84,6 +84,9 @@ class EquivariantRegressor(AbstractCombination):
     f = 1 + 2 x^2 + 2 y^2 + 2 z^2
     """
 
+    functions_: Functions
+    coef_: NDArray
+    field_: AbstractLinearField
     subspace_: AbstractSubspace
     rank_: int
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from erlangen._errors import InputError, explain
 from erlangen._lazy import comes_from, load_adapters
 from erlangen._typing import NDArray
+from erlangen.blocks import in_blocks
 from erlangen.fields._base import AbstractField
 from erlangen.fields._probes import admit, default_probes, spread_rows
 from erlangen.fields.callable import callable_field
@@ -191,7 +192,7 @@ def _convert(obj: Any, request: Request) -> AbstractField:
     return finish(field, request)
 
 
-register = _convert.register
+register: Callable[..., Any] = _convert.register
 """Decorator that registers a converter ``(obj, request) -> AbstractField`` for a type."""
 
 
@@ -218,6 +219,10 @@ def _(obj: tuple | list, request: Request) -> AbstractField:
         from erlangen.fields.expressions import expressions_field
 
         return expressions_field(list(obj), request)
+    if isinstance(obj, tuple) and len(obj) == 2 and in_blocks(obj[0]):
+        from erlangen.fields.table_blocks import fit_blocks
+
+        return fit_blocks(obj[0], obj[1], kind=request.kind)
     if isinstance(obj, tuple) and len(obj) == 2:
         from erlangen.fields.table import fit_table
 

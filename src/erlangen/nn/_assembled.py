@@ -70,6 +70,7 @@ class AbstractAssembled(AbstractInBasis):
         Of parameters and constants.
     """
 
+    marks: torch.Tensor
     maps: AbstractSubspace
     offsets: AbstractSubspace | None
     shape: tuple[int, int]

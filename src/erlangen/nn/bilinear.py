@@ -168,6 +168,7 @@ class ChannelProducts(AbstractInBasis):
     constants: Constants
     features: list[int]
     coefficients: torch.nn.Parameter
+    marks: torch.Tensor
 
     def __init__(
         self,

@@ -77,7 +77,7 @@ class PromotingLinear(torch.nn.Linear):
             if maps.dim:
                 near = EquivariantLinear(rep_in, rep_out, bias=False, maps=maps, dtype=dtype, device=device)
                 level(near.coefficients, near.coefficients.new_tensor(near.weight_map.variances()).sqrt())
-                self.weight += near.assemble()[0]
+                self.weight.add_(near.assemble()[0])
             if self.bias is not None:
                 self.bias.zero_()
 
