@@ -22,8 +22,10 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+# All of the source, and then what type checkers see of the installed package's public names.
 types: $(VENV)/dev.stamp
 	$(BIN)/pyright
+	$(BIN)/python scripts/check_types.py
 
 docs: $(VENV)/dev.stamp
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
