@@ -28,7 +28,7 @@ types: $(VENV)/dev.stamp
 	$(BIN)/python scripts/check_types.py
 
 docs: $(VENV)/dev.stamp
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 # One benchmark by name, `make bench NAME=discover`; without a name, the list of names.
@@ -46,7 +46,7 @@ constraints: $(VENV)/dev.stamp
 	mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) docs/_build docs/generated
+	rm -rf $(VENV) docs/_build docs/generated docs/gallery
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,9 +1,15 @@
-"""From a noisy table to equations, their symmetry and a page: the whole way on one screen.
+"""
+From a noisy table to equations
+===============================
 
-A body on a spring in the plane, with friction and noise. The equations are found without being told the noise; the
-symmetry is found in the same data; together they predict a run that was never seen.
+The whole way on one screen. A body on a spring in the plane, with friction and noise. The equations are found without
+being told the noise; the symmetry is found in the same data; together they predict a run that was never seen.
 """
 
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
 
 import erlangen as er
@@ -27,5 +33,21 @@ for name, one in (("without symmetry", plain), ("with what was found", model)):
     apart = np.abs(one.equations_.simulate(new, t).states - seen).max()
     print(f"{name}: {one.dim_} dimensions, a new run is predicted within {apart:.3f}")
 
-model.equations_.save("spring.json", force=True)
-print("page:", er.reports.dynamics_page(model, flow, "spring.html", force=True))
+with tempfile.TemporaryDirectory() as folder:
+    model.equations_.save(Path(folder) / "spring.json")
+    page = er.reports.dynamics_page(model, flow, Path(folder) / "spring.html")
+    print("a page to share:", page.name, f"{page.stat().st_size / 1e6:.1f} MB")
+
+# %%
+# The new run, and how far each prediction is from it.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+left.plot(*seen[:, :2].T, "k", linewidth=4, alpha=0.25, label="truth")
+for name, one, color in (("without symmetry", plain, "tab:blue"), ("with what was found", model, "tab:orange")):
+    path = one.equations_.simulate(new, t).states
+    left.plot(*path[:, :2].T, color=color, linewidth=1, label=name)
+    right.plot(t, np.linalg.norm(path - seen, axis=1), color=color, label=name)
+left.set(aspect="equal", xlabel="x", ylabel="y")
+left.legend()
+right.set(xlabel="time", ylabel="distance from the truth")
+plt.show()

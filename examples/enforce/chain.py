@@ -1,9 +1,13 @@
-"""From data to a deployed network, without writing a group down.
+"""
+From data to a deployed network
+===============================
 
-The data: states of two bodies and the states one time step later. The symmetry found in them goes into a network,
-which is trained on orbits that start in the lower half plane, exported, and asked about orbits in the upper one.
+Without writing a group down. The data: states of two bodies and the states one time step later. The symmetry found in
+them goes into a network, which is trained on orbits that start in the lower half plane, exported, and asked about
+orbits in the upper one.
 """
 
+import matplotlib.pyplot as plt
 import torch
 
 import erlangen as er
@@ -37,3 +41,16 @@ print(f"equivariance error of the exported graph is below 1e-10: {bool(error < 1
 # The same symmetry in a fit whose coefficients can be read: the flow as a polynomial.
 flow = er.estimators.EquivariantRegressor(symmetry, degree=3).fit(before, after)
 print(f"{flow.subspace_.dim} coefficients instead of {8 * 165}, score {flow.score(upper.numpy(), later.numpy()):.3f}")
+
+# %%
+# Orbits in the half plane that no training data came from, and one step of each as the network predicts it.
+
+plt.figure(figsize=(5.2, 4.6), layout="constrained")
+with torch.no_grad():
+    predicted = graph(upper).numpy()
+plt.plot(*later[:, :2].numpy().T, "o", markersize=5, fillstyle="none", color="gray", label="truth")
+plt.plot(*predicted[:, :2].T, ".", markersize=3, color="tab:orange", label="predicted")
+plt.plot(*before[:2000, :2].T, ",", color="tab:blue", label="training data")
+plt.gca().set(aspect="equal", xlabel="x of the first body", ylabel="y of the first body")
+plt.legend(loc="lower right")
+plt.show()

@@ -1,9 +1,12 @@
-"""A network that is symmetric by construction: train it, check it, export it.
+"""
+A network that is symmetric by construction
+===========================================
 
-The task: the moment of inertia of five bodies, from their masses and positions. Turning the bodies turns the
-tensor, I(g x) = g I(x) g^T, so the network maps 5S + 5V to V*V of O(3).
+Train it, check it, export it. The task: the moment of inertia of five bodies, from their masses and positions.
+Turning the bodies turns the tensor, I(g x) = g I(x) g^T, so the network maps 5S + 5V to V*V of O(3).
 """
 
+import matplotlib.pyplot as plt
 import torch
 
 import erlangen as er
@@ -26,12 +29,14 @@ y = inertia(x)
 
 network = er.nn.EquivariantMLP(rep_in, rep_out, hidden=48, layers=1)
 optimiser = torch.optim.Adam(network.parameters(), 0.02)
+unexplained = []
 for _ in range(100):
     optimiser.zero_grad()
     loss = ((network(x) - y) ** 2).mean()
     loss.backward()
     optimiser.step()
-print(f"unexplained: {loss.item() / y.var().item():.1%}")
+    unexplained.append(loss.item() / y.var().item())
+print(f"unexplained: {unexplained[-1]:.1%}")
 
 # In evaluation mode each layer keeps its weight, and a graph that is exported holds ordinary linear layers.
 network = network.double().eval()
@@ -43,3 +48,14 @@ with torch.no_grad():
     turned, after = graph(x.double() @ turn_in.T), graph(x.double()) @ turn_out.T
 error = float((turned - after).norm() / after.norm())
 print(f"equivariance error of the exported graph is below 1e-10: {error < 1e-10}")
+
+# %%
+# A layer of the network is a matrix between representations; the weights that commute with the group share entries.
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
+left.semilogy(unexplained, color="tab:orange")
+left.set(xlabel="step", ylabel="unexplained", title="training")
+layer = er.nn.EquivariantLinear(er.rep("S + 3V", group), er.rep("2S + 2V", group))
+right.imshow(er.nn.to_linear(layer).weight.detach(), cmap="RdBu")
+right.set(title="weights of a layer S + 3V to 2S + 2V", xticks=[], yticks=[])
+plt.show()

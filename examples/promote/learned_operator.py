@@ -1,10 +1,14 @@
-"""Learn the Green's function of a ring from few noisy experiments, without knowing whether the ring is uniform.
+"""
+A Green's function from eight experiments
+=========================================
 
-A source f on a ring makes a field u with -u'' + V u = f. On a uniform ring u is a convolution of f, so translations
-commute with the operator f -> u; a patch that absorbs breaks that. Both operators are learned by the same call, from
-eight pairs of 63 values each: 504 numbers for 3969 entries, where least squares needs 63 pairs.
+Nobody says whether the ring is uniform. A source f on a ring makes a field u with -u'' + V u = f. On a uniform ring u
+is a convolution of f, so translations commute with the operator from f to u; a patch that absorbs breaks that. Both
+operators are learned by the same call, from eight pairs of 63 values each: 504 numbers for 3969 entries, where least
+squares needs 63 pairs.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import erlangen as er
@@ -27,7 +31,8 @@ def error(found, operator):
     return np.linalg.norm(found - operator) / np.linalg.norm(operator)
 
 
-for name, patch in (("uniform", 0.0), ("with a patch", 20.0)):
+figure, axes = plt.subplots(2, 3, figsize=(8, 4.8), layout="constrained")
+for row, (name, patch) in zip(axes, (("uniform", 0.0), ("with a patch", 20.0))):
     absorption = 1 + patch * np.exp(-(((angle - 2) / 0.2) ** 2))
     green = np.linalg.inv(np.diag(absorption) - derivative @ derivative)
     (f, u), (f_new, u_new) = experiments(green, 8), experiments(green, 4)
@@ -40,3 +45,7 @@ for name, patch in (("uniform", 0.0), ("with a patch", 20.0)):
     ratio = error(best.field.matrix, green) / error(ridge, green)
     print(f"{name}: {best.broken_rank} of 1 translations broken, error {error(best.field.matrix, green):.1%}, ", end="")
     print(f"{ratio:.2f} of that of ridge")
+    for ax, title, operator in zip(row, ("true", "promoted", "ridge"), (green, best.field.matrix, ridge)):
+        ax.imshow(operator, cmap="RdBu", vmin=-np.abs(green).max(), vmax=np.abs(green).max())
+        ax.set(title=f"{name}: {title}", xticks=[], yticks=[])
+plt.show()
