@@ -40,6 +40,11 @@ class FunctionGrid:
         Whether functions repeat. Derivatives are then spectral: exact for all that the grid resolves. Otherwise they
         are differences of five neighbours, one-sided at the ends.
 
+    Raises
+    ------
+    InputError
+        When there are too few points along an axis, or the box is empty.
+
     Examples
     --------
     >>> grid = FunctionGrid((9,), high=2 * np.pi)

@@ -297,6 +297,11 @@ def from_matrices(
         Demand that the generators are a basis of a Lie algebra: brackets of unit matrices stay in
         their span to this tolerance. Default: they may be any generating set.
 
+    Returns
+    -------
+    Group
+        The group, by its generators.
+
     Raises
     ------
     InputError

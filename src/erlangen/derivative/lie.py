@@ -6,19 +6,21 @@ parameters theta where f is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._progress import carried
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
+from erlangen.blocks.engine import Part
 from erlangen.derivative.coefficients import CoefficientMap, lie_coefficients
 from erlangen.derivative.exact import ExactRows
 from erlangen.derivative.forms import AbstractForm, DenseForm
-from erlangen.derivative.samples import AbstractSamples
+from erlangen.derivative.samples import AbstractSamples, RowsAt
 from erlangen.derivative.scales import Scales, scales_of
 from erlangen.derivative.separable import Separable, separate
 from erlangen.fields import AbstractField, AbstractLinearField, PolynomialField, lift
@@ -45,12 +47,15 @@ class Factors:
         B = int |Df|^2 / d |xi|^2 + |tau f|^2: what an unrelated direction would give.
     n_rows : int
         Number of residual rows behind ``rows``.
+    note : str
+        What to say of them, where the pass over the samples was stopped.
     """
 
     rows: NDArray
     moves: AbstractForm
     informs: AbstractForm
     n_rows: int
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,7 @@ class LieDerivative:
     Examples
     --------
     >>> from erlangen.actions import rotation
+    >>> from erlangen.derivative import Samples
     >>> from erlangen.fields import polynomial_field
     >>> f = polynomial_field(2, 2, [0, 0, 0, 1, 0, 1])
     >>> L = LieDerivative(f, rotation(2), Samples.box(-1, 1, dim=2, n=8))
@@ -226,12 +232,48 @@ class LieDerivative:
             yield self.terms_at(chosen, points, self.samples.weights[start : start + size])
 
     def points_at_a_time(self, r: int) -> int:
-        """Points whose rows in theta, for r generators, fill one block."""
+        """Points whose rows in theta, for r generators, fill one block.
+
+        Parameters
+        ----------
+        r : int
+            Number of generators.
+
+        Returns
+        -------
+        int
+            At least 16.
+
+        Raises
+        ------
+        InputError
+            When the field is not linear in its parameters.
+        """
         field = self._linear()
         return max(16, BLOCK_BYTES // (8 * field.value_dim * field.n_params * max(field.point_dim, r)))
 
     def terms_at(self, chosen: AbstractAction, x: NDArray, w: NDArray) -> tuple[NDArray, NDArray]:
-        """Terms of :meth:`terms_in_theta` at points ``x (n, d)`` of weights ``w (n,)``, for r lifted generators."""
+        """Terms of :meth:`terms_in_theta` at points ``x (n, d)`` of weights ``w (n,)``, for r lifted generators.
+
+        Parameters
+        ----------
+        chosen : AbstractAction
+            The lifted action of r generators.
+        x : ndarray (n, d)
+            Points.
+        w : ndarray (n,)
+            Their weights.
+
+        Returns
+        -------
+        tuple of two ndarray (r, n, c, q)
+            Both terms, rows weighted by the roots of the weights.
+
+        Raises
+        ------
+        InputError
+            When the field is not linear in its parameters, or not finite at the points.
+        """
         field = self._linear()
         features, slopes = field.features(x), field.features_jacobian(x)
         self._check_finite(x, features, slopes)
@@ -406,9 +448,13 @@ class LieDerivative:
         r, c = len(parts.action.exponents), self.field.value_dim
         widths = (parts.n_generators, r, r, c + 1)
         make = partial(self.local._separable_rows, parts, scales)
-        rows, moves, informs, values = self.samples.factored(make, widths, self.block_size)
-        forms = [parts.form(q.factor(), values.factor(), scales.points, scales.values) for q in (moves, informs)]
-        return Factors(self._decidable(rows), forms[0], forms[1], rows.n_rows)
+
+        def finished(streams: tuple[StreamedQR, ...]) -> Factors:
+            rows, moves, informs, values = streams
+            forms = [parts.form(q.factor(), values.factor(), scales.points, scales.values) for q in (moves, informs)]
+            return Factors(self._decidable(rows), forms[0], forms[1], rows.n_rows)
+
+        return self._passed(make, widths, finished)
 
     def _separable_rows(
         self, parts: Separable, scales: Scales, x: NDArray, w: NDArray
@@ -428,8 +474,19 @@ class LieDerivative:
     def _dense_factors(self, scales: Scales) -> Factors:
         p = self.lifted.n_generators
         make = partial(self.local._dense_rows, scales)
-        rows, moves, informs = self.samples.factored(make, (p, p, p), self.block_size)
-        return Factors(self._decidable(rows), DenseForm(moves.factor()), DenseForm(informs.factor()), rows.n_rows)
+
+        def finished(streams: tuple[StreamedQR, ...]) -> Factors:
+            rows, moves, informs = streams
+            return Factors(self._decidable(rows), DenseForm(moves.factor()), DenseForm(informs.factor()), rows.n_rows)
+
+        return self._passed(make, (p, p, p), finished)
+
+    def _passed(
+        self, make: RowsAt, widths: tuple[int, ...], finished: Callable[[tuple[StreamedQR, ...]], Factors]
+    ) -> Factors:
+        """Pass over the samples; where that is stopped, the factors of what was seen are kept."""
+        with carried(Part, lambda part: replace(finished(part.state), note=part.note)):
+            return finished(self.samples.factored(make, widths, self.block_size))
 
     def _dense_rows(self, scales: Scales, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
         f, jacobian = self._evaluate(x)

@@ -88,6 +88,11 @@ def extrapolation(
     weights : array_like (n,), optional
         Weights of the data.
 
+    Returns
+    -------
+    Extrapolation
+        How much larger a defect may be on the region than at the data, and the other way round.
+
     Examples
     --------
     >>> from erlangen.actions import affine

@@ -174,10 +174,24 @@ def lack_of_fit(
         Level: the probability that a class which holds the truth is rejected.
     larger : AbstractLinearField, optional
         The class to test in instead.
-    noise, weights, groups
-        As for `erlangen.evidence.estimate.estimate`.
+    noise : str
+        As for `erlangen.evidence.estimate`.
+    weights : array_like (n,) or (n, c), optional
+        As for `erlangen.evidence.estimate`.
+    groups : array_like (n,), optional
+        As for `erlangen.evidence.estimate`.
     rng : int or Generator
         Draws ridge functions and signs.
+
+    Returns
+    -------
+    Gate
+        Whether the class passes, its p-value, and what speaks against it.
+
+    Raises
+    ------
+    InputError
+        When points and values do not fit the family.
 
     References
     ----------
@@ -237,6 +251,16 @@ def pruned(field: AbstractLinearField) -> Gate:
 
     Only for fields that come from data with their terms selected (thresholds, sparse regression). A certificate
     has to start from all terms of the class.
+
+    Parameters
+    ----------
+    field : AbstractLinearField
+        A fitted field.
+
+    Returns
+    -------
+    Gate
+        Whether all of its terms are in use.
     """
     zero = int(np.sum(field.theta == 0.0))
     chosen = 0 < zero < field.n_params

@@ -62,10 +62,22 @@ class Estimate:
     def radius(self, alpha: float) -> float:
         """R of the set ``{theta + root u : |u| <= R}`` that holds the true parameters with probability 1 - alpha.
 
+        Parameters
+        ----------
+        alpha : float
+            Probability that the set misses the true parameters, between 0 and 1.
+
+        Returns
+        -------
+        float
+            R, without unit.
+
         Raises
         ------
         UndecidedError
             When fewer groups than parameters gave the covariance: it has no simultaneous set.
+        InputError
+            When alpha is not between 0 and 1.
         """
         share = _checked(alpha)
         dof = self.dof if np.isnan(self.set_dof) else self.set_dof
@@ -85,12 +97,41 @@ class Estimate:
         return float(np.sqrt(self.stretch * self.rank * special.fdtri(self.rank, dof, 1.0 - share)))
 
     def quantile(self, alpha: float) -> float:
-        """One-sided quantile t(1 - alpha) for one contrast of the parameters chosen beforehand."""
+        """One-sided quantile t(1 - alpha) for one contrast of the parameters chosen beforehand.
+
+        Parameters
+        ----------
+        alpha : float
+            Error probability of one side, between 0 and 1.
+
+        Returns
+        -------
+        float
+            The quantile, in standard errors.
+
+        Raises
+        ------
+        InputError
+            When alpha is not between 0 and 1.
+        """
         share = _checked(alpha)
         return float(-special.ndtri(share) if np.isinf(self.dof) else -special.stdtrit(self.dof, share))
 
     def draws(self, count: int, rng: int | np.random.Generator = 0) -> NDArray:
-        """Random parameters ``(count, q)`` of the law N(theta-hat, root root^T)."""
+        """Random parameters ``(count, q)`` of the law N(theta-hat, root root^T).
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        rng : int or numpy.random.Generator
+            Draws them.
+
+        Returns
+        -------
+        ndarray (count, q)
+            One set of parameters a row.
+        """
         rng = np.random.default_rng(rng)
         return self.theta + rng.standard_normal((count, self.rank)) @ self.root.T
 
@@ -99,6 +140,23 @@ class Estimate:
 
         ``theta + tau e`` and ``theta - e / tau`` with e ~ N(0, root root^T): a split of the information, a share
         ``1 / (1 + tau^2)`` to the first, that leaves every row in both. What it gives is not exact.
+
+        Parameters
+        ----------
+        tau : float
+            Positive; 1 gives both halves the same information.
+        rng : int or numpy.random.Generator
+            Draws the noise that is added.
+
+        Returns
+        -------
+        tuple of two Estimate
+            The first with a share ``1 / (1 + tau^2)`` of the information, the second with the rest.
+
+        Raises
+        ------
+        InputError
+            When tau is not positive.
 
         References
         ----------

@@ -122,6 +122,16 @@ def conformal(
     rng : int or numpy.random.Generator
         Draws the points.
 
+    Returns
+    -------
+    Conformal
+        The bound, and what it was made of.
+
+    Raises
+    ------
+    UndecidedError
+        When there are too few points for alpha, or the field does not vary along the generator.
+
     References
     ----------
     Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World" (2005), chapter 2.
@@ -163,6 +173,39 @@ def violating_share(
     """Share of the region in which the relative defect of a model exceeds ``tau``, with exact limits.
 
     Parameters are those of `conformal`, beside the tolerance ``tau``.
+
+    Parameters
+    ----------
+    field : AbstractField or anything that ``as_field`` accepts
+        The model.
+    generator : AbstractAction or array (p,)
+        An action of one generator, or coefficients over ``action``; named beforehand or chosen at other points.
+    samples : Samples or ndarray (n, d)
+        The region.
+    tau : float
+        Relative defect beyond which a point counts.
+    action : AbstractAction, optional
+        Candidates that coefficients refer to.
+    alpha : float
+        Probability that the limits miss the share.
+    n : int
+        Fresh points.
+    time_step : float, optional
+        Move points for this time in place of the Lie derivative.
+    kind : {"invariant", "vector", "map"}, optional
+        How values follow points.
+    rng : int or numpy.random.Generator
+        Draws the points.
+
+    Returns
+    -------
+    Share
+        The share, and its limits.
+
+    Raises
+    ------
+    UndecidedError
+        When the field does not vary along the generator.
 
     References
     ----------
@@ -229,6 +272,11 @@ def paired_bound(
         Squared size of what an unrelated direction gives at each point (or an unbiased estimate of it).
     alpha, delta : float
         Error probability and tolerance.
+
+    Returns
+    -------
+    Bound
+        Estimate, upper and lower bound of the relative defect, and the verdict.
 
     Raises
     ------

@@ -33,6 +33,16 @@ def generator_log_e(both: Bilinear, fit: Estimate, xi: ArrayLike, delta: float) 
         The generator.
     delta : float
         Relative defect up to which it counts as a symmetry.
+
+    Returns
+    -------
+    float
+        The natural logarithm of the e-value.
+
+    Raises
+    ------
+    InputError
+        When the generator does not have one coefficient per candidate.
     """
     xi = np.asarray(xi, dtype=np.float64).ravel()
     if xi.shape != (both.n_generators,):
@@ -57,6 +67,27 @@ def over_batches(both: Bilinear, fits: Sequence[Estimate], delta: float, xi: Arr
     With ``xi`` the claim is about that generator. Without, each batch tests the generator of smallest defect in the
     mean of the batches before it, and the first only chooses: the claim is then that *some* candidate has a defect of
     at most delta, be it a trivial one. Look after every batch, and stop when you like.
+
+    Parameters
+    ----------
+    both : Bilinear
+        Tensors of the family over p generators.
+    fits : sequence of Estimate
+        One per batch, in order.
+    delta : float
+        Relative defect up to which a generator counts as a symmetry.
+    xi : array_like (p,), optional
+        A generator that was named beforehand.
+
+    Returns
+    -------
+    EProcess
+        The evidence after each batch.
+
+    Raises
+    ------
+    InputError
+        When the generator does not have one coefficient per candidate.
 
     Examples
     --------
@@ -89,10 +120,14 @@ def among_named(
 
     Parameters
     ----------
-    both, fit, delta
-        As for :func:`generator_log_e`.
+    both : Bilinear
+        Tensors of the family over p generators.
+    fit : Estimate
+        Estimate from the data that testify.
     named : mapping of str to array_like (p,)
         Generators, such as an atlas of known ones; named without looking at these data.
+    delta : float
+        Relative defect up to which a generator counts as a symmetry.
     alpha : float
         False discovery rate.
 

@@ -110,16 +110,49 @@ class Band:
     complete: bool = True
 
     def certified(self, delta: float) -> int:
-        """Dimension that is certified at this delta: the largest d with U_1, ..., U_d <= delta."""
+        """Dimension that is certified at this delta: the largest d with U_1, ..., U_d <= delta.
+
+        Parameters
+        ----------
+        delta : float
+            Relative defect.
+
+        Returns
+        -------
+        int
+            The dimension, of which at least so much is true with the stated probability.
+        """
         above = np.flatnonzero(self.upper > delta)
         return int(above[0]) if len(above) else len(self.upper)
 
     def estimated(self, delta: float) -> int:
-        """Number of estimated defects up to this delta, without error control."""
+        """Number of estimated defects up to this delta, without error control.
+
+        Parameters
+        ----------
+        delta : float
+            Relative defect.
+
+        Returns
+        -------
+        int
+            How many.
+        """
         return int(np.sum(self.defects <= delta))
 
     def possible(self, delta: float) -> int:
-        """Largest dimension that is not refuted at this delta."""
+        """Largest dimension that is not refuted at this delta.
+
+        Parameters
+        ----------
+        delta : float
+            Relative defect.
+
+        Returns
+        -------
+        int
+            The dimension, of which at most so much is true with the stated probability.
+        """
         return max(int(np.sum(self.lower <= delta)), self.certified(delta))
 
     def steps(self) -> list[tuple[float, int, int, int]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import track
 from erlangen._render import html_table, number, text_table
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinate_names
@@ -88,7 +89,18 @@ class DefectMap:
         return tuple(self._sentence(k) for k in range(len(self.texts)))
 
     def share(self, verdict: str) -> NDArray:
-        """Share ``(p,)`` of the points with a verdict."""
+        """Share ``(p,)`` of the points with a verdict.
+
+        Parameters
+        ----------
+        verdict : str
+            One of those in ``verdicts``.
+
+        Returns
+        -------
+        ndarray (p,)
+            Between 0 and 1, one share per generator.
+        """
         return np.mean(self.verdicts == verdict, axis=0)
 
     def table(self) -> list[dict[str, Any]]:
@@ -238,7 +250,7 @@ def where(
     ones = [action.restrict(row[:, None]) for row in np.eye(action.n_generators)]
     rules = tuple(
         _rule(x, verdicts[:, k], features_of(one, region.mean, scales.points, labels), rng)
-        for k, one in enumerate(ones)
+        for k, one in track(enumerate(ones), "regions", len(ones))
     )
     return DefectMap(
         points=x,

@@ -256,7 +256,18 @@ class EProcess:
     steps: tuple[float, ...] = ()
 
     def update(self, log_e: float) -> EProcess:
-        """The process with one more batch."""
+        """The process with one more batch.
+
+        Parameters
+        ----------
+        log_e : float
+            Natural logarithm of the e-value of the batch.
+
+        Returns
+        -------
+        EProcess
+            With one more entry.
+        """
         return EProcess((*self.steps, float(log_e)))
 
     @property
@@ -270,7 +281,18 @@ class EProcess:
         return float(np.exp(-max(0.0, self.path.max(initial=0.0))))
 
     def rejects(self, alpha: float) -> bool:
-        """Whether the product has ever reached ``1 / alpha``."""
+        """Whether the product has ever reached ``1 / alpha``.
+
+        Parameters
+        ----------
+        alpha : float
+            Level.
+
+        Returns
+        -------
+        bool
+            Whether the claim is refuted at this level.
+        """
         return self.p_value <= alpha
 
 

@@ -65,6 +65,11 @@ def estimate(
     rng : int or Generator
         Unused by least squares; there for a common signature.
 
+    Returns
+    -------
+    Estimate
+        Parameters, the root of their covariance, and degrees of freedom.
+
     Raises
     ------
     InputError
@@ -111,7 +116,33 @@ def estimate_features(
     weights: ArrayLike | None = None,
     groups: ArrayLike | None = None,
 ) -> Estimate:
-    """The same as :func:`estimate` for features that have been evaluated, ``phi (n, r)`` or ``(n, c, q)``."""
+    """The same as :func:`estimate` for features that have been evaluated, ``phi (n, r)`` or ``(n, c, q)``.
+
+    Parameters
+    ----------
+    phi : ndarray (n, r) or (n, c, q)
+        Features; with two axes every channel has r parameters of its own, q = c r.
+    y : array_like (n, c)
+        Values with noise.
+    noise : str
+        As for :func:`estimate`.
+    weights : array_like (n,) or (n, c), optional
+        As for :func:`estimate`.
+    groups : array_like (n,), optional
+        As for :func:`estimate`.
+
+    Returns
+    -------
+    Estimate
+        Parameters, the root of their covariance, and degrees of freedom.
+
+    Raises
+    ------
+    InputError
+        When features, values, weights or groups do not fit, or there is no such kind of noise.
+    UndecidedError
+        When no degrees of freedom are left for the noise.
+    """
     y = _matrix(y, "y")
     if len(phi) != len(y) or (phi.ndim == 3 and phi.shape[1] != y.shape[1]):
         raise _bad("Points and values do not fit.", f"features {phi.shape}, y {y.shape}", "one row of y per point")

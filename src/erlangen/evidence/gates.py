@@ -122,7 +122,42 @@ def gates_of(
     groups: ArrayLike | None = None,
     rng: int | np.random.Generator = 0,
 ) -> tuple[Gate, ...]:
-    """All gates: :func:`data_gates`, and :func:`generator_gates` of ``generators`` of the ``fitted`` field."""
+    """All gates: :func:`data_gates`, and :func:`generator_gates` of ``generators`` of the ``fitted`` field.
+
+    Parameters
+    ----------
+    family : AbstractLinearField
+        The class of the field.
+    action : AbstractAction
+        The candidates.
+    x : array_like (n, d)
+        Points of the data.
+    y : array_like (n, c)
+        Values there.
+    samples : Samples
+        Where the symmetry is claimed.
+    fitted : AbstractLinearField, optional
+        The fitted field, for the gates of generators.
+    generators : ndarray (r, p), optional
+        Generators to be looked at.
+    delta : float
+        Relative defect up to which a generator counts as a symmetry.
+    errors : ndarray (r, p, s) or float
+        What the error of the estimate adds to each of r generators, or its size.
+    noise : str
+        As for `erlangen.evidence.estimate`.
+    weights : array_like (n,) or (n, c), optional
+        As for `erlangen.evidence.estimate`.
+    groups : array_like (n,), optional
+        As for `erlangen.evidence.estimate`.
+    rng : int or numpy.random.Generator
+        Draws ridge functions and signs.
+
+    Returns
+    -------
+    tuple of Gate
+        What each of them found.
+    """
     first = data_gates(family, action, x, y, samples, delta=delta, noise=noise, weights=weights, groups=groups, rng=rng)
     if fitted is None or generators is None:
         return first

@@ -140,14 +140,21 @@ def test_group(
         Relative defect up to which the group counts as a symmetry, and level of the verdict.
     noise : str, optional
         As in `erlangen.evidence.estimate`: by default ``"blocks"`` where groups are known, else ``"equal"``.
-    groups, weights
-        As in `erlangen.evidence.estimate`.
     kind : {"invariant", "vector"}, optional
         How values follow points; must be said where c = d.
+    groups : array_like (n,), optional
+        As for `erlangen.evidence.estimate`.
+    weights : array_like (n,) or (n, c), optional
+        As for `erlangen.evidence.estimate`.
     defect : {"product", "bracket"}
         Denominator of the defect.
     rng : int or Generator
         Splits rows, and starts the search of the worst combination.
+
+    Returns
+    -------
+    GroupTest
+        P-value, upper bound, the worst combination, and the verdict.
 
     Raises
     ------

@@ -88,6 +88,13 @@ def model_certificate(
     Certificate
         Mode ``"model"``: a claim about the model, not about what it was fitted to.
 
+    Raises
+    ------
+    InputError
+        When field, action, samples and generators do not fit together.
+    UndecidedError
+        When there are too few points.
+
     Examples
     --------
     >>> found = model_certificate(lambda x: np.tanh((x**2).sum(axis=1)), affine(3), Samples.box(-1, 1, dim=3))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import combinations
+from math import comb
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import track
 from erlangen._typing import NDArray
 
 Name = TypeVar("Name", bound=Hashable)
@@ -27,6 +29,16 @@ def holm(p: ArrayLike) -> NDArray:
     ----------
     p : array_like (m,)
         P-values.
+
+    Returns
+    -------
+    ndarray (m,)
+        Adjusted p-values, in the order given.
+
+    Raises
+    ------
+    InputError
+        When a number is not between 0 and 1.
 
     References
     ----------
@@ -59,6 +71,16 @@ def closed_testing(names: Iterable[Name], test: Callable[[frozenset[Name]], floa
         P-value of the intersection of a set of hypotheses. Where two sets have the same intersection, as on the
         lattice of subgroups, it may say so by the same value.
 
+    Returns
+    -------
+    dict
+        Adjusted p-value of each hypothesis.
+
+    Raises
+    ------
+    InputError
+        When there are too many hypotheses for all their intersections to be listed.
+
     References
     ----------
     Marcus, Peritz and Gabriel, Biometrika 63 (1976) 655.
@@ -81,7 +103,7 @@ def closed_testing(names: Iterable[Name], test: Callable[[frozenset[Name]], floa
         )
     worst = dict.fromkeys(names, 0.0)
     for size in range(1, len(names) + 1):
-        for members in combinations(names, size):
+        for members in track(combinations(names, size), f"intersections of {size}", comb(len(names), size)):
             value = float(test(frozenset(members)))
             for name in members:
                 worst[name] = max(worst[name], value)
@@ -104,6 +126,12 @@ def e_bh(e: ArrayLike, alpha: float) -> NDArray:
     Returns
     -------
     ndarray (m,) of bool
+        True where a hypothesis is rejected, in the order given.
+
+    Raises
+    ------
+    InputError
+        When a number is negative or NaN.
 
     References
     ----------

@@ -58,10 +58,17 @@ def estimate_noisy_states(
     groups : array_like (n,), optional
         Run of each row.
 
+    Returns
+    -------
+    Estimate
+        Parameters, the root of their covariance, and degrees of freedom.
+
     Raises
     ------
     UndecidedError
         When the errors are too large beside the spread of the points: the corrected Gram matrix is then noise.
+    InputError
+        When rows, errors or groups do not fit, or exponents are not closed under lowering.
 
     References
     ----------
@@ -123,6 +130,23 @@ def noise_of_states(x: ArrayLike, groups: ArrayLike | None = None) -> NDArray:
     A difference of order k multiplies white noise by the root of C(2k, k) and nearly removes what is smooth. What is
     left of it can only add, so the smallest over orders 2 to 6 is taken. No difference reaches from one run into the
     next.
+
+    Parameters
+    ----------
+    x : array_like (n, d)
+        States in order of time.
+    groups : array_like (n,), optional
+        Run of each row.
+
+    Returns
+    -------
+    ndarray (d,)
+        Standard deviations, in the units of the states.
+
+    Raises
+    ------
+    UndecidedError
+        When runs are too short for differences.
 
     Examples
     --------

@@ -46,7 +46,18 @@ class Observed:
         return len(self.x)
 
     def take(self, rows: NDArray) -> Observed:
-        """Some of the rows."""
+        """Some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray (m,)
+            Numbers of rows, or a mask.
+
+        Returns
+        -------
+        Observed
+            Those rows, with their groups and weights.
+        """
         return replace(
             self,
             x=self.x[rows],
@@ -56,7 +67,20 @@ class Observed:
         )
 
     def split(self, share: float, rng: np.random.Generator) -> tuple[Observed, Observed]:
-        """Two disjoint parts; where there are at least four groups, whole groups go to one side."""
+        """Two disjoint parts; where there are at least four groups, whole groups go to one side.
+
+        Parameters
+        ----------
+        share : float
+            Part of the rows that goes to the first.
+        rng : numpy.random.Generator
+            Draws it.
+
+        Returns
+        -------
+        tuple of two Observed
+            Both parts.
+        """
         n = len(self)
         if self.groups is None or len(np.unique(self.groups)) < 4:
             order, first = rng.permutation(n), max(1, int(round(share * n)))
@@ -86,6 +110,11 @@ def observed(
         Names of the coordinates.
     groups, weights : array_like (n,), optional
         Run of each row; weight of each row.
+
+    Returns
+    -------
+    Observed
+        Points, values, groups and weights, checked.
 
     Raises
     ------

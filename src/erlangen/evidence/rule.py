@@ -29,6 +29,11 @@ class Certified(AbstractRankRule):
     delta : float
         Relative defect up to which a direction counts.
 
+    Raises
+    ------
+    InputError
+        When alpha or delta is not between 0 and 1.
+
     Examples
     --------
     >>> import erlangen as er

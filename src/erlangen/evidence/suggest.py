@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._progress import track
 from erlangen._render import number, text_table
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine, coordinate_names
@@ -229,6 +230,11 @@ def fresh_points(
     rng : int or Generator
         Draws the points.
 
+    Returns
+    -------
+    FreshDesign
+        Points, weights, and how stable sums over them are.
+
     References
     ----------
     Nouy, Michel, "Weighted least-squares approximation with determinantal point processes and generalized volume
@@ -376,7 +382,7 @@ def _deviations(fields: Sequence[AbstractField], action: AbstractAction, region:
     first = LieDerivative(fields[0], action, region.pointwise())
     scales = scales_of(fields[0], first.lifted, region)
     parts, sizes = [], []
-    for field in fields:
+    for field in track(fields, "models"):
         lie = replace(first, field=field)
         parts.append(lie.rows(region.points) / scales.values[:, None] * np.sqrt(region.weights)[:, None, None])
         sizes.append(lie.informs(scales).norms(np.eye(action.n_generators)))

@@ -59,7 +59,7 @@ def class_free(
         Observations; the rows themselves, so that no row both chooses and tests.
     action : AbstractAction or Group, optional
         Candidate generators; all affine fields by default.
-    samples : Samples, optional
+    samples : Samples or ndarray (n, d), optional
         The region: a box or a Gaussian. Without one, it is the law of the observed states.
     model : None, int, estimator or callable
         What is fitted to the other folds: None for a polynomial whose degree is chosen by leave-one-out errors, an

@@ -43,15 +43,58 @@ class AbstractRankRule(ABC):
 
     @abstractmethod
     def decide(self, values: NDArray, floor: float) -> RankDecision:
-        """Return the dimension and the reason for ascending ``values (p,)`` with this floor."""
+        """Return the dimension and the reason for ascending ``values (p,)`` with this floor.
+
+        Parameters
+        ----------
+        values : ndarray (p,)
+            Relative defects, ascending.
+        floor : float
+            Relative defects below this are rounding, or the error of the field's derivative.
+
+        Returns
+        -------
+        RankDecision
+            How many count as zero, and why.
+        """
 
     def decide_for(self, values: NDArray, floor: float, problem: Any) -> RankDecision:
-        """The same for a Lie derivative ``problem``, for rules that look behind the numbers."""
+        """The same for a Lie derivative ``problem``, for rules that look behind the numbers.
+
+        Parameters
+        ----------
+        values : ndarray (p,)
+            Relative defects, ascending.
+        floor : float
+            Relative defects below this are rounding, or the error of the field's derivative.
+        problem : LieDerivative
+            What the defects are of.
+
+        Returns
+        -------
+        RankDecision
+            How many count as zero, and why.
+        """
         return self.decide(values, floor)
 
 
 def margin(values: NDArray, dim: int, floor: float) -> float:
-    """Ratio of the first value dropped to the last value kept (never below the floor)."""
+    """Ratio of the first value dropped to the last value kept (never below the floor).
+
+    Parameters
+    ----------
+    values : ndarray (p,)
+        Relative defects, ascending.
+    dim : int
+        How many of them are kept.
+    floor : float
+        Smallest number that the last kept value is taken for.
+
+    Returns
+    -------
+    float
+        The ratio; infinite where nothing is kept, or nothing dropped.
+    """
     if dim == 0 or dim >= len(values):
         return float("inf")
     return float(values[dim] / max(values[dim - 1], floor, np.finfo(np.float64).tiny))
@@ -70,6 +113,11 @@ class Threshold(AbstractRankRule):
     delta : float
         Relative defect up to which a direction counts as a symmetry. The default 0.05 asks that the
         Lie derivative is at most 5 % of what an unrelated direction gives.
+
+    Raises
+    ------
+    InputError
+        When delta is not between 0 and 1.
     """
 
     delta: float = 0.05
@@ -158,7 +206,20 @@ class NoiseFloor(AbstractRankRule):
 
 
 def dimension_path(values: NDArray, floor: float = 0.0) -> list[tuple[float, int]]:
-    """Dimension as a function of delta: ``(delta, dim)`` where the dimension steps up."""
+    """Dimension as a function of delta: ``(delta, dim)`` where the dimension steps up.
+
+    Parameters
+    ----------
+    values : ndarray (p,)
+        Relative defects, in any order.
+    floor : float
+        Smaller values are lifted to it.
+
+    Returns
+    -------
+    list of (float, int)
+        Where the dimension steps up, and to what.
+    """
     steps: list[tuple[float, int]] = []
     for i, value in enumerate(np.maximum(np.sort(values), floor), start=1):
         if steps and value <= steps[-1][0]:

@@ -67,6 +67,16 @@ class AbstractSubspace(ABC):
     def combine(self, coordinates: NDArray) -> NDArray:
         """Vectors ``(..., N)`` with given coordinates ``(..., dim)`` in the same orthonormal basis.
 
+        Parameters
+        ----------
+        coordinates : ndarray (..., dim)
+            Coordinates.
+
+        Returns
+        -------
+        ndarray (..., N)
+            Vectors.
+
         Raises
         ------
         InputError
@@ -82,7 +92,18 @@ class AbstractSubspace(ABC):
         return self.combine(np.eye(self.dim)).T
 
     def project(self, vectors: ArrayLike) -> NDArray:
-        """Orthogonal projection of ``vectors (..., N)`` onto the subspace."""
+        """Orthogonal projection of ``vectors (..., N)`` onto the subspace.
+
+        Parameters
+        ----------
+        vectors : array_like (..., N)
+            Vectors of the whole space.
+
+        Returns
+        -------
+        ndarray (..., N)
+            The nearest vectors of the subspace.
+        """
         return self.combine(self.coordinates(np.asarray(vectors)))
 
     def __repr__(self) -> str:
@@ -94,6 +115,16 @@ class AbstractSubspace(ABC):
         """Principal angles in radians, ascending, to another subspace of the same space.
 
         Angles come from sines, so that small ones keep full accuracy (Bjorck and Golub 1973).
+
+        Parameters
+        ----------
+        other : AbstractSubspace
+            Of the same space.
+
+        Returns
+        -------
+        ndarray (r,)
+            As many angles r as the smaller of both has dimensions.
         """
         a, b = self.to_dense(), other.to_dense()
         if a.shape[1] < b.shape[1]:

@@ -145,6 +145,8 @@ class OperatorPenalty:
         Those, as combinations of the generators of the action.
     maps : Commutators
         W -> W D - D' W in modes.
+    terms : tuple
+        Empty: one norm, and no others to add.
     """
 
     lie: LieDerivative

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import keeping, track
 from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.derivative.measures import BoxMeasure
@@ -75,6 +76,8 @@ def bound(
     ------
     InputError
         Where the box is none, or f holds something for which no bound is known: the message names it.
+    Interrupted
+        On Ctrl-C, with the certificate so far in ``partial``: it is proven, and looser.
 
     References
     ----------
@@ -90,10 +93,12 @@ def bound(
     True
     """
     state = None
-    with _shown(progress) as show:
-        for state in bound_steps(
-            obj, action, box, ratio=ratio, below=below, angle=angle, kind=kind, variables=variables, rng=rng
-        ):
+    steps = bound_steps(
+        obj, action, box, ratio=ratio, below=below, angle=angle, kind=kind, variables=variables, rng=rng
+    )
+    with _shown(progress) as show, keeping("the bound over the box") as kept:
+        for state in steps if progress else track(steps, "rounds of boxes"):
+            kept.keep(state.stopped, kept.done + 1)
             show(state)
             if state.reason or state.seconds > seconds:
                 break
@@ -114,10 +119,36 @@ def bound_steps(
 ) -> Iterator[BoxCertificate]:
     """Yield ever tighter certificates, each of them valid; the arguments are those of `bound`.
 
+    Parameters
+    ----------
+    obj : str, Formula, SymPy expression, PolynomialField, torch.nn.Module, or a list of them
+        f.
+    action : AbstractAction, Symmetry, or array (d, d) or (p, d, d)
+        Generators.
+    box : array (d, 2) or Samples.box
+        Lower and upper end of each coordinate.
+    ratio : float
+        Stop when the upper bound is at most this many times the lower one.
+    below : float, optional
+        Stop as soon as it is decided whether the supremum is at most this.
+    angle : float
+        Enlarge the box, so that the orbits of its points up to this angle stay inside.
+    kind : {"invariant", "vector", "map"}, optional
+        How values follow points.
+    variables : sequence of str, optional
+        Names of the coordinates of formulas, in order.
+    rng : int or numpy.random.Generator
+        For points that are tried for the lower bound.
+
     Yields
     ------
     BoxCertificate
         The last one says in ``reason`` why there is nothing more to do.
+
+    Raises
+    ------
+    InputError
+        Where the box is none, or f holds something for which no bound is known: the message names it.
 
     Examples
     --------

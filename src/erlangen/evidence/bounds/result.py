@@ -111,7 +111,18 @@ class BoxCertificate:
         return self.upper / self.typical if self.typical > 0 else 0.0 if self.upper == 0 else np.inf
 
     def stopped(self, reason: str) -> BoxCertificate:
-        """Say why the search stopped, where it did not say so itself."""
+        """Say why the search stopped, where it did not say so itself.
+
+        Parameters
+        ----------
+        reason : str
+            Words.
+
+        Returns
+        -------
+        BoxCertificate
+            The same certificate with a reason.
+        """
         return self if self.reason else replace(self, reason=reason)
 
     def finite(self, angle: float) -> FiniteCertificate:
@@ -124,6 +135,11 @@ class BoxCertificate:
         ----------
         angle : float
             Largest ``|t|``.
+
+        Returns
+        -------
+        FiniteCertificate
+            The bound, and the set on which it holds.
 
         Raises
         ------

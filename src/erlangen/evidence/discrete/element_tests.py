@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.derivative import Samples
@@ -82,6 +83,11 @@ def test_elements(
     DiscreteTest
         The tested maps with p-values and bounds, and the largest group of certified ones.
 
+    Raises
+    ------
+    InputError
+        When observations, elements and samples do not fit together.
+
     References
     ----------
     Holm, Scandinavian Journal of Statistics 6 (1979) 65; Berger and Hsu, Statistical Science 11 (1996) 283.
@@ -140,7 +146,7 @@ def _tests(
     prepared: Prepared, matrices: NDArray, coordinates: tuple[str, ...], delta: float, alpha: float
 ) -> tuple[ElementTest, ...]:
     """Test maps one by one, and correct for their number."""
-    outcomes = [prepared.tester.test(g, delta, alpha) for g in matrices]
+    outcomes = [prepared.tester.test(g, delta, alpha) for g in track(matrices, "tests of maps")]
     trusted = all(gate.passed for gate in prepared.gates)
     adjusted = holm([o.p_value for o in outcomes]) if outcomes else []
     return tuple(

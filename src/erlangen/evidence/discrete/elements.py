@@ -58,6 +58,21 @@ class FiniteSet:
 def signs(d: int) -> FiniteSet:
     """All 2^d - 1 changes of signs of d coordinates.
 
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    FiniteSet
+        The maps ``(m, d, d)``, with names.
+
+    Raises
+    ------
+    InputError
+        When there are no maps, or too many to be listed.
+
     Examples
     --------
     >>> len(signs(3))
@@ -70,6 +85,23 @@ def signs(d: int) -> FiniteSet:
 
 def permutations(d: int, columns: Sequence[int] | None = None) -> FiniteSet:
     """All permutations of some of d coordinates, by default of all.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+    columns : sequence of int, optional
+        Which coordinates are permuted, from 0; all by default.
+
+    Returns
+    -------
+    FiniteSet
+        The maps ``(m, d, d)``, with names.
+
+    Raises
+    ------
+    InputError
+        When there are no such columns, no maps, or too many to be listed.
 
     Examples
     --------
@@ -91,13 +123,45 @@ def permutations(d: int, columns: Sequence[int] | None = None) -> FiniteSet:
 
 
 def cyclic(d: int) -> FiniteSet:
-    """All d - 1 cyclic shifts of d coordinates."""
+    """All d - 1 cyclic shifts of d coordinates.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    FiniteSet
+        The maps ``(d - 1, d, d)``, with names.
+
+    Raises
+    ------
+    InputError
+        When there are no maps, or too many to be listed.
+    """
     _check(d, d - 1, "cyclic shifts")
     return FiniteSet("cyclic shifts", _stack((np.roll(np.eye(d), s, axis=0) for s in range(d)), d))
 
 
 def reflections(d: int) -> FiniteSet:
-    """The d^2 reflections among signed permutations: one sign, or two coordinates swapped, with signs or without."""
+    """The d^2 reflections among signed permutations: one sign, or two coordinates swapped, with signs or without.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    FiniteSet
+        The maps ``(d^2, d, d)``, with names.
+
+    Raises
+    ------
+    InputError
+        When there are no maps, or too many to be listed.
+    """
     _check(d, d * d, "reflections")
     out = [np.diag(np.where(np.arange(d) == j, -1.0, 1.0)) for j in range(d)]
     for j in range(d):
@@ -110,7 +174,23 @@ def reflections(d: int) -> FiniteSet:
 
 
 def signed_permutations(d: int) -> FiniteSet:
-    """All 2^d d! - 1 signed permutations of d coordinates, up to d = 5."""
+    """All 2^d d! - 1 signed permutations of d coordinates, up to d = 5.
+
+    Parameters
+    ----------
+    d : int
+        Number of coordinates.
+
+    Returns
+    -------
+    FiniteSet
+        The maps ``(m, d, d)``, with names.
+
+    Raises
+    ------
+    InputError
+        When there are no maps, or too many to be listed.
+    """
     _check(d, 2**d * factorial(d) - 1, "signed permutations")
     rows = (np.array(s)[:, None] * np.eye(d)[list(p)] for p in orders(range(d)) for s in product((1.0, -1.0), repeat=d))
     return FiniteSet("signed permutations", _stack(rows, d))
