@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PYRIGHT = [sys.executable, "-m", "pyright"]
-USE = Path(__file__).parent.parent / "tests" / "types_seen_by_users.py"
+USE = Path(__file__).with_name("types_seen_by_users.py")
 """A program as users write it, with the types that they should see."""
 
 BASES = ("Type of base class", "Type of metaclass")
