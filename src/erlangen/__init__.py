@@ -12,6 +12,7 @@ from typing import Any as _Any
 if _TYPE_CHECKING:
     from erlangen import actions as actions
     from erlangen import algebra as algebra
+    from erlangen import blocks as blocks
     from erlangen import derivative as derivative
     from erlangen import dynamics as dynamics
     from erlangen import estimators as estimators
@@ -43,6 +44,7 @@ if _TYPE_CHECKING:
     from erlangen.linalg.rank import NoiseFloor as NoiseFloor
     from erlangen.linalg.rank import Threshold as Threshold
     from erlangen.reports import report as report
+    from erlangen.reports.citation import citation as citation
     from erlangen.verbs import Symmetry as Symmetry
     from erlangen.verbs import closure as closure
     from erlangen.verbs import discover as discover
@@ -61,12 +63,14 @@ _HOMES = {
     "evidence.rule": ("Certified",),
     "io": ("read_trajectories",),
     "reports": ("report",),
+    "reports.citation": ("citation",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError", "Interrupted", "ErlangenWarning"),
     "_progress": ("progress",),
 }
 _MODULES = (
     "actions",
     "algebra",
+    "blocks",
     "derivative",
     "dynamics",
     "estimators",
@@ -97,6 +101,7 @@ __all__ = [
     "UndecidedError",
     "actions",
     "algebra",
+    "blocks",
     "as_field",
     "closure",
     "derivative",
