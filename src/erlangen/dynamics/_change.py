@@ -48,15 +48,50 @@ class AbstractChange(ABC):
 
     @abstractmethod
     def rows(self, run: Run, features: Features) -> NDArray:
-        """Changes ``(n, q)`` of the functions, so that W is the sum of their squares."""
+        """Changes ``(n, q)`` of the functions, so that W is the sum of their squares.
+
+        Parameters
+        ----------
+        run : Run
+            n samples of one run.
+        features : Features
+            q functions of the states.
+
+        Returns
+        -------
+        ndarray (n, q)
+            One change per sample (or step between samples) and function.
+        """
 
     @abstractmethod
     def spread(self, run: Run) -> NDArray:
-        """Second moments ``(d, d)`` of the displacements that the changes belong to."""
+        """Second moments ``(d, d)`` of the displacements that the changes belong to.
+
+        Parameters
+        ----------
+        run : Run
+            One run.
+
+        Returns
+        -------
+        ndarray (d, d)
+            In squared units of the states.
+        """
 
     @abstractmethod
     def noise(self, run: Run) -> NDArray:
-        """Estimated errors ``(d,)`` of a displacement, by coordinate."""
+        """Estimated errors ``(d,)`` of a displacement, by coordinate.
+
+        Parameters
+        ----------
+        run : Run
+            One run.
+
+        Returns
+        -------
+        ndarray (d,)
+            Standard deviations, in the units of the states.
+        """
 
 
 @dataclass(frozen=True)

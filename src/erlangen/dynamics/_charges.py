@@ -57,6 +57,16 @@ class NoetherCharge:
     def value(self, x: ArrayLike) -> NDArray:
         """Values ``(n,)`` at points ``x (n, d)`` in the variables of the formula: time, positions, velocities.
 
+        Parameters
+        ----------
+        x : array_like (n, d)
+            Points.
+
+        Returns
+        -------
+        ndarray (n,)
+            The conserved quantity.
+
         Raises
         ------
         InputError

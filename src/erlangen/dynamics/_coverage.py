@@ -36,6 +36,7 @@ class Coverage:
     names : tuple of str
         The d coordinates.
     n_points : int
+        Number n of states.
     dimension : float
         Effective number of directions of state space, ``(sum l)^2 / sum l^2`` over the variances l of the standardised
         coordinates: d where all vary alike, 1 on a line.
@@ -111,7 +112,7 @@ def coverage(
         The states.
     library : AbstractLibrary, optional
         Functions that will be combined; all monomials up to degree 2 by default. The constant is always among them.
-    reference : like points, optional
+    reference : Trajectories, Samples or array (n, d), optional
         States that should be covered, such as a long simulation.
     names : sequence of str, optional
         Names of the coordinates.
@@ -119,6 +120,7 @@ def coverage(
     Returns
     -------
     Coverage
+        Directions, filled cells, and combinations of functions that hardly vary.
 
     Raises
     ------

@@ -31,6 +31,11 @@ class OneStep:
         step a part (Strang splitting, an error of second order); the same with a half, a quarter, ... as many parts
         cancels the leading errors. A solver with a fixed step takes 1.
 
+    Raises
+    ------
+    InputError
+        When the solver is not callable, or the number of parts is not a positive whole number.
+
     Examples
     --------
     >>> OneStep(lambda x, dt: x * np.exp(-dt)).substeps
@@ -52,7 +57,24 @@ class OneStep:
             )
 
     def advance(self, x: NDArray, dt: float, correction: Right, parts: int) -> NDArray:
-        """States after a time ``dt`` under the solver and a correction of the right-hand side."""
+        """States after a time ``dt`` under the solver and a correction of the right-hand side.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            States.
+        dt : float
+            Length of time, in the units of the solver.
+        correction : callable
+            States ``(n, d)`` to the time derivatives ``(n, d)`` that are added.
+        parts : int
+            Parts into which the time is cut.
+
+        Returns
+        -------
+        ndarray (n, d)
+            States after it.
+        """
         counts = [parts]
         while counts[-1] % 2 == 0:
             counts.append(counts[-1] // 2)

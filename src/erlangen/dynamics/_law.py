@@ -71,11 +71,33 @@ class Law:
         return _signed_sum(self._terms(self.features.latex), number_latex, r"\,")
 
     def values(self, x: NDArray) -> NDArray:
-        """Values ``(n,)`` at points ``x (n, d)``."""
+        """Values ``(n,)`` at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            States.
+
+        Returns
+        -------
+        ndarray (n,)
+            The conserved quantity.
+        """
         return self.features.basis.evaluate(x) @ self.function
 
     def gradient(self, x: NDArray) -> NDArray:
-        """Gradients ``(n, d)`` at points ``x (n, d)``."""
+        """Gradients ``(n, d)`` at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            States.
+
+        Returns
+        -------
+        ndarray (n, d)
+            Its derivative by each coordinate.
+        """
         return self.features.basis.contract(x, self.function[None])[:, 0]
 
     def to_dict(self) -> dict[str, Any]:

@@ -158,7 +158,18 @@ class FieldStructure:
         return f"No structure found; the field is {nearly}." if nearly else "No structure found."
 
     def text_of(self, kind: str) -> str:
-        """The form of one finding as text: ``dx^2 + dy^2``, or ``dp ^ dq`` for antisymmetric ones."""
+        """The form of one finding as text: ``dx^2 + dy^2``, or ``dp ^ dq`` for antisymmetric ones.
+
+        Parameters
+        ----------
+        kind : {"gradient", "hamiltonian", "conformal", "isometry", "volume"}
+            Which finding.
+
+        Returns
+        -------
+        str
+            A formula in the names of the coordinates; empty where nothing was found.
+        """
         found = getattr(self, kind)
         return "" if found.matrix is None else _form(found, self.names, number, "d{}", " ^ ", "^2", " ")
 

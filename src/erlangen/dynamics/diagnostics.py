@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import signal
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.dynamics._coverage import Coverage as Coverage
 from erlangen.dynamics._coverage import coverage as coverage
@@ -100,6 +101,7 @@ def lyapunov_exponent(
     Returns
     -------
     LyapunovExponent
+        The exponent per unit of time, and its error.
 
     Raises
     ------
@@ -133,7 +135,7 @@ def lyapunov_exponent(
     v = generator.normal(size=x.shape)
     growth = np.zeros((2, MEMBERS))
     before = max(steps // 4, SPREAD * MEMBERS // 2)
-    for k in range(-before, steps):
+    for k in track(range(-before, steps), "steps along the orbit"):
         v /= np.linalg.norm(v, axis=1, keepdims=True)
         x, v = _tangent_step(known, x, v, h)
         if k >= 0:
@@ -182,6 +184,7 @@ def valid_prediction_time(
     Returns
     -------
     float
+        The time, at least zero; in Lyapunov times where an exponent is given.
 
     Raises
     ------
@@ -240,6 +243,7 @@ def spectral_distance(a: ArrayLike, b: ArrayLike) -> float:
     Returns
     -------
     float
+        Between 0 and 1.
 
     Raises
     ------

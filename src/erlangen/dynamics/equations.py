@@ -112,6 +112,11 @@ class Equations:
         controls : sequence of str
             Names that are controls.
 
+        Returns
+        -------
+        Equations
+            The system.
+
         Raises
         ------
         InputError
@@ -132,6 +137,11 @@ class Equations:
             Right-hand side of each coordinate.
         controls : sequence of str or Symbol
             Symbols that are controls.
+
+        Returns
+        -------
+        Equations
+            The system.
 
         Examples
         --------
@@ -175,13 +185,49 @@ class Equations:
     # --- values
 
     def value(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray:
-        """Time derivatives ``(n, d)`` at states ``x (n, d)`` and controls ``u (n, k)``; NaN outside the domain."""
+        """Time derivatives ``(n, d)`` at states ``x (n, d)`` and controls ``u (n, k)``; NaN outside the domain.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            States.
+        u : array_like (n, k) or (k,), optional
+            Controls, where there are any.
+
+        Returns
+        -------
+        ndarray (n, d)
+            Time derivatives, in units of the states per unit of time.
+
+        Raises
+        ------
+        InputError
+            When states or controls do not fit the equations.
+        """
         coefficients, terms = self._found
         points = self._points(x, u)
         return _product(terms.values(points), coefficients)
 
     def jacobian(self, x: ArrayLike, u: ArrayLike | None = None) -> NDArray:
-        """Jacobians ``(n, d, d)`` by the states."""
+        """Jacobians ``(n, d, d)`` by the states.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            States.
+        u : array_like (n, k) or (k,), optional
+            Controls, where there are any.
+
+        Returns
+        -------
+        ndarray (n, d, d)
+            Derivative of each time derivative by each state.
+
+        Raises
+        ------
+        InputError
+            When states or controls do not fit the equations.
+        """
         coefficients, terms = self._found
         points = self._points(x, u)
         return np.einsum("ar,nrb->nab", coefficients, terms.gradients(points)[..., : len(self.names)])
@@ -252,7 +298,18 @@ class Equations:
     # --- exports
 
     def text(self, digits: int = 4) -> str:
-        """The equations, one line for each coordinate."""
+        """The equations, one line for each coordinate.
+
+        Parameters
+        ----------
+        digits : int
+            Significant digits of coefficients.
+
+        Returns
+        -------
+        str
+            Lines such as ``x' = -y``.
+        """
         shown = [printed(f, digits) for f in self._terms.formulas]
         rows = [
             _OVER.sub("", _signed_sum(zip(row.tolist(), shown, strict=True), lambda c: number(c, digits), " "))
@@ -265,6 +322,16 @@ class Equations:
 
     def to_latex(self, digits: int = 4) -> str:
         r"""The equations for LaTeX, in an ``aligned`` block.
+
+        Parameters
+        ----------
+        digits : int
+            Significant digits of coefficients.
+
+        Returns
+        -------
+        str
+            Source for LaTeX.
 
         Examples
         --------
@@ -292,7 +359,13 @@ class Equations:
         )
 
     def to_numpy(self) -> Callable[[NDArray], NDArray]:
-        """A function of states ``(n, d)``, followed by the columns of controls where there are any, to ``(n, d)``."""
+        """A function of states ``(n, d)``, followed by the columns of controls where there are any, to ``(n, d)``.
+
+        Raises
+        ------
+        InputError
+            When the function that is returned is given arrays of other shapes.
+        """
         coefficients, terms = self._found
         width = len(self.variables)
 
@@ -306,7 +379,13 @@ class Equations:
         return right
 
     def to_torch(self) -> torch.nn.Module:
-        """A module ``(x, u=None)`` to time derivatives, in float64; coefficients that are found are its parameters."""
+        """A module ``(x, u=None)`` to time derivatives, in float64; coefficients that are found are its parameters.
+
+        Raises
+        ------
+        MissingExtraError
+            When PyTorch is not installed.
+        """
         try:
             import torch
         except ImportError:
@@ -317,7 +396,23 @@ class Equations:
         return EquationsModule(self._terms.formulas, torch.tensor(self.coefficients))
 
     def as_field(self, u: ArrayLike | None = None) -> AbstractLinearField:
-        """The vector field of the equations, which every verb accepts; controls are held at ``u (k,)``."""
+        """The vector field of the equations, which every verb accepts; controls are held at ``u (k,)``.
+
+        Parameters
+        ----------
+        u : array_like (k,), optional
+            Controls, where there are any.
+
+        Returns
+        -------
+        AbstractLinearField
+            Of kind ``"vector"``, linear in the coefficients.
+
+        Raises
+        ------
+        InputError
+            When controls are missing, or there are none to be held.
+        """
         coefficients, terms = self._found
         if (u is None) != (not self.controls):
             given = "no values" if u is None else "values of controls"
@@ -345,12 +440,35 @@ class Equations:
         }
 
     def save(self, path: str | PathLike[str], force: bool = False) -> None:
-        """Write JSON, every bit of the numbers kept; an existing file is refused unless ``force``."""
+        """Write JSON, every bit of the numbers kept; an existing file is refused unless ``force``.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to write.
+        force : bool
+            Whether a file that is there may be replaced.
+
+        Raises
+        ------
+        InputError
+            When a file is there and may not be replaced.
+        """
         write_json(path, self.to_dict(), force)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Equations:
         """Read what `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            What to read.
+
+        Returns
+        -------
+        Equations
+            The system, as it was saved.
 
         Raises
         ------
@@ -367,7 +485,23 @@ class Equations:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Equations:
-        """Read what `to_dict` returned."""
+        """Read what `to_dict` returned.
+
+        Parameters
+        ----------
+        stored : mapping
+            What `to_dict` returned.
+
+        Returns
+        -------
+        Equations
+            The same system.
+
+        Raises
+        ------
+        InputError
+            When it is something else.
+        """
         if stored.get("format") != FORMAT:
             given = f"format {stored.get('format')!r}"
             what, fix = "These are no equations, or those of another version.", "equations.to_dict()"

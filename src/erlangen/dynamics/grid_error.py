@@ -103,6 +103,11 @@ class GridModelError(BaseEstimator):
         t : array (T,), or list of them
             Equally spaced times.
 
+        Returns
+        -------
+        GridModelError
+            Itself, fitted.
+
         Raises
         ------
         InputError

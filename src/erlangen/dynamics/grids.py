@@ -38,6 +38,11 @@ class DifferentialTerms:
     length : float
         Period.
 
+    Raises
+    ------
+    InputError
+        When the degree is not at least 1, the order not between 0 and 6, or the period not positive.
+
     Examples
     --------
     >>> DifferentialTerms(degree=2, order=2, length=10.0).texts
@@ -72,7 +77,23 @@ class DifferentialTerms:
         return tuple(text_of(term) for term in self.monomials)
 
     def symmetric(self, reflections: Sequence[str]) -> NDArray:
-        """Which terms ``(r,)`` commute with reflections ``"x"`` (x to -x), ``"u"`` (u to -u), ``"xu"`` (both)."""
+        """Which terms ``(r,)`` commute with reflections ``"x"`` (x to -x), ``"u"`` (u to -u), ``"xu"`` (both).
+
+        Parameters
+        ----------
+        reflections : sequence of {"x", "u", "xu"}
+            Those that must hold.
+
+        Returns
+        -------
+        ndarray (r,) of bool
+            True where a term commutes with all of them.
+
+        Raises
+        ------
+        InputError
+            When there is no such reflection.
+        """
         signs = {"x": lambda p, k: (-1) ** k, "u": lambda p, k: (-1) ** (p + 1), "xu": lambda p, k: (-1) ** (p + k + 1)}
         for name in reflections:
             if name not in signs:
@@ -124,7 +145,18 @@ class GridEquation:
         return {monomial_of(text): c for text, c in self.terms.items()}
 
     def value(self, u: ArrayLike) -> NDArray:
-        """u_t ``(..., n)`` of fields on n grid points, by Fourier series."""
+        """u_t ``(..., n)`` of fields on n grid points, by Fourier series.
+
+        Parameters
+        ----------
+        u : array_like (..., n)
+            Fields on n equally spaced points of one period.
+
+        Returns
+        -------
+        ndarray (..., n)
+            Their time derivatives.
+        """
         field = np.asarray(u, dtype=np.float64)
         wave = self._waves(field.shape[-1])
         total = np.zeros(np.fft.rfft(field).shape, dtype=complex)
@@ -137,6 +169,20 @@ class GridEquation:
 
         Linear terms are solved exactly, the others by a fourth-order exponential Runge-Kutta method with ``substeps``
         steps between two times; products are dealiased.
+
+        Parameters
+        ----------
+        u0 : array_like (n,)
+            The field at the first time.
+        t : array_like (T,)
+            Equally spaced times.
+        substeps : int
+            Steps of the solver between two times.
+
+        Returns
+        -------
+        ndarray (T, n)
+            The field at each time.
 
         References
         ----------

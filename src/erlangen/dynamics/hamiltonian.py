@@ -78,12 +78,24 @@ class HamiltonianFit:
 
     @property
     def poisson(self) -> NDArray:
-        """P ``(d, d)`` with ``F = P grad H``, the inverse of the form."""
+        """P ``(d, d)`` with ``F = P grad H``, the inverse of the form.
+
+        Raises
+        ------
+        UndecidedError
+            When no Hamiltonian was found.
+        """
         return np.linalg.inv(self._known()[0])
 
     @property
     def symmetry(self) -> HamiltonianField:
-        """The flow of H as `noether` writes it, where positions and momenta are declared."""
+        """The flow of H as `noether` writes it, where positions and momenta are declared.
+
+        Raises
+        ------
+        UndecidedError
+            When positions and momenta are not known, or no Hamiltonian was found.
+        """
         if self.phase_space is None:
             raise UndecidedError(
                 explain(
@@ -96,11 +108,43 @@ class HamiltonianFit:
         return noether(self._known()[1], self.phase_space.positions, self.phase_space.momenta)
 
     def energy(self, x: ArrayLike) -> NDArray:
-        """H ``(n,)`` at points ``x (n, d)``."""
+        """H ``(n,)`` at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            States.
+
+        Returns
+        -------
+        ndarray (n,)
+            H, up to a constant.
+
+        Raises
+        ------
+        UndecidedError
+            When no Hamiltonian was found.
+        """
         return self._known()[1].values(np.asarray(x, dtype=np.float64))
 
     def value(self, x: ArrayLike) -> NDArray:
-        """Velocities ``(n, d)`` of the Hamiltonian field at points ``x (n, d)``."""
+        """Velocities ``(n, d)`` of the Hamiltonian field at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            States.
+
+        Returns
+        -------
+        ndarray (n, d)
+            Time derivatives, in units of the states per unit of time.
+
+        Raises
+        ------
+        UndecidedError
+            When no Hamiltonian was found.
+        """
         return self._known()[1].gradient(np.asarray(x, dtype=np.float64)) @ self.poisson.T
 
     def _known(self) -> tuple[NDArray, Law]:

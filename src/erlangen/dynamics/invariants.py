@@ -41,6 +41,13 @@ class Invariants(AbstractFormulas):
     degree: int
 
     def formulas(self, names: Sequence[str]) -> list[str]:
+        """Write the polynomial invariants of the group.
+
+        Raises
+        ------
+        InputError
+            When the group has no invariant of this degree.
+        """
         field = Polynomial(self.degree, dim=len(names)).as_field()
         basis = enforce(field, self.symmetry).sparse_basis()
         found = []

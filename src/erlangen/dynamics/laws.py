@@ -30,6 +30,7 @@ class ConservedQuantities:
     names : tuple of str
         The d coordinates.
     n_runs, n_samples : int
+        Number of runs, and of samples in all of them.
     n_laws : int
         Functionally independent laws (the rank of their gradients).
     linear_dim : int

@@ -114,6 +114,11 @@ class ModelError(BaseEstimator):
         t : array (n,), optional
             Times of one run.
 
+        Returns
+        -------
+        ModelError
+            Itself, fitted.
+
         Raises
         ------
         InputError
@@ -159,7 +164,18 @@ class ModelError(BaseEstimator):
         self.reason_ = "; ".join(part for part in (misfit.reason, found.reason) if part)
 
     def predict(self, x: ArrayLike) -> NDArray:
-        """Time derivatives ``(n, d)`` of the corrected model; of a solver, the correction."""
+        """Time derivatives ``(n, d)`` of the corrected model; of a solver, the correction.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            States.
+
+        Returns
+        -------
+        ndarray (n, d)
+            Time derivatives, in units of the states per unit of time.
+        """
         check_is_fitted(self)
         return self.corrected_.value(np.asarray(x, dtype=np.float64))
 

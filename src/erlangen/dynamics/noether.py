@@ -39,6 +39,7 @@ class HamiltonianField:
     law : Law
         The function h.
     phase_space : PhaseSpace
+        Which coordinates are positions and momenta.
     text, latex : str
         The vector field ``W grad h``.
     """
@@ -49,7 +50,18 @@ class HamiltonianField:
     latex: str
 
     def value(self, x: NDArray) -> NDArray:
-        """Velocities ``(n, d)`` at points ``x (n, d)``."""
+        """Velocities ``(n, d)`` at points ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : ndarray (n, d)
+            Points of phase space.
+
+        Returns
+        -------
+        ndarray (n, d)
+            Velocities.
+        """
         return self.law.gradient(x) @ self.phase_space.matrix.T
 
 

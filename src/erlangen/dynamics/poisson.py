@@ -28,6 +28,11 @@ class PhaseSpace:
         All d coordinates.
     positions, momenta : tuple of str
         Conjugate pairs, in the same order.
+
+    Raises
+    ------
+    InputError
+        When positions and momenta do not pair up, or are not among the names.
     """
 
     names: tuple[str, ...]
@@ -119,6 +124,7 @@ def poisson_algebra(
     Returns
     -------
     PoissonAlgebra
+        The brackets, how well the functions close under them, and the name.
     """
     names = tuple(labels) if labels is not None else tuple(f"f{i + 1}" for i in range(values.shape[1]))
     keep = _independent(values)

@@ -37,6 +37,7 @@ class Edit:
     coordinate, term : str
         Where it stands; the term as it is printed, ``"1"`` for the constant.
     kind : {"kept", "changed", "dropped", "added"}
+        What became of it.
     before, after : float
         Coefficients; 0 where there was or is none.
     error : float

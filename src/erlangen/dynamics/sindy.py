@@ -201,12 +201,17 @@ class SINDy(BaseEstimator):
             States: what ``er.read_trajectories`` returns, one run, or one array for each run.
         t : array (n,) or list of arrays (n_i,), optional
             Times of the states.
-        x_dot : like x, optional
+        x_dot : array (n, d) or list of arrays (n_i, d), optional
             Time derivatives where they are known; times are then not needed.
         names : iterable of str, optional
             Names of the coordinates; by default those of the columns of data frames, else x1 .. xd.
         groups : iterable, optional
             For one table: the run of each row.
+
+        Returns
+        -------
+        SINDy
+            Itself, fitted.
 
         Raises
         ------
@@ -236,7 +241,7 @@ class SINDy(BaseEstimator):
             data = Data.of(flow, self.derivatives)
             symmetry = None if hoped is not None else self.symmetry
             # What was asked to fit stays as it was when it is stopped: the partial result is another model.
-            with carried(Chosen, lambda chosen: copy(self)._keep(chosen, found, flow)):
+            with carried(Chosen, lambda chosen, _: copy(self)._keep(chosen, found, flow)):
                 chosen = whole_form(found, data, symmetry, hoped, form, self._price(), float(self.symmetry_weight))
         return self._keep(chosen, found, flow)
 
@@ -295,7 +300,20 @@ class SINDy(BaseEstimator):
         )
 
     def predict(self, x: ArrayLike, controls: ArrayLike | None = None) -> NDArray:
-        """Time derivatives ``(n, d)`` at states ``x (n, d)``, under controls ``(n, u)`` where there are any."""
+        """Time derivatives ``(n, d)`` at states ``x (n, d)``, under controls ``(n, u)`` where there are any.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            States.
+        controls : array_like (n, u), optional
+            Controls, where there are any.
+
+        Returns
+        -------
+        ndarray (n, d)
+            Time derivatives, in units of the states per unit of time.
+        """
         check_is_fitted(self)
         return self.equations_.value(as_states(x, self.n_features_in_), controls)
 
@@ -304,6 +322,20 @@ class SINDy(BaseEstimator):
 
         A solution that cannot be followed to the end is no error: a warning says where it ended, and later states are
         not a number. ``model.equations_.simulate`` returns what was reached, and the reason.
+
+        Parameters
+        ----------
+        x0 : array_like (d,)
+            The state at the first time.
+        t : array_like (n,)
+            Increasing times.
+        controls : callable or array_like (n, u), optional
+            Controls, as in `Equations.simulate`.
+
+        Returns
+        -------
+        ndarray (n, d)
+            States at the times.
 
         Raises
         ------
@@ -320,7 +352,18 @@ class SINDy(BaseEstimator):
         return states
 
     def equations(self, digits: int = 4) -> str:
-        """The equations as text, one line for each coordinate."""
+        """The equations as text, one line for each coordinate.
+
+        Parameters
+        ----------
+        digits : int
+            Significant digits of coefficients.
+
+        Returns
+        -------
+        str
+            Lines such as ``x' = -y``.
+        """
         check_is_fitted(self)
         return self.equations_.text(digits)
 
@@ -328,6 +371,21 @@ class SINDy(BaseEstimator):
         """Lower and upper ends ``(d, r)`` of intervals for the coefficients that are not zero.
 
         They hold for the terms that were chosen; that others might have been is not in them, see `rivals_`.
+
+        Parameters
+        ----------
+        level : float
+            Probability that an interval holds its coefficient, between 0 and 1.
+
+        Returns
+        -------
+        tuple of two ndarray (d, r)
+            Lower and upper ends, in the units of the coefficients.
+
+        Raises
+        ------
+        InputError
+            When the level is not between 0 and 1.
         """
         check_is_fitted(self)
         if not 0 < level < 1:
@@ -343,6 +401,18 @@ class SINDy(BaseEstimator):
         milliseconds. Windows are at most a twentieth of the data and start from unknown states, so draws scatter more
         than `errors_`, which are those of whole runs.
 
+        Parameters
+        ----------
+        draws : int
+            How many times terms are chosen again.
+        rng : int or numpy.random.Generator
+            Draws the windows.
+
+        Returns
+        -------
+        Ensemble
+            Coefficients of all draws, and how often each term was chosen.
+
         Raises
         ------
         InputError
@@ -357,7 +427,22 @@ class SINDy(BaseEstimator):
         return ensemble(self.search_, self.names_, self.feature_names_, draws, rng)
 
     def score(self, x: Any, t: Any = None, *, x_dot: Any = None) -> float:
-        """Share of the variance of derivatives that the equations explain; of smoothed ones where none are given."""
+        """Share of the variance of derivatives that the equations explain; of smoothed ones where none are given.
+
+        Parameters
+        ----------
+        x : Trajectories, array (n, d), or list of arrays (n_i, d)
+            States, as in `fit`.
+        t : array (n,) or list of arrays (n_i,), optional
+            Times of the states.
+        x_dot : array (n, d) or list of arrays (n_i, d), optional
+            Time derivatives where they are known.
+
+        Returns
+        -------
+        float
+            R squared, at most 1.
+        """
         check_is_fitted(self)
         flow, timed = as_trajectories(x, t, x_dot, None, None)
         data = slopes_of(flow, self.derivatives, None if timed else self.rng)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import Any, Self
 
 import numpy as np
@@ -12,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._progress import carried, keeping, track
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, linear
 from erlangen.algebra import Group
@@ -191,12 +195,17 @@ class SymbolicRegression(BaseEstimator):
             States: what ``er.read_trajectories`` returns, one run, or one array for each run.
         t : array (n,) or list of arrays (n_i,), optional
             Times of the states.
-        x_dot : like x, optional
+        x_dot : array (n, d) or list of arrays (n_i, d), optional
             Time derivatives where they are known; times are then not needed.
         names : iterable of str, optional
             Names of the coordinates; by default those of the columns of data frames, else x1 .. xd.
         groups : iterable, optional
             For one table: the run of each row.
+
+        Returns
+        -------
+        SymbolicRegression
+            Itself, fitted.
 
         Raises
         ------
@@ -206,6 +215,8 @@ class SymbolicRegression(BaseEstimator):
             Where there are too few data.
         MissingExtraError
             Where pyoperon is not installed.
+        Interrupted
+            On Ctrl-C, with the best model so far in ``partial``.
         """
         operators = check_operators(self.operators)
         self._check_numbers()
@@ -217,21 +228,46 @@ class SymbolicRegression(BaseEstimator):
         _enough(data)
         self.names_, self.n_features_in_ = flow.names, len(flow.names)
         invariance = self._invariance(data, rng)
-        found = _engine_runs(data, flow.names, self._searches(operators), rng)
         given = flow.derivatives is not None
-        joint, everything = _joints(data, given, flow.names, found, invariance, self.weight, len(operators), rng)
-        lists = _shortlists(joint.targets, found, operators)
-        wholes = joint.systems(lists)
+
+        def systems(model: SymbolicRegression, found: list[Any], search: Any, note: str) -> SymbolicRegression:
+            joint, everything = _joints(data, given, flow.names, found, invariance, self.weight, len(operators), rng)
+            lists = _shortlists(joint.targets, found, operators)
+            counted = f"{sum(len(one) for one in found)} expressions"
+
+            def keep(model: SymbolicRegression, wholes: list[Any], note: str) -> SymbolicRegression:
+                return model._keep(data, joint, everything, lists, wholes, (note, data.reason, counted))
+
+            # What was asked to fit stays as it was when it is stopped: the partial result is another model.
+            with carried(list, lambda wholes, note: keep(copy(self), wholes, note)):
+                wholes = search(joint, lists)
+            return keep(model, wholes, note)
+
+        with carried(list, lambda found, note: systems(copy(self), found, Joint.combined, note)):
+            found = _engine_runs(data, flow.names, self._searches(operators), rng)
+        systems(self, found, Joint.systems, "")
+        return self
+
+    def _keep(
+        self,
+        data: Slopes,
+        joint: Joint,
+        everything: Joint,
+        lists: list[list[Component]],
+        wholes: list[Whole],
+        said: tuple[str, ...],
+    ) -> Self:
+        """Fill the attributes from the best system."""
         if not wholes:
             raise _nothing_found(data)
         best = _on_all_points(everything, wholes[0])
-        self.equations_ = _equations(everything, best, flow.names)
+        self.equations_ = _equations(everything, best, self.names_)
         self.defect_ = best.defect
         self.front_ = tuple(
-            Candidate(one.size, one.error, one.defect, _equations(joint, one, flow.names)) for one in front(wholes)
+            Candidate(one.size, one.error, one.defect, _equations(joint, one, self.names_)) for one in front(wholes)
         )
-        counted = sum(len(one) for one in found)
-        parts = [data.reason, f"{counted} expressions, {len(wholes)} systems", _cost(joint, lists, wholes[0])]
+        *before, counted = said
+        parts = [*before, f"{counted}, {len(wholes)} systems", _cost(joint, lists, wholes[0])]
         self.reason_ = "; ".join(part for part in parts if part)
         return self
 
@@ -268,12 +304,36 @@ class SymbolicRegression(BaseEstimator):
         return Invariance(self.names_, points, sizes, request.lie.action, request.elements)
 
     def predict(self, x: ArrayLike) -> NDArray:
-        """Time derivatives ``(n, d)`` at states ``x (n, d)``."""
+        """Time derivatives ``(n, d)`` at states ``x (n, d)``.
+
+        Parameters
+        ----------
+        x : array_like (n, d)
+            States.
+
+        Returns
+        -------
+        ndarray (n, d)
+            Time derivatives, in units of the states per unit of time.
+        """
         check_is_fitted(self)
         return self.equations_.value(as_states(x, self.n_features_in_))
 
     def simulate(self, x0: ArrayLike, t: ArrayLike) -> Simulation:
-        """Follow the system found from the state ``x0 (d,)``; see `Equations.simulate`."""
+        """Follow the system found from the state ``x0 (d,)``; see `Equations.simulate`.
+
+        Parameters
+        ----------
+        x0 : array_like (d,)
+            The state at the first time.
+        t : array_like (n,)
+            Increasing times.
+
+        Returns
+        -------
+        Simulation
+            States at the times, and how far they go.
+        """
         check_is_fitted(self)
         return self.equations_.simulate(x0, t)
 
@@ -322,14 +382,18 @@ def _engine_runs(data: Slopes, names: tuple[str, ...], searches: list[Search], r
     """Expressions of each coordinate."""
     rows = _some(len(data.points), SEEN, rng)
     seeds = rng.integers(2**31, size=(len(names), len(searches)))
-    return [
-        [
-            a
-            for search, seed in zip(searches, seeds[k], strict=True)
-            for a in expressions(data.points[rows], data.slopes[rows, k], names, search, int(seed))
-        ]
-        for k in range(len(names))
-    ]
+    found: list[list[Sum]] = [[] for _ in names]
+    runs = product(enumerate(searches), range(len(names)))
+    with keeping("the search for expressions", len(searches)) as kept:
+        for (s, search), k in track(runs, "runs of the search", seeds.size):
+            found[k] += expressions(data.points[rows], data.slopes[rows, k], names, search, int(seeds[k, s]))
+            if k == len(names) - 1:  # another search of every coordinate: enough for a system
+                kept.keep(partial(_as_it_was, [list(each) for each in found]), s + 1)
+    return found
+
+
+def _as_it_was(found: list[list[Sum]], _: str) -> list[list[Sum]]:
+    return found
 
 
 def _joints(

@@ -57,6 +57,16 @@ class Units:
     def weights(self, names: tuple[str, ...]) -> tuple[NDArray, NDArray]:
         """Powers of the base units ``(b, d)`` in the columns and ``(b,)`` in time.
 
+        Parameters
+        ----------
+        names : tuple of str
+            The d columns.
+
+        Returns
+        -------
+        tuple of ndarray (b, d), (b,)
+            Powers of the b base units in each column, and in time.
+
         Raises
         ------
         InputError
