@@ -16,6 +16,7 @@ ROOT = Path(erlangen.__file__).parent
 # One rank a line; folders on the same line do not import each other.
 ORDER = [
     {"linalg", "data"},
+    {"blocks"},
     {"algebra"},
     {"actions"},
     {"fields"},

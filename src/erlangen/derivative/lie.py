@@ -485,7 +485,7 @@ class LieDerivative:
         self, make: RowsAt, widths: tuple[int, ...], finished: Callable[[tuple[StreamedQR, ...]], Factors]
     ) -> Factors:
         """Pass over the samples; where that is stopped, the factors of what was seen are kept."""
-        with carried(Part, lambda part: replace(finished(part.state), note=part.note)):
+        with carried(Part, lambda part, note: replace(finished(part.state), note=note)):
             return finished(self.samples.factored(make, widths, self.block_size))
 
     def _dense_rows(self, scales: Scales, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:

@@ -75,6 +75,17 @@ def choose(chains: Sequence[Chain], others: Sequence[Level], tolerance: float) -
     return _rejected(best, min(rest, key=rms) if rest else None)
 
 
+def revised(verdict: str, level: Level, following: Level | None, reason: str) -> Choice:
+    """A choice made on a part of the rows, with what all of them tell about the same two classes."""
+    if following is None:
+        return Choice(level, None, verdict, *_errors(level, 0.0), *UNKNOWN, reason)
+    bias = mean_square(level.slopes - following.slopes)
+    if verdict == "fits":  # of the difference between two classes that both hold the truth, the added noise is expected
+        bias = max(bias - max(following.slope_variance - level.slope_variance, 0.0), 0.0)
+    rest = 0.0 if verdict == "fits" else bias
+    return Choice(level, following, verdict, *_errors(level, bias), *_errors(following, rest), reason)
+
+
 def rms(level: Level) -> float:
     """Held-out root mean square error in standard deviations of the values."""
     error = float(np.sqrt(np.mean(level.held_out)))
@@ -113,14 +124,11 @@ def _errors(level: Level, bias: float) -> tuple[float, float]:
 
 
 def _fits(level: Level, following: Level) -> Choice:
-    # Of the difference between two classes that both hold the truth, the added noise is expected.
-    expected = max(following.slope_variance - level.slope_variance, 0.0)
-    bias = max(mean_square(level.slopes - following.slopes) - expected, 0.0)
     reason = (
         f"{level.name} is the smallest class that passes: no lack of fit against larger classes "
         f"(p = {level.lack_of_fit:.2g}) and a held-out error of {rms(level):.2g} as small as theirs"
     )
-    return Choice(level, following, "fits", *_errors(level, bias), *_errors(following, 0.0), reason)
+    return revised("fits", level, following, reason)
 
 
 def _converged(level: Level, after: Sequence[Level]) -> Choice:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, CallableAction, IncrementLift, PolynomialAction, affine, linear
 from erlangen.algebra import Group
 from erlangen.algebra.representation import LinearMaps, Representation
-from erlangen.derivative import LieDerivative, Samples
+from erlangen.blocks import in_blocks
+from erlangen.derivative import AbstractSamples, LieDerivative, Samples
 from erlangen.fields import EXACT, AbstractField, AbstractLinearField, OperatorField, PolynomialField
 from erlangen.fields.bases import AbstractBasis, BasisField, Monomials
 from erlangen.fields.libraries import AbstractLibrary
@@ -77,14 +77,12 @@ class Request:
         return field
 
 
-def read(family: Any, acting: Any, samples: Samples | ArrayLike | None, discrete: Sequence[Any] | None) -> Request:
+def read(family: Any, acting: Any, samples: Any, discrete: Sequence[Any] | None) -> Request:
     """Check the arguments of enforce and bring them into one form."""
     field = _linear_family(family)
     action, of_group = _generators(acting, field)
     tolerance = max(acting.noise if isinstance(acting, Symmetry) else 0.0, DIFFERENCES if _differenced(action) else 0.0)
-    if samples is not None and not isinstance(samples, Samples):
-        samples = _points(samples, field.point_dim)
-    chosen = _where(field, action) if samples is None else samples
+    chosen = _where(field, action) if samples is None else _samples(samples, field.point_dim)
     lie = LieDerivative(field, action, chosen)
     _check_linear_in_values(lie)
     elements = tuple(_element(item, lie) for item in [*of_group, *_listed(discrete, field.point_dim)])
@@ -93,6 +91,12 @@ def read(family: Any, acting: Any, samples: Samples | ArrayLike | None, discrete
     # The accuracy of these two is that of their coefficients, which do not matter here: their features are exact.
     own = EXACT if isinstance(field, (PolynomialField, BasisField)) else field.accuracy
     return Request(lie, elements, max(tolerance, own, least), chosen.measure is not None)
+
+
+def _samples(samples: Any, d: int) -> AbstractSamples:
+    if isinstance(samples, AbstractSamples):
+        return samples
+    return Samples.from_blocks(samples) if in_blocks(samples) else _points(samples, d)
 
 
 def _points(samples: Any, d: int) -> Samples:
@@ -271,7 +275,7 @@ def _bad_element(given: str, d: int, c: int) -> InputError:
 
 def _check_linear_in_values(lie: LieDerivative) -> None:
     """Equations are linear in theta only where values are carried linearly."""
-    lifted, x = lie.lifted, lie.samples.points[:1]
+    lifted, x = lie.lifted, lie.samples.local.points[:1]
     nonlinear = isinstance(lifted, IncrementLift) and not (
         isinstance(lifted.base, PolynomialAction) and lifted.base.degree <= 1
     )
@@ -310,11 +314,20 @@ def _where(field: AbstractLinearField, action: AbstractAction) -> Samples:
 
 def moved_values(request: Request) -> Iterator[tuple[NDArray, NDArray]]:
     """Stream theta -> rho f_theta and theta -> f_theta o h over the samples: ``(n, c, q)`` each, weighted rows."""
-    field, samples = request.field, request.lie.samples
-    size = max(64, 2**23 // (field.value_dim * field.n_params))
+    samples, size = request.lie.samples, points_at_a_time(request.field)
     for element in request.elements:
         for start in range(0, len(samples), size):
-            x, w = samples.points[start : start + size], samples.weights[start : start + size]
-            root = np.sqrt(w)[:, None, None]
-            still = np.einsum("ab,nbq->naq", element.rho, field.features(x))
-            yield still * root, field.features(element.move(x)) * root
+            part = slice(start, start + size)
+            yield moved_at(request.field, element, samples.points[part], samples.weights[part])
+
+
+def points_at_a_time(field: AbstractLinearField) -> int:
+    """Points whose rows fill one block."""
+    return max(64, 2**23 // (field.value_dim * field.n_params))
+
+
+def moved_at(field: AbstractLinearField, element: Element, x: NDArray, w: NDArray) -> tuple[NDArray, NDArray]:
+    """Terms of `moved_values` at points ``x (n, d)`` of weights ``w (n,)``."""
+    root = np.sqrt(w)[:, None, None]
+    still = np.einsum("ab,nbq->naq", element.rho, field.features(x))
+    return still * root, field.features(element.move(x)) * root

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import norm
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.derivative.coefficients import CoefficientMap, integer_multiples, lie_coefficients, substituted
 from erlangen.derivative.lie import ROWS_PER_GENERATOR, LieDerivative
-from erlangen.fields import PolynomialField
+from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.integers import Component, as_integers, common_null_space, components
 from erlangen.linalg.qr import StreamedQR, rounding
 from erlangen.linalg.rank import margin
 from erlangen.linalg.subspace import DenseSubspace, RationalSubspace
-from erlangen.verbs._enforce_request import POINTS_PER_PARAMETER, Element, Request, moved_values
+from erlangen.verbs._enforce_request import (
+    POINTS_PER_PARAMETER,
+    Element,
+    Request,
+    moved_at,
+    moved_values,
+    points_at_a_time,
+)
+
+Terms = Callable[[NDArray, NDArray], tuple[NDArray, NDArray]]
+"""Points and weights to two terms ``(..., q)`` whose difference is to vanish."""
 
 DENSE_COLUMNS = 6000
 """Parameters that one dense decomposition takes at once: 0.3 GB, and minutes."""
@@ -84,7 +96,7 @@ def _stage(a: sparse.csr_array, cut: float) -> tuple[sparse.csr_array, NDArray]:
     a.data[np.abs(a.data) <= cut] = 0.0
     a.eliminate_zeros()
     blocks, above, where = [], [np.zeros(0)], [np.zeros(0, dtype=int)]
-    for component in components(a):
+    for component in track(components(a), "blocks of equations"):
         vectors, values = _decomposed(component)
         blocks.append(vectors[:, values <= cut])
         above.append(values[values > cut])
@@ -121,12 +133,9 @@ def solve_sampled(request: Request, xi: NDArray) -> DenseSubspace:
     q, tolerance = request.field.n_params, request.tolerance
     _enough(request, len(xi))
     rows, moves = StreamedQR(q), StreamedQR(q)
-    for stream in _alike(request, xi):
-        for ahead, behind in stream:
-            rows.update((ahead - behind).reshape(-1, q))
-            for part in (ahead, behind):
-                if np.any(part):
-                    moves.update(part.reshape(-1, q))
+    for terms, size in _alike(request, xi):
+        for whole, part in zip((rows, moves), request.lie.samples.factored(partial(_rows, terms), (q, q), size)):
+            whole.merge(part)
     left, sizes = moves.factor(), np.linalg.norm(moves.factor(), axis=0)
     sizes = np.where(sizes > 0, sizes, 1.0)
     right, left = rows.factor() / sizes, left / sizes
@@ -153,18 +162,35 @@ def solve_sampled(request: Request, xi: NDArray) -> DenseSubspace:
     )
 
 
-def _alike(request: Request, xi: NDArray) -> Iterator[Iterator[tuple[NDArray, NDArray]]]:
-    """Streams of the two terms of generators ``xi (r, p)`` and elements, each of norm about 1 over the samples."""
+def _alike(request: Request, xi: NDArray) -> Iterator[tuple[Terms, int]]:
+    """The two terms of generators ``xi (r, p)`` and of elements, of norm about 1 over the samples; points at a time."""
     field, lie = request.field, request.lie
     few = LieDerivative(field, lie.action, lie.samples.subset(POINTS_PER_PARAMETER * field.n_params))
     if len(xi):
         # One at a time: together, the terms of small generators would be rounding of large ones.
         sizes = np.array([_size(few.terms_in_theta(row)) for row in xi])
-        yield lie.terms_in_theta(xi / sizes[:, None])
+        chosen = lie.lifted.restrict((xi / sizes[:, None]).T)
+        yield partial(few.terms_at, chosen), lie.points_at_a_time(len(xi))
     for element in request.elements:
         size = _size(moved_values(replace(request, lie=few, elements=(element,))))
-        moved = moved_values(replace(request, elements=(element,)))
-        yield ((ahead / size, behind / size) for ahead, behind in moved)
+        yield partial(_moved, field, element, size), points_at_a_time(field)
+
+
+def _moved(
+    field: AbstractLinearField, element: Element, size: float, x: NDArray, w: NDArray
+) -> tuple[NDArray, NDArray]:
+    ahead, behind = moved_at(field, element, x, w)
+    return ahead / size, behind / size
+
+
+def _rows(terms: Terms, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+    """Rows of the equations, and of how far functions move."""
+    ahead, behind = terms(x, w)
+    q = ahead.shape[-1]
+    yield 0, (ahead - behind).reshape(-1, q)
+    for part in (ahead, behind):
+        if np.any(part):
+            yield 1, part.reshape(-1, q)
 
 
 def _size(terms: Iterator[tuple[NDArray, NDArray]]) -> float:

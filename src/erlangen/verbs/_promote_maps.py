@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,14 @@ from scipy import sparse
 from erlangen._errors import InputError, UndecidedError, explain, nearest
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
-from erlangen.derivative import LieDerivative, Samples
+from erlangen.derivative import AbstractSamples, LieDerivative
 from erlangen.derivative.coefficients import CoefficientMap, substituted
 from erlangen.derivative.measures import orthonormal_change
 from erlangen.derivative.scales import point_scales, unit_groups
 from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.linalg.polynomials import monomials
-from erlangen.linalg.qr import StreamedQR, rounding, triangular_factor
-from erlangen.verbs._enforce_request import Element, Request, moved_values
+from erlangen.linalg.qr import rounding
+from erlangen.verbs._enforce_request import Element, moved_at, points_at_a_time
 
 INNER = ("speed", "relative", "coefficients")
 
@@ -121,7 +122,7 @@ def _exact_speed(lie: LieDerivative, action: PolynomialAction, spread: NDArray) 
     return form.toarray()
 
 
-def _spread(samples: Samples, action: AbstractAction) -> NDArray:
+def _spread(samples: AbstractSamples, action: AbstractAction) -> NDArray:
     """Scale ``(d,)`` of each coordinate, one for those that share a unit: a length in metres or millimetres is one."""
     if not np.any(samples.std > 0):
         return np.ones(samples.dim)
@@ -130,14 +131,14 @@ def _spread(samples: Samples, action: AbstractAction) -> NDArray:
 
 def _sampled_speed(lie: LieDerivative, spread: NDArray) -> NDArray:
     """Weighted sum of xi_k . xi_l over the samples, lengths in units of spread ``(d,)``."""
-    stream = StreamedQR(lie.lifted.n_generators)
-    for start in range(0, len(lie.samples), lie.block_size):
-        block = slice(start, start + lie.block_size)
-        velocity = lie.lifted.on_points(lie.samples.points[block])
-        velocity = velocity / spread * np.sqrt(lie.samples.weights[block])[:, None, None]
-        stream.update(velocity.transpose(0, 2, 1).reshape(-1, velocity.shape[1]))
-    factor = stream.factor()
-    return factor.T @ factor
+    rows = partial(_velocities, lie.lifted, spread)
+    (stream,) = lie.samples.factored(rows, (lie.lifted.n_generators,), lie.block_size)
+    return stream.factor().T @ stream.factor()
+
+
+def _velocities(action: AbstractAction, spread: NDArray, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+    velocity = action.on_points(x) / spread * np.sqrt(w)[:, None, None]
+    yield 0, velocity.transpose(0, 2, 1).reshape(-1, velocity.shape[1])
 
 
 def _check_junk(lie: LieDerivative, null: NDArray) -> None:
@@ -181,13 +182,22 @@ def element_map(lie: LieDerivative, element: Element) -> LieMap:
     """The map theta -> rho(h) f - f o h: exact coefficients for polynomials, else rows at the samples."""
     if isinstance(lie.field, PolynomialField):
         return _in_coefficients(lie, [substituted(lie.field, element.matrix, element.shift, element.rho)])
-    request = Request(lie, (element,), 0.0, False)
-    rows = np.concatenate([(still - moved).reshape(-1, moved.shape[2]) for still, moved in moved_values(request)])
-    q = rows.shape[1]
+    assert isinstance(lie.field, AbstractLinearField)
     _check_functions(lie)
-    if len(rows) > q:
-        rows = triangular_factor([rows], q)
+    q = lie.field.n_params
+    if len(lie.samples) * lie.field.value_dim > q:
+        make = partial(_differences, lie.field, element)
+        (stream,) = lie.samples.factored(make, (q,), points_at_a_time(lie.field))
+        rows = stream.factor()
+    else:
+        here = lie.samples.local
+        rows = np.concatenate([part for _, part in _differences(lie.field, element, here.points, here.weights)])
     return LieMap(np.ascontiguousarray(rows), (1, len(rows)))
+
+
+def _differences(field: AbstractLinearField, element: Element, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+    still, moved = moved_at(field, element, x, w)
+    yield 0, (still - moved).reshape(-1, field.n_params)
 
 
 def _in_coefficients(lie: LieDerivative, maps: list[CoefficientMap]) -> LieMap:
@@ -217,7 +227,9 @@ def _in_coefficients(lie: LieDerivative, maps: list[CoefficientMap]) -> LieMap:
 def _factor(lie: LieDerivative, table: NDArray) -> NDArray:
     """Triangular R ``(K, K)`` with |R c|^2 = weighted sum of the squares of the polynomial c over the samples."""
     samples = lie.samples
-    factor = triangular_factor([monomials(samples.points, table) * np.sqrt(samples.weights)[:, None]], len(table))
+    piece = max(64, 2**23 // len(table))
+    (stream,) = samples.factored(partial(_powers, table), (len(table),), piece)
+    factor = stream.factor()
     sizes = np.linalg.norm(factor, axis=0)
     s = np.linalg.svd(factor / np.where(sizes > 0, sizes, 1.0), compute_uv=False)
     if len(samples) < len(table) or s[-1] <= rounding(factor.shape) * s[0]:
@@ -229,12 +241,21 @@ def _at_samples(lie: LieDerivative) -> LieMap:
     """Weighted rows at the samples; no more of them than the map has columns."""
     r, q = lie.lifted.n_generators, lie.field.n_params  # type: ignore[attr-defined]
     _check_functions(lie)
-    blocks = np.concatenate([ahead - behind for ahead, behind in lie.terms_in_theta(np.eye(r))], axis=1)
-    rows = blocks.reshape(r, -1, q)
-    if rows.shape[1] > r * q:  # rotating the rows changes no singular value
-        factor = triangular_factor([rows.transpose(1, 0, 2).reshape(-1, r * q)], r * q)
-        rows = factor.reshape(-1, r, q).transpose(1, 0, 2)
+    if len(lie.samples) * lie.field.value_dim > r * q:  # rotating the rows changes no singular value
+        chosen = lie.lifted.restrict(np.eye(r))
+        make = partial(_all_rows, lie.local, chosen)
+        (stream,) = lie.samples.factored(make, (r * q,), lie.points_at_a_time(r))
+        rows = stream.factor().reshape(-1, r, q).transpose(1, 0, 2)
+    else:
+        blocks = np.concatenate([ahead - behind for ahead, behind in lie.terms_in_theta(np.eye(r))], axis=1)
+        rows = blocks.reshape(r, -1, q)
     return LieMap(np.ascontiguousarray(rows).reshape(-1, q), (r, rows.shape[1]))
+
+
+def _all_rows(lie: LieDerivative, chosen: AbstractAction, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+    ahead, behind = lie.terms_at(chosen, x, w)
+    r, n, c, q = ahead.shape
+    yield 0, (ahead - behind).transpose(1, 2, 0, 3).reshape(n * c, r * q)
 
 
 def _check_functions(lie: LieDerivative) -> None:
@@ -244,16 +265,22 @@ def _check_functions(lie: LieDerivative) -> None:
     c, q = field.value_dim, field.n_params
     if c * samples.count_distinct(-(-q // c)) < q:
         raise _too_few(f"{len(samples)} samples with {c} value channels for {q} parameters", -(-q // c))
-    size = max(64, 2**23 // (c * q))
-    parts = [slice(start, start + size) for start in range(0, len(samples), size)]
-    roots = np.sqrt(samples.weights)[:, None, None]
-    factor = triangular_factor([(field.features(samples.points[p]) * roots[p]).reshape(-1, q) for p in parts], q)
+    (stream,) = samples.factored(partial(_functions, field), (q,), points_at_a_time(field))
+    factor = stream.factor()
     sizes = np.linalg.norm(factor, axis=0)
     s = np.linalg.svd(factor / np.where(sizes > 0, sizes, 1.0), compute_uv=False)
     dependent = int(np.sum(s <= rounding((len(samples) * c, q)) * s[0]))
     if dependent:
         given = f"{len(samples)} samples at which {dependent} independent combinations of {q} functions vanish"
         raise _too_few(given, -(-q // c))
+
+
+def _functions(field: AbstractLinearField, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+    yield 0, (field.features(x) * np.sqrt(w)[:, None, None]).reshape(-1, field.n_params)
+
+
+def _powers(table: NDArray, x: NDArray, w: NDArray) -> Iterator[tuple[int, NDArray]]:
+    yield 0, monomials(x, table) * np.sqrt(w)[:, None]
 
 
 def _too_few(given: str, needed: int) -> UndecidedError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike
 from scipy import linalg
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import carried
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine, coordinate_names
-from erlangen.derivative import Factors, LieDerivative, Samples, scales_of
+from erlangen.blocks import in_blocks
+from erlangen.derivative import AbstractSamples, Factors, LieDerivative, Samples, scales_of
 from erlangen.derivative.forms import Directions, split
 from erlangen.derivative.scales import Scales
 from erlangen.fields import AbstractField, as_field
@@ -33,7 +35,7 @@ JUMP = 1e3
 def discover(
     field: Any,
     action: AbstractAction | Symmetry | None = None,
-    samples: Samples | NDArray | None = None,
+    samples: Any = None,
     *,
     rule: AbstractRankRule = Threshold(),
     kind: str | None = None,
@@ -54,8 +56,9 @@ def discover(
         A callable, a fitted estimator, a torch module, a SymPy expression, a table ``(X, y)``, a cloud.
     action : AbstractAction or Symmetry, optional
         Candidate generators, or a symmetry found before; all affine fields by default.
-    samples : Samples or ndarray (n, d), optional
-        Where the symmetry is claimed. Fields that bring their own points need none.
+    samples : Samples, ndarray (n, d) or points in blocks, optional
+        Where the symmetry is claimed. Fields that bring their own points need none. Dask arrays, and other tables of
+        `erlangen.blocks`, are passed over block by block.
     rule : AbstractRankRule
         What counts as zero; ``Threshold(0.05)`` by default.
     kind : {"invariant", "vector", "map"}, optional
@@ -92,40 +95,49 @@ def discover(
     (3, 'so(3)')
     """
     action = _check(action, rule)
-    samples = _given(samples)
-    points = None if samples is None else samples.points
-    field = as_field(field, kind=kind, dim=_dimension(action, samples), points=points, data=data)
+    chosen = _given(_points_of(field) if samples is None else samples)
+    points = None if chosen is None else chosen.local.points
+    field = as_field(field, kind=kind, dim=_dimension(action, chosen), points=points, data=data)
     action = affine(field.point_dim) if action is None else action
-    samples = _default(field) if samples is None else samples
-    lie = LieDerivative(field, action, samples)
-    scales = scales_of(field, lie.lifted, samples, units)
-    spectrum = solve(lie, scales)
-    decision = spectrum.decide(rule, lie)
+    lie = LieDerivative(field, action, _default(field) if chosen is None else chosen)
+    scales = scales_of(field, lie.lifted, lie.samples, units)
+    coordinates = _names(names, field, field.point_dim)
+    with carried(Factors, lambda factors, _: _answer(lie, scales, factors, rule, coordinates)):
+        factors = lie.factors(scales)
+    return _answer(lie, scales, factors, rule, coordinates)
+
+
+def _answer(
+    lie: LieDerivative, scales: Scales, factors: Factors, rule: AbstractRankRule, coordinates: tuple[str, ...]
+) -> Symmetry:
+    """What the factors of a Lie derivative say; points are moved, and models compared, where points are at hand."""
+    here, spectrum = lie.local, solve(lie, scales, factors)
+    decision = spectrum.decide(rule, here)
     delta = getattr(rule, "delta", None)
     tolerance = spectrum.tolerance(decision, delta)
     clusters = _clusters(spectrum, decision)
     noise = clusters[-1].noise if clusters else spectrum.floor
-    found = sort_directions(lie, scales, spectrum.factors, clusters, tolerance, spectrum.floor)
-    agreed = agreement(field, action, samples, found, scales, tolerance)
+    found = sort_directions(here, scales, factors, clusters, tolerance, spectrum.floor)
+    said = f"{decision.reason}; {factors.note}" if factors.note else decision.reason
     return Symmetry(
-        candidates=action,
-        coordinates=_names(names, field, field.point_dim),
+        candidates=lie.action,
+        coordinates=coordinates,
         spectrum=spectrum.values,
         floor=spectrum.floor,
         resolution=spectrum.resolution,
         path=tuple(dimension_path(spectrum.values, spectrum.floor)),
-        decision=decision,
+        decision=replace(decision, reason=said),
         found=found,
         inert=spectrum.directions.inert,
         vacuous=spectrum.directions.vacuous,
-        structure=name_of(action, found, samples.mean, scales.points, noise),
-        agreement=agreed,
-        kind=field.kind,
-        points=samples.subset(512).points,
+        structure=name_of(lie.action, found, lie.samples.mean, scales.points, noise),
+        agreement=agreement(lie.field, lie.action, here.samples.local, found, scales, tolerance),
+        kind=lie.field.kind,
+        points=lie.samples.subset(512).points,
         scales=scales,
         noise=noise,
-        measurement=Measurement(spectrum.factors, spectrum.floor, Threshold().delta if delta is None else delta),
-        lie=lie,
+        measurement=Measurement(factors, spectrum.floor, Threshold().delta if delta is None else delta),
+        lie=here,
     )
 
 
@@ -188,9 +200,9 @@ class Spectrum:
         return self.part(0, dim)
 
 
-def solve(lie: LieDerivative, scales: Scales) -> Spectrum:
+def solve(lie: LieDerivative, scales: Scales, factors: Factors | None = None) -> Spectrum:
     """Solve S v = s^2 B v for a Lie derivative: one pass over the samples, one SVD."""
-    factors = lie.factors(scales)
+    factors = lie.factors(scales) if factors is None else factors
     accuracy, resolution = lie.field.accuracy, getattr(lie.field, "resolution", lie.field.accuracy)
     added = getattr(lie.field, "added", accuracy)
     directions = split(factors.moves, factors.informs, resolution)
@@ -245,12 +257,20 @@ def _check(action: AbstractAction | Symmetry | None, rule: AbstractRankRule) -> 
     return action
 
 
-def _dimension(action: AbstractAction | None, samples: Samples | None) -> int | None:
+def _points_of(field: Any) -> Any:
+    """The points of a table in blocks; None of anything else."""
+    tabled = isinstance(field, tuple) and len(field) == 2 and in_blocks(field[0])
+    return field[0] if tabled else None
+
+
+def _dimension(action: AbstractAction | None, samples: AbstractSamples | None) -> int | None:
     return action.point_dim if action is not None else samples.dim if samples is not None else None
 
 
-def _given(samples: Samples | NDArray | None) -> Samples | None:
-    return samples if samples is None or isinstance(samples, Samples) else Samples.from_data(samples)
+def _given(samples: Any) -> AbstractSamples | None:
+    if samples is None or isinstance(samples, AbstractSamples):
+        return samples
+    return Samples.from_blocks(samples) if in_blocks(samples) else Samples.from_data(samples)
 
 
 def _default(field: AbstractField) -> Samples:

@@ -29,7 +29,7 @@ KINDS: dict[str, Callable[[Block, float], AbstractTerm]] = {
 def promote(
     field: Any,
     action: Any,
-    samples: Samples | ArrayLike | None = None,
+    samples: Any = None,
     *,
     kind: str = "nuclear",
     inner: str | ArrayLike = "speed",
@@ -49,7 +49,7 @@ def promote(
         coefficients, or a field of your own. Coefficients that it has do not matter.
     action : AbstractAction, Symmetry or Group
         The generators that may be kept or broken. Each discrete element h of a group adds ``|rho(h) f - f o h|``.
-    samples : Samples or ndarray (n, d), optional
+    samples : Samples, ndarray (n, d) or points in blocks, optional
         Where functions are compared. On a box or a Gaussian, polynomials are integrated exactly; otherwise integrals
         are weighted sums over the points. None is the box from -1 to 1: choose one about the data.
     kind : {"nuclear", "frobenius", "reweighted", "scale-free"}

@@ -1,0 +1,199 @@
+"""Two engines for one reduction: in this process, block after block; or on Dask, many at a time."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from erlangen._errors import MissingExtraError, explain
+from erlangen._progress import keeping, track
+from erlangen.blocks.reduction import AbstractReduction
+
+if TYPE_CHECKING:
+    from erlangen.blocks.source import AbstractBlocks
+
+State = TypeVar("State")
+_log = logging.getLogger(__name__)
+
+GROUPS = 32
+"""Chains of blocks for each worker: enough for all to end at nearly one time, few enough for their sums to be small."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Sum over the blocks that were read before the work was stopped."""
+
+    state: Any
+
+
+class AbstractEngine(ABC):
+    """Where a reduction over blocks is computed."""
+
+    @abstractmethod
+    def run(self, reduction: AbstractReduction[State], blocks: AbstractBlocks) -> State:
+        """Sum over all blocks."""
+
+
+@dataclass(frozen=True)
+class SerialEngine(AbstractEngine):
+    """One block after the other, in this process.
+
+    Raises
+    ------
+    Interrupted
+        Where it is stopped; ``partial`` is a `Part`, the sum over the blocks so far.
+    """
+
+    def run(self, reduction: AbstractReduction[State], blocks: AbstractBlocks) -> State:
+        sums = [reduction.start()]
+        with keeping("reading blocks", blocks.n_blocks) as kept:
+            for i in track(range(blocks.n_blocks), "blocks"):
+                sums[0] = reduction.fold(sums[0], blocks.load(i))
+                kept.keep(lambda _: Part(sums[0]), i + 1)
+        return sums[0]
+
+
+@dataclass(frozen=True, eq=False)
+class DaskEngine(AbstractEngine):
+    """On Dask: threads of this process, or the workers of a cluster.
+
+    Blocks form chains, and the sums of chains are merged in their order: which worker computed what, or whether one
+    died and its blocks were computed again, does not change the answer.
+
+    Parameters
+    ----------
+    client : distributed.Client, optional
+        A cluster; by default the scheduler that Dask uses, which is the last client made, or else threads.
+    workers : int, optional
+        How many work at a time; by default what the cluster says.
+
+    Raises
+    ------
+    MissingExtraError
+        Where Dask is not installed.
+    """
+
+    client: Any = None
+    workers: int | None = None
+
+    def run(self, reduction: AbstractReduction[State], blocks: AbstractBlocks) -> State:
+        dask = _dask()
+        client = self.client or _default_client()
+        chains = _chains(dask, reduction, blocks, GROUPS * self._workers(client))
+        _log.debug("%d blocks in %d chains on %s", blocks.n_blocks, len(chains), client or "threads of this process")
+        if client is None:
+            sums = dask.compute(*chains)
+        else:
+            futures = client.compute(list(chains))
+            from distributed import as_completed
+
+            total = len(futures)
+            for _ in track(as_completed(futures), "blocks", total=total):
+                pass
+            sums = client.gather(futures)
+        state = reduction.start()
+        for one in sums:
+            state = reduction.merge(state, one)
+        return state
+
+    def _workers(self, client: Any) -> int:
+        if self.workers is not None:
+            return self.workers
+        if client is None:
+            import os
+
+            return os.cpu_count() or 1
+        return max(1, len(client.scheduler_info()["workers"]))
+
+
+def _chains(dask: Any, reduction: AbstractReduction, blocks: AbstractBlocks, most: int) -> list[Any]:
+    """Delayed sums over neighbouring blocks, at most so many."""
+    shared = dask.delayed(reduction, traverse=False)
+    fold = dask.delayed(_fold, pure=False)
+    count = min(most, blocks.n_blocks)
+    chains = []
+    for k in range(count):
+        state = None
+        for i in range(k * blocks.n_blocks // count, (k + 1) * blocks.n_blocks // count):
+            state = fold(shared, state, blocks.delayed(i))
+        chains.append(state)
+    return chains
+
+
+def _fold(reduction: AbstractReduction[State], state: State | None, block: Any) -> State:
+    from erlangen.blocks.source import matrix
+
+    return reduction.fold(reduction.start() if state is None else state, matrix(block))
+
+
+def _default_client() -> Any:
+    """The client that Dask would use; None where nobody made one."""
+    import sys
+
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import default_client
+
+    try:
+        return default_client()
+    except ValueError:
+        return None
+
+
+@contextmanager
+def local_cluster(workers: int | None = None, *, memory: str = "auto") -> Iterator[DaskEngine]:
+    """Run a Dask cluster on this machine: one process of one thread for each core.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes; by default one for each core.
+    memory : str
+        Memory of each, as Dask writes it: ``"1.5GB"``.
+
+    Yields
+    ------
+    DaskEngine
+        The engine to put blocks on, with its ``client``; its processes end with the block of code.
+
+    Raises
+    ------
+    MissingExtraError
+        Where Dask's scheduler is not installed.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> with er.blocks.local_cluster(2) as engine:  # doctest: +SKIP
+    ...     sym = er.discover(f, er.actions.affine(8), table.on(engine))
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise _missing("distributed") from None
+    import os
+
+    count = workers or os.cpu_count() or 1
+    settings: dict[str, Any] = {"dashboard_address": None, "memory_limit": memory}
+    with (
+        LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **settings) as cluster,
+        Client(cluster) as client,
+    ):
+        yield DaskEngine(client, count)
+
+
+def _dask() -> Any:
+    try:
+        import dask
+    except ImportError:
+        raise _missing("dask") from None
+    return dask
+
+
+def _missing(package: str) -> MissingExtraError:
+    what, fix = "Blocks on several workers need Dask.", 'pip install "erlangen[scale]"'
+    return MissingExtraError(explain(what, given=f"no {package}", expected="dask and distributed", fix=fix))

@@ -1,0 +1,295 @@
+"""Tables in blocks: made by a function, parts of a Dask array or dataframe, or columns of these."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from erlangen._errors import InputError, explain
+from erlangen._lazy import comes_from
+from erlangen.blocks.engine import AbstractEngine, DaskEngine, SerialEngine
+from erlangen.blocks.reduction import SKETCH_ROWS, AbstractReduction, Summary, Summed
+
+
+class AbstractBlocks(ABC):
+    """A table of n rows and k columns that is never in memory as a whole.
+
+    Attributes
+    ----------
+    names : tuple of k str
+        Names of the columns.
+    engine : AbstractEngine
+        Where reductions over the blocks run.
+    """
+
+    names: tuple[str, ...]
+    engine: AbstractEngine
+
+    @property
+    @abstractmethod
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+
+    @abstractmethod
+    def load(self, i: int) -> NDArray:
+        """Block i as float64 ``(n_i, k)``, in this process."""
+
+    @abstractmethod
+    def delayed(self, i: int) -> Any:
+        """Block i as a task for Dask."""
+
+    @property
+    def width(self) -> int:
+        """Number k of columns."""
+        return len(self.names)
+
+    def reduce(self, reduction: AbstractReduction) -> Any:
+        """Sum a reduction over all blocks, on the engine."""
+        return self.engine.run(reduction, self)
+
+    def summary(self) -> Summed:
+        """One pass: number of rows, means, spreads, ranges, and some rows of every block."""
+        return self.reduce(Summary(self.width, -(-SKETCH_ROWS // self.n_blocks)))
+
+    def on(self, engine: AbstractEngine) -> AbstractBlocks:
+        """The same blocks, reduced elsewhere.
+
+        Examples
+        --------
+        >>> blocks = generated(lambda i: np.ones((2, 3)), 4, dim=3)
+        >>> type(blocks.on(DaskEngine()).engine).__name__
+        'DaskEngine'
+        """
+        return replace(self, engine=engine)  # type: ignore[type-var]
+
+    def select(self, columns: Sequence[str]) -> AbstractBlocks:
+        """Some of the columns, by name.
+
+        Raises
+        ------
+        InputError
+            Where there is no such column.
+        """
+        missing = [name for name in columns if name not in self.names]
+        if missing:
+            given, expected = ", ".join(missing), ", ".join(self.names)
+            raise InputError(explain("There is no such column.", given=given, expected=expected, fix="check the names"))
+        return Selected(self, tuple(self.names.index(name) for name in columns), self.engine)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.n_blocks} blocks of {', '.join(self.names)}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Generated(AbstractBlocks):
+    """Blocks that a function makes."""
+
+    make: Callable[[int], NDArray]
+    count: int
+    names: tuple[str, ...]
+    engine: AbstractEngine = field(default_factory=SerialEngine)
+
+    @property
+    def n_blocks(self) -> int:
+        return self.count
+
+    def load(self, i: int) -> NDArray:
+        return matrix(self.make(i))
+
+    def delayed(self, i: int) -> Any:
+        from dask.delayed import delayed
+
+        return delayed(self.make, pure=False)(i)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tasks(AbstractBlocks):
+    """Blocks that are tasks of Dask: parts of an array or of a dataframe."""
+
+    tasks: tuple[Any, ...]
+    names: tuple[str, ...]
+    engine: AbstractEngine = field(default_factory=DaskEngine)
+
+    @property
+    def n_blocks(self) -> int:
+        return len(self.tasks)
+
+    def load(self, i: int) -> NDArray:
+        return matrix(self.tasks[i].compute())
+
+    def delayed(self, i: int) -> Any:
+        return self.tasks[i]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Selected(AbstractBlocks):
+    """Some columns of a table in blocks."""
+
+    table: AbstractBlocks
+    columns: tuple[int, ...]
+    engine: AbstractEngine
+
+    @property
+    def names(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Names of the columns that are kept."""
+        return tuple(self.table.names[j] for j in self.columns)
+
+    @property
+    def n_blocks(self) -> int:
+        return self.table.n_blocks
+
+    def load(self, i: int) -> NDArray:
+        return _columns(self.table.load(i), self.columns)
+
+    def delayed(self, i: int) -> Any:
+        from dask.delayed import delayed
+
+        return delayed(_columns, pure=False)(self.table.delayed(i), self.columns)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Joined(AbstractBlocks):
+    """Two tables with the same rows, side by side."""
+
+    left: AbstractBlocks
+    right: AbstractBlocks
+    engine: AbstractEngine
+
+    def __post_init__(self) -> None:
+        if self.left.n_blocks != self.right.n_blocks:
+            given = f"{self.left.n_blocks} and {self.right.n_blocks} blocks"
+            fix = "rechunk one of them: y.rechunk({0: X.chunks[0]})"
+            what = "The two tables are cut at different rows."
+            raise InputError(explain(what, given=given, expected="the same blocks of rows", fix=fix))
+
+    @property
+    def names(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Names of all columns."""
+        return (*self.left.names, *self.right.names)
+
+    @property
+    def n_blocks(self) -> int:
+        return self.left.n_blocks
+
+    def load(self, i: int) -> NDArray:
+        return _beside(self.left.load(i), self.right.load(i))
+
+    def delayed(self, i: int) -> Any:
+        from dask.delayed import delayed
+
+        return delayed(_beside, pure=False)(self.left.delayed(i), self.right.delayed(i))
+
+
+def generated(
+    make: Callable[[int], NDArray], n_blocks: int, dim: int | None = None, *, names: Sequence[str] | None = None
+) -> AbstractBlocks:
+    """Blocks that a function makes, each when it is needed.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the number i of a block and returns its rows ``(n_i, k)``. It must return the same rows whenever it is
+        asked for the same block: give each block a seed of its own. A cluster receives it pickled.
+    n_blocks : int
+        Number of blocks.
+    dim : int, optional
+        Number k of columns, where no names are given.
+    names : sequence of str, optional
+        Names of the columns; x1, x2, ... by default.
+
+    Returns
+    -------
+    AbstractBlocks
+        The table; ``.on(engine)`` spreads it over a cluster.
+
+    Raises
+    ------
+    InputError
+        Where neither the number of columns nor their names are given, or there is no block.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> def points(i):
+    ...     return np.random.default_rng([7, i]).uniform(-1, 1, (1000, 3))
+    >>> sym = er.discover(lambda x: (x**2).sum(axis=1), er.actions.affine(3), generated(points, 20, dim=3))
+    >>> sym.name
+    'so(3)'
+    """
+    if (dim is None and names is None) or n_blocks < 1:
+        what, fix = "Blocks need a number of columns, and there must be one block at least.", "generated(make, 20, 3)"
+        given = f"n_blocks={n_blocks}, dim={dim}, names={names}"
+        raise InputError(explain(what, given=given, expected="n_blocks >= 1 and dim or names", fix=fix))
+    chosen = tuple(names) if names is not None else _numbered(dim or 0)
+    return Generated(make, n_blocks, chosen)
+
+
+def in_blocks(obj: Any) -> bool:
+    """Whether an object is a table in blocks, or one that can be read as such: of Dask, or xarray on Dask."""
+    if isinstance(obj, AbstractBlocks):
+        return True
+    return comes_from(obj, "dask") and (hasattr(obj, "to_delayed") or hasattr(obj, "__dask_graph__"))
+
+
+def as_blocks(obj: Any) -> AbstractBlocks:
+    """Read a Dask array or dataframe as a table in blocks.
+
+    Parameters
+    ----------
+    obj : dask.array.Array (n,) or (n, k), dask.dataframe.DataFrame or Series, or AbstractBlocks
+        The table; its chunks of rows, or its partitions, become blocks.
+
+    Returns
+    -------
+    AbstractBlocks
+        The blocks, on Dask's engine.
+
+    Raises
+    ------
+    InputError
+        Where the array has another number of axes, or the object is none of these.
+    """
+    if isinstance(obj, AbstractBlocks):
+        return obj
+    if not in_blocks(obj):
+        what, fix = "This is no table in blocks.", "dask.array.from_array(x, chunks=(100_000, -1)), or a NumPy array"
+        given = f"an object of type {type(obj).__name__}"
+        expected = "a Dask array or dataframe, or er.blocks.generated(...)"
+        raise InputError(explain(what, given=given, expected=expected, fix=fix))
+    if hasattr(obj, "npartitions") and not hasattr(obj, "chunks"):
+        names = tuple(str(c) for c in obj.columns) if obj.ndim == 2 else (str(obj.name),)
+        return Tasks(tuple(obj.to_delayed()), names)
+    if obj.ndim not in (1, 2):
+        what, fix = "A table has rows and columns.", "x.reshape(-1, d)"
+        raise InputError(explain(what, given=f"a Dask array of shape {obj.shape}", expected="(n, k)", fix=fix))
+    whole = obj if obj.ndim == 1 else obj.rechunk({1: -1})
+    width = 1 if obj.ndim == 1 else obj.shape[1]
+    return Tasks(tuple(whole.to_delayed().ravel()), _numbered(width))
+
+
+def matrix(block: Any) -> NDArray:
+    """A block as float64 ``(n, k)``: of an array, a series or a dataframe."""
+    array = np.asarray(block, dtype=np.float64)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _numbered(k: int) -> tuple[str, ...]:
+    return tuple(f"x{j + 1}" for j in range(k))
+
+
+def _columns(block: Any, columns: tuple[int, ...]) -> NDArray:
+    return matrix(block)[:, list(columns)]
+
+
+def _beside(left: Any, right: Any) -> NDArray:
+    a, b = matrix(left), matrix(right)
+    if len(a) != len(b):
+        given, fix = f"blocks of {len(a)} and {len(b)} rows", "rechunk one of them: y.rechunk({0: X.chunks[0]})"
+        what = "The two tables are cut at different rows."
+        raise InputError(explain(what, given=given, expected="the same rows in every block", fix=fix))
+    return np.hstack([a, b])
