@@ -155,7 +155,7 @@ def test_html_escapes_what_the_data_are_called(call, files):
     code, _, _ = call("discover", "function", files / "hostile.csv", "--target", "energy", "--out", out_file)
     text = out_file.read_text()
     assert code == 0
-    assert "<script" not in text and "&lt;script&gt;" in text and text.startswith("<!doctype html>")
+    assert hostile not in text and "&lt;script&gt;" in text and text.startswith("<!doctype html>")
 
 
 def test_names_cannot_steer_a_terminal(call, files):

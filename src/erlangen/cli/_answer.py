@@ -41,8 +41,8 @@ class Answer:
         Why the data do not decide (exit code 1); empty where the question is answered (0).
     arrays : mapping of str to array
         What an NPZ file holds; empty where there is nothing of the kind.
-    subject : object
-        What `erlangen.report` writes a page of.
+    subject : object, optional
+        What `erlangen.report` writes a page of; where there is nothing of the kind, the page holds `html`.
     source : object, optional
         What it was found from, where the page shows it.
     heading : str
@@ -55,7 +55,7 @@ class Answer:
     html: str
     why_not: str
     arrays: Mapping[str, ArrayLike]
-    subject: Any
+    subject: Any = None
     source: Any = None
     heading: str = "Report"
 
@@ -76,7 +76,9 @@ def undecided(error: UndecidedError) -> Answer:
     """State that no answer follows from the data, and why."""
     text = str(error)
     data = {"kind": "undecided", "verdict": text.partition("\n")[0], "reason": text}
-    return Answer(text.partition("\n")[0], "", data, f"<pre>{html.escape(text)}</pre>", text, {}, error, None, "Undecided")
+    return Answer(
+        text.partition("\n")[0], "", data, f"<pre>{html.escape(text)}</pre>", text, {}, error, None, "Undecided"
+    )
 
 
 def of_symmetry(sym: Symmetry, source: Any = None) -> Answer:

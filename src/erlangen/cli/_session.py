@@ -39,7 +39,11 @@ class Settings:
             "--out", metavar="FILE", help="Write the answer to a .json, .html or .npz file.", rich_help_panel=OUTPUT
         ),
     ] = None
-    force: Annotated[bool, typer.Option("--force", help="Overwrite that file.", rich_help_panel=OUTPUT)] = False
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write a page with figures (.html).", rich_help_panel=OUTPUT),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Overwrite these files.", rich_help_panel=OUTPUT)] = False
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the verdict only; no warnings.", rich_help_panel=OUTPUT)
     ] = False
@@ -72,6 +76,10 @@ class Session:
     command: str
     settings: Settings
     progress: Progress
+    words: Sequence[str] = ()
+    """The command line as it was typed."""
+    inputs: dict[str, Path] = field(default_factory=dict)
+    """Files that were read, by the names that were typed."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What was read and fitted, for JSON."""
     remarks: list[str] = field(default_factory=list)
@@ -83,6 +91,7 @@ class Session:
         # a file name is bytes: where they are not UTF-8, JSON gets a replacement character
         plain = {k: os.fsencode(v).decode("utf-8", "replace") if isinstance(v, Path) else v for k, v in facts.items()}
         self.facts |= plain
+        self.inputs |= {_typed(path): path for path in facts.values() if isinstance(path, Path)}
         self.remarks.append(remark)
 
     def inform(self, text: str, style: str = "") -> None:
@@ -96,9 +105,17 @@ class Session:
             self.warnings.append(text)
             self.inform(f"warning: {text}", "yellow")
 
-    def deliver(self, answer: Answer) -> int:
-        """Print the answer, write it where asked, and return the exit code."""
-        document = self.document(answer)
+    def deliver(self, answer: Answer, missed: Exception | None = None) -> int:
+        """Print the answer, write it where asked, and return the exit code.
+
+        Parameters
+        ----------
+        answer : Answer
+            What the command has to say.
+        missed : Exception, optional
+            Why there is no report of it, although one was asked for: raised when the answer has been told.
+        """
+        document = self.document(answer, missed)
         if self.settings.json:
             from erlangen._files import to_json
 
@@ -112,24 +129,41 @@ class Session:
             say(f"not answered: {answer.why_not}", sys.stderr, "yellow")
         if self.settings.out is not None:
             self._write(self.settings.out, answer, document)
+        if missed is not None:
+            raise missed
         return ANSWERED if answer.decided else UNDECIDED
 
-    def document(self, answer: Answer) -> dict[str, Any]:
+    def draw(self, answer: Answer) -> Exception | None:
+        """Write the report where one is asked for; return why there is none."""
+        from erlangen.cli._report import write_report
+
+        if self.settings.report is None:
+            return None
+        self.progress.step("drawing")
+        try:
+            write_report(self, answer, self.settings.report)
+        except Exception as error:  # the answer may have taken hours: it is told first
+            return error
+        self.inform(f"Wrote {self.settings.report}.")
+        return None
+
+    def document(self, answer: Answer, missed: Exception | None = None) -> dict[str, Any]:
         """Return everything as one JSON object."""
         from erlangen import __version__
 
         head = {"erlangen": __version__, "command": self.command, "answered": answer.decided, "why_not": answer.why_not}
-        return head | {"about": self.facts, "warnings": self.warnings} | dict(answer.data)
+        report = None if self.settings.report is None or missed else os.fsdecode(self.settings.report)
+        return head | {"about": self.facts, "warnings": self.warnings, "report": report} | dict(answer.data)
 
     def _write(self, out: Path, answer: Answer, document: Mapping[str, Any]) -> None:
-        from erlangen._files import save_arrays, write_json, write_text
-        from erlangen.cli._answer import page
+        from erlangen._files import save_arrays, write_json
+        from erlangen.cli._report import write_report
 
         force = self.settings.force
         if out.suffix.lower() == ".json":
             write_json(out, document, force)
         elif out.suffix.lower() == ".html":
-            write_text(out, page(f"erlangen {self.command}", "; ".join(self.remarks), answer), force)
+            write_report(self, answer, out)
         elif answer.arrays:
             save_arrays(out, answer.arrays, force)
         else:
@@ -138,22 +172,58 @@ class Session:
         self.inform(f"Wrote {out}.")
 
 
-def check_out(settings: Settings, inputs: Sequence[Path]) -> None:
-    """Refuse an output file before any work is done: its ending, its folder, an existing file, an input file."""
-    if settings.out is None:
-        return
-    ending = settings.out.suffix.lower()
+def check_outputs(settings: Settings, inputs: Sequence[Path]) -> None:
+    """Refuse output files before any work is done: an ending, a folder, an existing file, a file that is named twice.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the answer and its report go.
+    inputs : sequence of Path
+        Other files on the line, to read or to write.
+    """
+    if settings.out is not None:
+        _check_format(settings.out)
+        _check_free(settings.out, inputs, settings.force)
+    if settings.report is not None:
+        from erlangen.cli._report import check_can_draw
+
+        check_ending("--report", settings.report, ".html")
+        check_can_draw()
+        _check_free(settings.report, [*inputs, *([settings.out] if settings.out else [])], settings.force)
+
+
+def check_ending(option: str, path: Path, ending: str) -> None:
+    """Refuse a file name with another ending."""
+    if path.suffix.lower() != ending:
+        what, fix = f"{option} writes {ending} files.", f"{option} {path.with_suffix(ending).name}"
+        raise InputError(explain(what, given=str(path), expected=f"a name that ends in {ending}", fix=fix))
+
+
+def _check_format(out: Path) -> None:
+    ending = out.suffix.lower()
     if ending not in FORMATS:
         close = nearest(ending, FORMATS)
-        fix = f"did you mean {settings.out.with_suffix(close or '.json').name}?"
+        fix = f"did you mean {out.with_suffix(close or '.json').name}?"
         what = "The ending of the output file is not known."
-        raise InputError(explain(what, given=str(settings.out), expected=", ".join(FORMATS), fix=fix))
+        raise InputError(explain(what, given=str(out), expected=", ".join(FORMATS), fix=fix))
+
+
+def _check_free(path: Path, others: Sequence[Path], force: bool) -> None:
     from erlangen._files import check_target
 
-    target = check_target(settings.out, settings.force)
-    if any(os.path.realpath(path.expanduser()) == str(target) for path in inputs):
-        what = "The output file is the input file."
-        raise InputError(explain(what, given=str(settings.out), expected="another file", fix="choose another name"))
+    target = check_target(path, force)
+    if any(os.path.realpath(other.expanduser()) == str(target) for other in others):
+        what = "The output file is the input file, or another file on the line."
+        raise InputError(explain(what, given=str(path), expected="another file", fix="choose another name"))
+
+
+def _typed(path: Path) -> str:
+    """The name of a file as it was typed; of data that come with the library, where they are in it."""
+    import erlangen
+
+    home = Path(erlangen.__file__).parent
+    return path.relative_to(home.parent).as_posix() if path.is_relative_to(home) else os.fsdecode(path)
 
 
 def command(app: typer.Typer, name: str, title: str, steps: int) -> Callable[[Callable], Callable]:
@@ -174,15 +244,17 @@ def command(app: typer.Typer, name: str, title: str, steps: int) -> Callable[[Ca
         shared = [*_options(DataSettings), *_options(Settings)] if data else _options(Settings)
 
         @functools.wraps(body)
-        def run(**given: Any) -> None:
+        def run(context: typer.Context, **given: Any) -> None:
             arguments = {p.name: given[p.name] for p in own}
             settings = Settings(**{p.name: given[p.name] for p in _options(Settings)})
             chosen = {p.name: given[p.name] for p in _options(DataSettings)} if data else {}
-            session = Session(title, settings, Progress(_watched(settings), steps))
+            words = ("erlangen", *(context.obj or title.split()))
+            session = Session(title, settings, Progress(_watched(settings), steps + 1), words)
             raise typer.Exit(_guarded(session, functools.partial(_run, session, body, arguments, chosen)))
 
         del run.__wrapped__  # its signature is not the one of the body
-        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared)]
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared))]
         run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         return app.command(name)(run)
@@ -191,17 +263,18 @@ def command(app: typer.Typer, name: str, title: str, steps: int) -> Callable[[Ca
 
 
 def _run(session: Session, body: Callable[..., Answer], arguments: dict[str, Any], chosen: dict[str, Any]) -> int:
-    check_out(session.settings, [v for v in arguments.values() if isinstance(v, Path)])
+    check_outputs(session.settings, [v for v in arguments.values() if isinstance(v, Path)])
     extra = {"data": DataSettings(**chosen)} if chosen else {}
-    try:
-        with session.progress.running(), _heard(session):
+    with session.progress.running(), _heard(session):
+        try:
             answer = body(session, **arguments, **extra)
-    except UndecidedError as error:
-        from erlangen.cli._answer import undecided
+        except UndecidedError as error:
+            from erlangen.cli._answer import undecided
 
-        trace(session.settings.debug)
-        answer = undecided(error)
-    return session.deliver(answer)
+            trace(session.settings.debug)
+            answer = undecided(error)
+        missed = session.draw(answer)
+    return session.deliver(answer, missed)
 
 
 def _parameters(body: Callable) -> tuple[list[inspect.Parameter], bool]:

@@ -1,15 +1,17 @@
-"""Equations of motion in MathML, which browsers draw without a script or a network."""
+"""Equations of motion and functions in MathML, which browsers draw without a script or a network."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
+from erlangen._errors import InputError
 from erlangen._formula import _ATOM, _POWER, _PRODUCT, _SUM, Formula
 from erlangen._formula_tree import Apply, Constant, Node, Number, Variable
 from erlangen._render import number
-from erlangen.dynamics import Equations
-from erlangen.dynamics._equation_terms import rounded
+from erlangen.dynamics import Equations, Law
+from erlangen.dynamics._equation_terms import formula_text, rounded
 
 _TIMES = "<mo>&#x2062;</mo>"  # a product that is not written
 
@@ -20,12 +22,32 @@ def mathml(equations: Equations, digits: int = 4) -> str:
     rows = []
     for name, row in zip(equations.names, equations.coefficients.tolist(), strict=True):
         right = _total([(c, f) for c, f in zip(row, formulas, strict=True) if c], digits)
-        dotted = f"<mover>{_name(name)}<mo>&#x02D9;</mo></mover>"
-        cells = (dotted, "<mo>=</mo>", right)
-        sides = ("right", "center", "left")
-        parts = (f'<mtd style="text-align:{side}">{cell}</mtd>' for side, cell in zip(sides, cells, strict=True))
-        rows.append(f"<mtr>{''.join(parts)}</mtr>")
-    return f'<math display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
+        rows.append((f"<mover>{_name(name)}<mo>&#x02D9;</mo></mover>", right))
+    return _aligned(rows)
+
+
+def laws_mathml(laws: Sequence[Law], digits: int = 4) -> str:
+    """Return functions h1, h2, ... as one block of MathML, aligned at the equality signs."""
+    return _aligned([(_name(f"h{i + 1}"), _right(law, digits)) for i, law in enumerate(laws)])
+
+
+def _right(law: Law, digits: int) -> str:
+    names, terms = law.features.names, zip(law.function.tolist(), law.features.texts, strict=True)
+    try:
+        used = [(c, rounded(Formula(formula_text(text, names), names), digits)) for c, text in terms if c]
+    except InputError:  # functions without a formula, such as splines
+        return f"<mtext>{html.escape(law.text)}</mtext>"
+    return _total(used, digits)
+
+
+def _aligned(rows: Sequence[tuple[str, str]]) -> str:
+    """A block of equations from what stands left and right of the equality signs."""
+    lines, sides = [], ("right", "center", "left")
+    for left, right in rows:
+        cells = zip(sides, (left, "<mo>=</mo>", right), strict=True)
+        lines.append("".join(f'<mtd style="text-align:{side}">{cell}</mtd>' for side, cell in cells))
+    rows_of = "".join(f"<mtr>{line}</mtr>" for line in lines)
+    return f'<math display="block"><mtable displaystyle="true">{rows_of}</mtable></math>'
 
 
 def _total(terms: list[tuple[float, Formula]], digits: int) -> str:

@@ -16,6 +16,7 @@ HOMES = {
     "conserved": ("ConservedQuantities",),
     "dynamics": ("SINDy", "SymbolicRegression", "Equations"),
     "algebra": ("Structure", "LieAlgebra"),
+    "undecided": ("UndecidedError",),
     "enforced": ("AbstractSubspace",),
     "promoted": ("Promoted", "Selected", "SymmetryPromotingRegressor"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from erlangen.reports import _figures as figures
 from erlangen.reports._evidence import Shown, chosen, shown, solved, units_of
 from erlangen.reports._mathml import mathml
 from erlangen.reports._page import card, chips, page, plot, plotly_js, table
+from erlangen.reports._story import Story, story_of
 
 RIVALS = 3
 """Other equations that are named."""
@@ -73,6 +75,41 @@ def dynamics_page(
 
 def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
     """Return the page of `dynamics_page` as text."""
+    told = story(model, flow)
+    return page(title, told.cards, told.figures, told.head, told.scripts, told.styles)
+
+
+def story(model: Any, data: Any = None) -> Story:
+    """Return what a page says of equations of motion.
+
+    Parameters
+    ----------
+    model : SINDy, or anything with ``equations_``, or Equations
+        What was fitted.
+    data : Trajectories, or (Trajectories, Symmetry), optional
+        What it was fitted to, and the symmetries of the equations; without data there is nothing to compare with.
+    """
+    flow, symmetry = data if isinstance(data, tuple) else (data, None)
+    told = _alone(model) if flow is None else _compared(model, flow)
+    if symmetry is None:
+        return told
+    more = story_of(symmetry)
+    cards = [*told.cards, card("Symmetries of these equations", f"<p>{html.escape(more.verdict)}</p>", wide=True)]
+    return replace(
+        told,
+        cards=[*cards, *more.cards],
+        figures={**told.figures, **more.figures},
+        scripts=[*told.scripts, *more.scripts],
+        styles=[*told.styles, *more.styles],
+    )
+
+
+def _alone(model: Any) -> Story:
+    equations = equations_of(model)
+    return Story(_counted(equations), [_equations_card(equations, model)], title=TITLE)
+
+
+def _compared(model: Any, flow: Trajectories) -> Story:
     equations = equations_of(model, flow)
     smoothed = smooth(flow)
     drawn = chosen(smoothed)
@@ -82,37 +119,36 @@ def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
     front, names = runs[: len(drawn)], equations.names
     units = units_of(smoothed.noise if rest is None else model.noise_, runs)
     residuals = [run.residuals for run in runs]
+    found = _patterns(names, runs)
+    left = _verdict(found, rest is None, getattr(model, "unexplained_", ""))
     drawings = {
         "data": figures.data_figure(front, names, "time"),
         "slopes": figures.slopes_figure(front, names, "time"),
         "rollout": figures.rollout_figure(front, names, "time"),
         "residuals": figures.residual_figure(front, residuals, names, units, "time"),
     }
-    if len(names) > 1:
-        drawings["plane"] = figures.plane_figure(front, names)
+    smoothing = f"Dots: samples. Lines: the smooth, with two standard errors. {_noise(smoothed)}"
     cards = [
         _equations_card(equations, model),
-        card(
-            "Data and smooth",
-            plot("data"),
-            f"Dots: samples. Lines: the smooth, with two standard errors. {_noise(smoothed)}",
-        ),
+        card("Data and smooth", plot("data"), smoothing),
         card("Derivatives", plot("slopes"), "Dots: of the smooth, with two standard errors. Lines: the equations."),
         card("Solutions from the first state", plot("rollout"), _rollout_note(front)),
-        *(
-            [card("In the plane of states", plot("plane"), "Dots: samples. Lines: solutions.")]
-            if len(names) > 1
-            else []
-        ),
-        card(
-            "What the equations leave",
-            _verdicts(names, runs, units, rest is None, getattr(model, "unexplained_", "")) + plot("residuals"),
-            (_ALONG if rest is None else _SOLVED) + _NOISE,
-            wide=True,
-        ),
     ]
-    return page(title, cards, drawings, _head(flow, equations, front))
+    if len(names) > 1:
+        drawings["plane"] = figures.plane_figure(front, names)
+        cards.append(card("In the plane of states", plot("plane"), "Dots: samples. Lines: solutions."))
+    why = (_ALONG if rest is None else _SOLVED) + _NOISE
+    body = f"<p>{html.escape(left)}</p>{_left(names, runs, units, found)}{plot('residuals')}"
+    cards.append(card("What the equations leave", body, why, wide=True))
+    return Story(f"{_counted(equations)} {left}", cards, drawings, title=TITLE, head=_head(flow, equations, front))
 
+
+def _counted(equations: Equations) -> str:
+    d, n = len(equations.names), equations.n_terms
+    return f"{d} equation{'s' * (d > 1)} of motion with {n} term{'s' * (n != 1)} in all."
+
+
+TITLE = "Equations of motion"
 
 _SOLVED = "Samples less the solutions that were fitted to them, in units of the noise. "
 _ALONG = (
@@ -125,14 +161,14 @@ _NOISE = (
 )
 
 
-def equations_of(model: Any, flow: Trajectories) -> Equations:
-    """The equations of a model, over the coordinates of the data."""
+def equations_of(model: Any, flow: Trajectories | None = None) -> Equations:
+    """The equations of a model, over the coordinates of the data where they are given."""
     equations = model if isinstance(model, Equations) else getattr(model, "equations_", None)
     if not isinstance(equations, Equations):
         given = f"an object of type {type(model).__name__}"
         what, fix = "There are no equations to show.", "SINDy().fit(flow), or Equations"
         raise InputError(explain(what, given=given, expected="a fitted model with equations_", fix=fix))
-    if equations.names != flow.names:
+    if flow is not None and equations.names != flow.names:
         what = "The equations are over other coordinates than the data."
         given = f"equations of {', '.join(equations.names)}; data of {', '.join(flow.names)}"
         raise InputError(explain(what, given=given, expected="the same names in the same order", fix="fit(flow)"))
@@ -189,8 +225,8 @@ def _rollout_note(runs: Sequence[Shown]) -> str:
     return " ".join([note, *ended])
 
 
-def _verdicts(names: Sequence[str], runs: Sequence[Shown], units: NDArray, along: bool, unexplained: str) -> str:
-    found = _patterns(names, runs)
+def _left(names: Sequence[str], runs: Sequence[Shown], units: NDArray, found: Ordinal | None) -> str:
+    """HTML of a table of what is left of each coordinate."""
     rows = []
     for a, name in enumerate(names):
         pooled = [run.residuals[:, a] for run in runs]
@@ -198,8 +234,9 @@ def _verdicts(names: Sequence[str], runs: Sequence[Shown], units: NDArray, along
         size = float(np.sqrt(np.mean(np.concatenate(pooled) ** 2)))
         chance = "-" if found is None else float(found.p_values[a])
         rows.append((name, float(units[a]), size, float(correlation[np.abs(correlation).argmax()]), width, chance))
-    head = ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to", "p-value of order")
-    return f"<p>{html.escape(_verdict(found, along, unexplained))}</p>{table(head, rows)}"
+    return table(
+        ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to", "p-value of order"), rows
+    )
 
 
 def _patterns(names: Sequence[str], runs: Sequence[Shown]) -> Ordinal | None:
