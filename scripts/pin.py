@@ -28,6 +28,14 @@ def required(found: Distribution, extras: Iterable[str]) -> list[Requirement]:
     return [r for r in requirements if r.marker is None or any(r.marker.evaluate({"extra": e}) for e in wanted)]
 
 
+def installed(name: str) -> bool:
+    """Whether a package is installed."""
+    try:
+        return bool(distribution(name))
+    except PackageNotFoundError:
+        return False
+
+
 def closure(root: str) -> dict[str, str]:
     """Map every installed package that the root's requirements and extras reach to its version."""
     versions: dict[str, str] = {}
@@ -38,10 +46,11 @@ def closure(root: str) -> dict[str, str]:
         if (canonical(name), extra) in seen:
             continue
         seen.add((canonical(name), extra))
-        try:
-            found = distribution(name)
-        except PackageNotFoundError:
+        if not installed(name):
             continue
+        found = distribution(name)
+        if name != root and not all(installed(r.name) for r in required(found, [])):
+            continue  # put there without what it needs: no installation would choose it
         versions[canonical(name)] = found.version.partition("+")[0]
         for requirement in required(found, [extra]):
             waiting += [(requirement.name, e) for e in ["", *requirement.extras]]
