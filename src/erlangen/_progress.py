@@ -167,7 +167,7 @@ def keeping(work: str, total: int | None = None) -> Iterator[Kept]:
 
 
 @contextmanager
-def carried(kind: type[T], convert: Callable[[T], Any]) -> Iterator[None]:
+def carried(kind: type[T], convert: Callable[[T, str], Any]) -> Iterator[None]:
     """Make of the partial result of work inside the block one of the work around it.
 
     Parameters
@@ -175,15 +175,15 @@ def carried(kind: type[T], convert: Callable[[T], Any]) -> Iterator[None]:
     kind : type
         Of the result inside; a partial result of another kind, from deeper down, is of no use here.
     convert : callable
-        Makes the outer result.
+        Makes the outer result, of the inner one and the note that it is partial.
     """
     try:
         yield
     except Interrupted as stop:
-        inner = stop.partial
+        inner, work, done, total = stop.partial, stop.work, stop.done, stop.total
         if not isinstance(inner, kind):
-            raise _without_result(stop.work) from stop
-        raise _with_result(stop.work, lambda: convert(inner), stop.done, stop.total) from None
+            raise _without_result(work) from stop
+        raise _with_result(work, lambda: convert(inner, partial_note(done, total)), done, total) from None
 
 
 def _with_result(work: str, make: Callable[[], Any], done: int, total: int | None) -> KeyboardInterrupt:

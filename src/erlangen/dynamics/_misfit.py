@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.dynamics._imperfect import OneStep, RightHandSide
 from erlangen.dynamics._library import Candidates
@@ -134,7 +135,7 @@ class StepMisfit(AbstractMisfit):
         span = np.sqrt(np.mean(np.var(x, axis=0))) or 1.0
         eps = np.finfo(np.float64).eps ** (1 / 3) * span / (sizes * float(np.median(self.steps.step)))
         design = np.empty((*rest.shape, columns.shape[1]))
-        for j, column in enumerate(columns.T):
+        for j, column in track(enumerate(columns.T), "runs of the solver", columns.shape[1]):
             h = eps / (np.abs(column).max() or 1.0)
             design[:, :, j] = (self._after(theta + h * column) - self._after(theta - h * column)) / (2 * h)
         # The unknown is the whole of theta, so its part in the linearisation is put back.

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import track
 from erlangen._render import html_table, text_table
 from erlangen._typing import NDArray
 from erlangen.fields.trajectories import Trajectories
@@ -306,7 +307,7 @@ def _column(
     if all(np.ptp(run) == 0 for run in runs):  # nothing at all is left
         return np.array([*found, found[0], np.zeros(len(delays))]), 1.0
     drawn = np.empty((DRAWS, len(delays)))
-    for draw in range(DRAWS):
+    for draw in track(range(DRAWS), "draws"):
         for k, delay in enumerate(delays):
             drawn[draw, k] = _entropy(_frequencies([_flipped(run, delay, rng) for run in runs], order, delay))
     drawn /= np.log(factorial(order))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.dynamics._estimates import Estimate, split, typical
 from erlangen.dynamics._noise import share, variances
@@ -90,7 +91,7 @@ def by_splines(
     # Columns share their knots, so they are fitted side by side.
     fits = iter(fitted(Pieces(times, np.hstack([data.pieces.y for data in moving])), smoothness, criterion))
     out = []
-    for c, data in enumerate(found):
+    for c, data in track(enumerate(found), "coordinates smoothed", len(found)):
         if data is None:
             out.append(_constant(y[:, c]))
             continue

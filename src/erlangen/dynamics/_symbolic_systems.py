@@ -11,6 +11,7 @@ import numpy as np
 from scipy import linalg
 from scipy.optimize import least_squares
 
+from erlangen._progress import keeping, track
 from erlangen._typing import NDArray
 from erlangen.dynamics import _symbolic_terms as terms
 from erlangen.dynamics._symbolic_fit import FLOOR, STEPS, TOLERANCES, Component, Target
@@ -116,14 +117,19 @@ class Joint:
 
     def systems(self, lists: Sequence[Sequence[Component]]) -> list[Whole]:
         """Systems from the expressions of each coordinate, the best first; all that were refitted are among them."""
-        found = self._combined(lists)
+        found = self.combined(lists)
         if self.invariance is None:
             return found
-        for one in found[:REFITTED]:
-            found += self._variants(one)
+        rough = found[:REFITTED]
+        with keeping("the search for symmetric systems", len(rough)) as kept:
+            kept.keep(lambda _: best_of(list(found)), 0)
+            for one in track(rough, "symmetric systems"):
+                found += self._variants(one)
+                kept.done += 1
         return best_of(found)
 
-    def _combined(self, lists: Sequence[Sequence[Component]]) -> list[Whole]:
+    def combined(self, lists: Sequence[Sequence[Component]]) -> list[Whole]:
+        """Systems from the expressions of each coordinate, the best first, none of them refitted."""
         beam: list[tuple[Component, ...]] = [()]
         for found in lists:
             beam = [(*parts, part) for parts, part in product(beam, found)]

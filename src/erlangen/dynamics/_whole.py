@@ -243,7 +243,7 @@ def _chosen(
         return Chosen(zero, zero, space, none, rest, numbers_of(data.records))
     atoms = np.ascontiguousarray(space.basis.T.reshape(-1, *shape))
     known = None if like is None else like.discovered
-    with carried(Discovered, lambda result: _read(result, found, data, space, atoms, form)):
+    with carried(Discovered, lambda result, _: _read(result, found, data, space, atoms, form)):
         result = discover_terms(data.records, found.basis, atoms, found.orders, form, sparsity, known, penalty)
     return _read(result, found, data, space, atoms, form)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.linalg.qr import StreamedQR, rounding
 
@@ -64,7 +65,7 @@ def solve(
     targets = y[:, None, :] if len(channels) == 1 else y[:, :, None]
     stream = StreamedQR(k + targets.shape[2])
     size = max(k // len(channels), BLOCK_FLOATS // (len(channels) * (q + k)), 1)
-    for start in range(0, len(x), size):
+    for start in track(range(0, len(x), size), "rows"):
         rows = slice(start, start + size)
         block = _rows(evaluate(x[rows]), channels, targets[rows])
         stream.update(block if weights is None else block * np.sqrt(np.tile(weights[rows], len(channels)))[:, None])

@@ -192,7 +192,7 @@ class SymmetryPromotingRegressor(AbstractCombination):
         samples = _box(x, family) if self.samples is None else self.samples
         targets = values - x if how.kind == "map" else values
         # What was asked to fit stays as it was when it is stopped: the partial result is another estimator.
-        with carried(Selected, lambda selected: copy(self)._keep(selected, c, single)):
+        with carried(Selected, lambda selected, _: copy(self)._keep(selected, c, single)):
             selected = self._select(x, targets, family, how.acting, samples, self._splits(x, values), l1)
         return self._keep(selected, c, single)
 
@@ -233,7 +233,7 @@ class SymmetryPromotingRegressor(AbstractCombination):
         def back(chosen: Selected) -> Selected:
             return there.rewrite(chosen, polynomials, lambda: penalised(family, action, samples))
 
-        with carried(Selected, back):
+        with carried(Selected, lambda chosen, _: back(chosen)):
             chosen = found.select(there.points(x), y / there.units, **options)
         return back(chosen)
 

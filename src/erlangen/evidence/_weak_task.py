@@ -9,6 +9,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import gammaln
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, coordinate_names
 from erlangen.derivative import Samples, scales_of
@@ -295,7 +296,7 @@ def crossfitted(
     # Rows beyond the region weigh nothing: a model need not follow them.
     near = inside(data.x, region)
     others = [(labels != k) & near for k in range(folds)]
-    return labels, [fitted(model, data.x[rows], data.y[rows], data.kind) for rows in others]
+    return labels, [fitted(model, data.x[rows], data.y[rows], data.kind) for rows in track(others, "folds")]
 
 
 def inside(x: NDArray, region: AbstractMeasure | None) -> NDArray:

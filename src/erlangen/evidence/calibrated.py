@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.evidence.bilinear import Bilinear, spectrum_of
 from erlangen.evidence.ellipsoid import quadratic_max
@@ -84,7 +85,9 @@ def calibrate(
     radius, rates, needed = fit.quantile(alpha), [], []
     for name, theta in null_models(both, fit, delta, rng):
         noise = fit.draws(draws, rng) - fit.theta
-        critical = np.array([_critical(both, fit, theta, theta + e, delta, outer) for e in noise])
+        critical = np.array(
+            [_critical(both, fit, theta, theta + e, delta, outer) for e in track(noise, "simulated draws")]
+        )
         needed.append((name, critical))
         radius = max(radius, float(np.sort(critical)[::-1][allowed]))
     radius = min(radius, outer)

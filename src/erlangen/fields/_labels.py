@@ -15,6 +15,7 @@ from scipy import special
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import expit
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.fields._orthonormal import OrthonormalColumns
 from erlangen.fields._path import SIGNIFICANT, SKETCH, Level, Rows, degree_of, merge, scatter, sketch
@@ -131,7 +132,8 @@ def fit_label_chain(
     columns = OrthonormalColumns(n, sum(part.size for _, part in chain) + SKETCH)
     names, parts, ranks, widths = [], [], [], []
     extra = sketch(data.z.shape[1], degree_of([part for _, part in chain]), min(SKETCH, n // 8 + 1), rng)
-    for name, part in [*chain, (f"{chain[-1][0]} with ridge functions", extra)]:
+    every = [*chain, (f"{chain[-1][0]} with ridge functions", extra)]
+    for name, part in track(every, "classes of functions"):
         columns.append(part.evaluate(data.z))
         names.append(name)
         parts.append(part)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import special
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.fields._base import AbstractField
 from erlangen.fields._orthonormal import OrthonormalColumns
@@ -211,7 +212,7 @@ def fit_chain(
     n, _ = data.y.shape
     capacity = sum(part.size for _, part in chain) + SKETCH
     path = PathFit(data, capacity)
-    for name, part in chain:
+    for name, part in track(chain, "classes of functions"):
         path.add(name, part)
         if len(path.levels) > 2 and converged(path.levels[-3], path.levels[-2:], tolerance):
             break

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation
 from erlangen.nn._blocks import as_representation, group_of, is_permutation
@@ -306,7 +307,7 @@ def to_subgroup(module: torch.nn.Module, subgroup: Group) -> torch.nn.Module:
             "as_equivariant(net, group, reps) first",
         )
     # Inner layers first: an outer one may be one of them.
-    for name in sorted(found, key=lambda name: -name.count(".") - bool(name)):
+    for name in track(sorted(found, key=lambda name: -name.count(".") - bool(name)), "layers"):
         twin = _placed(twin, name, _restricted(twin.get_submodule(name), subgroup))
     return twin
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractField
 from erlangen.fields._probes import same_again
@@ -81,7 +82,7 @@ class ModuleField(AbstractField):
         """Jacobians ``(n, c, d)``: c passes backward, or d passes forward where there are fewer coordinates."""
         out = np.empty((len(x), self.channels, self.dim))
         rule = _backward if self.channels <= self.dim else _forward
-        for i in range(0, len(x), CHUNK):
+        for i in track(range(0, len(x), CHUNK), "derivatives of the module"):
             out[i : i + CHUNK] = rule(self.module, self._tensor(x[i : i + CHUNK]), self.channels).numpy()
         return out
 

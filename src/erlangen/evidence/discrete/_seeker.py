@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from erlangen._progress import track
 from erlangen._typing import NDArray
 from erlangen.actions import matrices_of, rotation
 from erlangen.evidence.discrete._cosets import Cosets, simple_signed, snapped
@@ -148,7 +149,7 @@ class Seeker:
         d = self.field.point_dim
         known: list[Found] = []
         count = 0
-        for r in range(_ROUNDS):
+        for r in track(range(_ROUNDS), "search for components"):
             starts = self._starts(r, d, known, rng)
             count += len(starts)
             minima = minimise(self.coarse, self.x, starts, self.directions)
