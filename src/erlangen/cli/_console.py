@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-PATIENCE = 2.0
-"""Seconds of work after which a person wants to see that something happens."""
+from erlangen._progress import PATIENCE
 
 
 def printable(text: str, stream: TextIO) -> str:
@@ -67,7 +66,7 @@ class Progress:
     def __init__(self, wanted: bool, steps: int) -> None:
         self._steps, self._done, self._label = steps, -1, "starting"
         self._bar: Any = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a loop may be closed while it is held
         self._timer = threading.Timer(PATIENCE, self._show) if wanted else None
 
     def step(self, label: str) -> None:
@@ -76,6 +75,25 @@ class Progress:
             self._done, self._label = self._done + 1, label
             if self._bar is not None:
                 self._bar.update(self._bar.task_ids[0], completed=self._done, description=label)
+
+    def inner(self, items: Iterable[Any], desc: str, total: int | None) -> Iterator[Any]:
+        """Go over items as tqdm does, with a line of their own below the step."""
+        if self._timer is None:
+            yield from items
+            return
+        task, shown = None, None
+        try:
+            for count, item in enumerate(items):
+                with self._lock:
+                    if self._bar is not None and task is None:
+                        shown, task = self._bar, self._bar.add_task(f"  {desc}", total=total)
+                    if shown is not None:
+                        shown.update(task, completed=count)
+                yield item
+        finally:
+            with self._lock:
+                if shown is not None and shown is self._bar:
+                    shown.remove_task(task)
 
     def _show(self) -> None:
         from rich.console import Console

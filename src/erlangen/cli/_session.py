@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from erlangen._errors import ErlangenError, InputError, UndecidedError, explain, nearest
+from erlangen._progress import progress
 from erlangen.cli._answer import Answer
 from erlangen.cli._console import Progress, say, say_json
 
@@ -85,6 +86,7 @@ class Session:
     remarks: list[str] = field(default_factory=list)
     """The same in words, printed above the answer."""
     warnings: list[str] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
 
     def note(self, remark: str, **facts: Any) -> None:
         """Keep something that a reader should know beside the answer."""
@@ -144,6 +146,7 @@ class Session:
             write_report(self, answer, self.settings.report)
         except Exception as error:  # the answer may have taken hours: it is told first
             return error
+        self.written.append(self.settings.report)
         self.inform(f"Wrote {self.settings.report}.")
         return None
 
@@ -169,7 +172,13 @@ class Session:
         else:
             self.inform(f"Nothing was written to {out}: this answer has no arrays.")
             return
+        self.written.append(out)
         self.inform(f"Wrote {out}.")
+
+    def unwritten(self) -> list[str]:
+        """Sentences on files that were asked for and are not there, or are still the old ones."""
+        asked = [path for path in (self.settings.report, self.settings.out) if path is not None]
+        return [f"{path} was not written." for path in asked if path not in self.written]
 
 
 def check_outputs(settings: Settings, inputs: Sequence[Path]) -> None:
@@ -265,7 +274,7 @@ def command(app: typer.Typer, name: str, title: str, steps: int) -> Callable[[Ca
 def _run(session: Session, body: Callable[..., Answer], arguments: dict[str, Any], chosen: dict[str, Any]) -> int:
     check_outputs(session.settings, [v for v in arguments.values() if isinstance(v, Path)])
     extra = {"data": DataSettings(**chosen)} if chosen else {}
-    with session.progress.running(), _heard(session):
+    with session.progress.running(), _heard(session), progress(session.progress.inner):
         try:
             answer = body(session, **arguments, **extra)
         except UndecidedError as error:
@@ -312,7 +321,7 @@ def _guarded(session: Session, work: Callable[[], int]) -> int:
     try:
         return work()
     except KeyboardInterrupt:
-        say("Interrupted.", sys.stderr)
+        say(" ".join(["Interrupted.", *session.unwritten()]), sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         # whoever read the output has left, as `head` does; nothing may be flushed to it at exit
