@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from erlangen.cli import certify, conserved, demo, discover, doctor, equations, identify
+from erlangen.cli import certify, completion, conserved, demo, discover, doctor, equations, identify
 from erlangen.cli._console import say
 from erlangen.cli._session import BAD_INPUT, INTERRUPTED, explanation, trace
 
@@ -30,6 +30,7 @@ conserved.register(app)
 equations.register(app)
 identify.register(app)
 doctor.register(app)
+completion.register(app)
 
 
 def _version(wanted: bool) -> None:
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 answered, 1 the data do not decide, 2 bad usage or bad input, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    completion.answer_shell()
     try:
         return int(get_command(app).main(arguments, prog_name="erlangen", standalone_mode=False, obj=arguments) or 0)
     except KeyboardInterrupt:
