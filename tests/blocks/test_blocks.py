@@ -136,6 +136,14 @@ def test_enforcing_and_promoting_in_blocks_are_what_they_are_in_memory():
     theta = np.random.default_rng(3).normal(size=family.n_params)
     values = [er.promote(family, er.actions.affine(3), s).value(theta) for s in (points, blocks)]
     assert values[0] == pytest.approx(values[1], rel=1e-10)
+    penalty = er.promote(family, er.actions.rotation(3), er.Samples.box(-3, 4, dim=3))
+
+    def values_at(x):
+        return (x[:, :2] ** 2).sum(axis=1) + 1e-3 * np.sin(57 * x[:, 0])
+
+    y = generated(lambda i: values_at(rows_of(i)), N_BLOCKS, dim=1)
+    fits = [penalty.fit(*data, lam=0.1).theta for data in ((points, values_at(points)), (blocks, y))]
+    assert np.allclose(*fits, rtol=1e-6, atol=1e-8)
 
 
 def test_a_table_is_fitted_to_all_its_rows(monkeypatch):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
+from erlangen.blocks import Factored, as_blocks
+from erlangen.blocks.source import Joined
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.qr import StreamedQR
 
@@ -74,6 +80,39 @@ def reduced(field: AbstractLinearField, x: NDArray, y: NDArray) -> tuple[NDArray
         stream.update(np.hstack([field.features(x[block]).reshape(-1, q), y[block].reshape(-1, 1)]))
     factor = stream.factor() * np.sqrt((q + 1) / equations)
     return factor[:, :q], factor[:, q]
+
+
+@dataclass(frozen=True, eq=False)
+class _Equations:
+    """Rows [design, values] of a table in blocks: a class, for it travels to other processes."""
+
+    field: AbstractLinearField
+
+    def __call__(self, block: NDArray) -> Iterator[tuple[int, NDArray]]:
+        d = self.field.point_dim
+        design = self.field.features(block[:, :d]).reshape(-1, self.field.n_params)
+        yield 0, np.hstack([design, block[:, d:].reshape(-1, 1)])
+
+
+def reduced_blocks(field: AbstractLinearField, x: Any, y: Any) -> tuple[NDArray, NDArray, NDArray]:
+    """The same for points and values in blocks, in two passes; and some of the values, for their size.
+
+    Raises
+    ------
+    InputError
+        Where the columns do not fit the family, or the two tables are cut at different rows.
+    """
+    points, values = as_blocks(x), as_blocks(y)
+    d, c, q = field.point_dim, field.value_dim, field.n_params
+    if (points.width, values.width) != (d, c):
+        given = f"points with {points.width} columns, values with {values.width}"
+        what, fix = "The data do not fit the family.", "a family of these dimensions"
+        raise InputError(explain(what, given=given, expected=f"{d} and {c} columns", fix=fix))
+    table = Joined(points, values, points.engine)
+    total = table.summary()
+    (stream,) = table.reduce(Factored(_Equations(field), (q + 1,), max(1, BLOCK_FLOATS // (c * (q + 1)))))
+    factor = stream.factor() * np.sqrt((q + 1) / (total.n * c))
+    return factor[:, :q], factor[:, q], total.rows[:, d:]
 
 
 def check_weight(name: str, weight: float, *, positive: bool = False) -> float:

@@ -15,12 +15,13 @@ from erlangen._errors import InputError, explain
 from erlangen._progress import keeping, track
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, union
+from erlangen.blocks import in_blocks
 from erlangen.derivative import AbstractSamples, LieDerivative
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.admm import AbstractFit, Interpolation, LeastSquares, State
 from erlangen.linalg.norms import L1Norm, MatrixMap, SumOfNorms
 from erlangen.linalg.qr import rounding
-from erlangen.verbs._promote_data import check_data, check_same_family, check_weight, reduced
+from erlangen.verbs._promote_data import check_data, check_same_family, check_weight, reduced, reduced_blocks
 from erlangen.verbs._promote_maps import LieMap, joined_map
 from erlangen.verbs._promote_result import Promoted, assemble
 from erlangen.verbs._promote_select import Selected, select
@@ -553,6 +554,9 @@ class Penalty:
 
     def _reduced(self, x: ArrayLike, y: ArrayLike) -> tuple[Penalty, NDArray, NDArray]:
         """The penalty for values of this size, and as few equations as have the same squared residual."""
+        if in_blocks(x):
+            design, values, some = reduced_blocks(self.field, x, y)
+            return self.for_values(some), design / self._sizes, values
         x, y = check_data(self.field, x, y)
         design, values = reduced(self.field, x, y)
         return self.for_values(y), design / self._sizes, values
