@@ -47,7 +47,6 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "thumbnail_size": (400, 280),
     "image_srcset": ["2x"],
-    "parallel": True,
     "reset_modules": ("matplotlib",),
     "remove_config_comments": True,
     "show_signature": False,
