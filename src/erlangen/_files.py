@@ -19,6 +19,18 @@ from erlangen._errors import InputError, explain
 def check_target(path: str | os.PathLike[str], force: bool = False) -> Path:
     """Return the path to write to, or refuse it: call this before long work.
 
+    Parameters
+    ----------
+    path : str or path
+        Where will be written.
+    force : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The path, resolved.
+
     Raises
     ------
     InputError
@@ -33,18 +45,68 @@ def check_target(path: str | os.PathLike[str], force: bool = False) -> Path:
 
 
 def write_text(path: str | os.PathLike[str], text: str, force: bool = False) -> Path:
-    """Write text in UTF-8; see `check_target` for what is refused. The path written is returned."""
+    """Write text in UTF-8, whole or not at all; see `check_target` for what is refused.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write.
+    text : str
+        What to write.
+    force : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        Where `check_target` refuses the path, or there is no room on the disk.
+    """
     data = text.encode("utf-8")
     return _write(path, lambda stream: stream.write(data), force)
 
 
 def write_json(path: str | os.PathLike[str], content: Any, force: bool = False) -> Path:
-    """Write JSON; arrays become lists, and NaN and inf, which JSON does not have, become null."""
+    """Write JSON; arrays become lists, and NaN and inf, which JSON does not have, become null.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write.
+    content : object
+        Mappings, sequences, arrays, numbers and text.
+    force : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        Where `check_target` refuses the path, or there is no room on the disk.
+    """
     return write_text(path, to_json(content) + "\n", force)
 
 
 def to_json(content: Any) -> str:
     """Print results as JSON.
+
+    Parameters
+    ----------
+    content : object
+        Mappings, sequences, arrays, numbers and text.
+
+    Returns
+    -------
+    str
+        JSON, indented.
 
     Examples
     --------
@@ -59,6 +121,20 @@ def to_json(content: Any) -> str:
 
 def save_arrays(path: str | os.PathLike[str], arrays: Mapping[str, ArrayLike], force: bool = False) -> Path:
     """Write a compressed NPZ file without pickles.
+
+    Parameters
+    ----------
+    path : str or path
+        Where to write.
+    arrays : mapping of str to array_like, of any shape
+        The arrays by name.
+    force : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------

@@ -28,17 +28,57 @@ class AbstractCombination(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit the coefficients to inputs ``X (n, d)`` and outputs ``y (n,)`` or ``(n, c)``."""
+        """Fit the coefficients to inputs ``X (n, d)`` and outputs ``y (n,)`` or ``(n, c)``.
+
+        Parameters
+        ----------
+        X : array_like (n, d)
+            Inputs.
+        y : array_like (n,) or (n, c)
+            Outputs.
+
+        Returns
+        -------
+        AbstractCombination
+            Itself, fitted.
+        """
 
     def predict(self, X: ArrayLike) -> NDArray:
-        """Outputs ``(n,)`` or ``(n, c)`` at inputs ``X (n, d)``."""
+        """Outputs ``(n,)`` or ``(n, c)`` at inputs ``X (n, d)``.
+
+        Parameters
+        ----------
+        X : array_like (n, d)
+            Inputs.
+
+        Returns
+        -------
+        ndarray (n,) or (n, c)
+            Outputs, of the shape that was fitted.
+
+        Raises
+        ------
+        InputError
+            When inputs have another number of columns than those that were fitted.
+        """
         check_is_fitted(self)
         x = np.asarray(validate_data(self, X, reset=False, dtype=np.float64))
         out = self._evaluate(x) @ self.coef_.T
         return out + x if self.field_.kind == "map" else out
 
     def equations(self, digits: int = 4) -> str:
-        """The fitted function as text, one line per output; coefficients that are rounding are left out."""
+        """The fitted function as text, one line per output; coefficients that are rounding are left out.
+
+        Parameters
+        ----------
+        digits : int
+            Significant digits of coefficients.
+
+        Returns
+        -------
+        str
+            One line per output.
+        """
         check_is_fitted(self)
         rows = np.atleast_2d(self.coef_)
         left = ("f",) if len(rows) == 1 else tuple(f"f{a + 1}" for a in range(len(rows)))

@@ -175,6 +175,11 @@ class SymmetryPromotingRegressor(AbstractCombination):
         y : array (n,) or (n, c)
             Outputs.
 
+        Returns
+        -------
+        SymmetryPromotingRegressor
+            Itself, fitted.
+
         Raises
         ------
         InputError

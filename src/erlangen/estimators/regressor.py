@@ -121,6 +121,11 @@ class EquivariantRegressor(AbstractCombination):
         sample_weight : array (n,), optional
             Weights, not negative.
 
+        Returns
+        -------
+        EquivariantRegressor
+            Itself, fitted.
+
         Raises
         ------
         InputError

@@ -117,6 +117,20 @@ def read_cloud(
 ) -> tuple[NDArray, tuple[str, ...]]:
     """Read a cloud of points: an array ``(n, d)``, and the names of its columns (by default all of the table).
 
+    Parameters
+    ----------
+    path : str or path
+        A table, as for `read_table`.
+    columns : sequence of str, optional
+        The d columns; all by default.
+    drop_nan : bool
+        Drop rows with NaN, inf or missing entries, with a warning that counts them, instead of refusing them.
+
+    Returns
+    -------
+    tuple of (ndarray (n, d), tuple of str)
+        The points, and the names of the columns.
+
     Raises
     ------
     InputError
@@ -133,7 +147,19 @@ def read_cloud(
 
 @dataclass(frozen=True, eq=False)
 class Generators:
-    """Generators from a file: matrices, or polynomial vector fields."""
+    """Generators from a file: matrices, or polynomial vector fields.
+
+    Attributes
+    ----------
+    names : tuple of str
+        One name per generator.
+    matrices : ndarray (p, k, k) or None
+        Matrices that act on columns.
+    exponents : ndarray (r, d) or None
+        Monomials of polynomial vector fields.
+    coefficients : ndarray (p, d, r) or None
+        Their coefficients.
+    """
 
     names: tuple[str, ...]
     """Names of the p generators; empty where the file has none."""
@@ -150,6 +176,16 @@ def read_generators(path: str | os.PathLike[str]) -> Generators:
 
     The file holds ``generators (p, k, k)``, or ``exponents (r, d)`` and ``coefficients (p, d, r)``; a file with one
     array of matrices may call it what it likes. ``names (p,)`` is optional.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    Generators
+        Matrices or fields, with names.
 
     Raises
     ------

@@ -107,7 +107,13 @@ class AbstractAssembled(AbstractInBasis):
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the coefficients again; the bias becomes zero."""
+        """Draw the coefficients again; the bias becomes zero.
+
+        Parameters
+        ----------
+        generator : torch.Generator, optional
+            Draws them; torch's own by default.
+        """
         with torch.no_grad():
             self.coefficients.normal_(generator=generator).mul_(self._spreads.to(self.coefficients))
             if self.bias is not None:
@@ -115,7 +121,18 @@ class AbstractAssembled(AbstractInBasis):
 
     @abstractmethod
     def arranged(self, weight: torch.Tensor) -> torch.Tensor:
-        """The weight ``(a, b)`` in the form that the layer uses."""
+        """The weight ``(a, b)`` in the form that the layer uses.
+
+        Parameters
+        ----------
+        weight : Tensor (a, b)
+            The weight as it is assembled.
+
+        Returns
+        -------
+        Tensor (a, b), or any shape of as many entries
+            The same numbers.
+        """
 
     def assemble(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The weight and the bias ``(N_out,)``, differentiable in the parameters."""
@@ -124,16 +141,30 @@ class AbstractAssembled(AbstractInBasis):
             return weight, None if self.bias_map is None else self.bias_map(self.bias).view(-1)
 
     def rounded_once(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Dense weight and bias, computed in float64 and rounded once to the type of the parameters."""
+        """Dense weight ``(a, b)`` and bias ``(N_out,)``, made in float64 and rounded once to the parameters' type."""
         dense = [_dense(getattr(self, space.parameter).detach(), space) for space in self._spaces()]
         return dense[0], dense[1] if len(dense) > 1 else None
 
     def current(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What a call uses: assembled in training; in evaluation kept, unless gradients of it are recorded."""
+        """Return the weight, and the bias ``(N_out,)``, that a call uses.
+
+        They are assembled in training; in evaluation they are kept, unless gradients of them are recorded.
+        """
         return self.assemble() if self.training else self._evaluated()
 
     def train(self, mode: bool = True) -> Self:
-        """Enter training mode, where nothing is kept, or evaluation mode, where the weight is made anew."""
+        """Enter training mode, where nothing is kept, or evaluation mode, where the weight is made anew.
+
+        Parameters
+        ----------
+        mode : bool
+            Whether to train.
+
+        Returns
+        -------
+        AbstractAssembled
+            Itself.
+        """
         super().train(mode)
         self._renew()
         return self
@@ -143,7 +174,13 @@ class AbstractAssembled(AbstractInBasis):
         return tuple(space.name for space in self._spaces())
 
     def carried(self, stored: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-        """The coordinates of the stored weight and bias, computed in float64."""
+        """The coordinates of the stored weight and bias, computed in float64.
+
+        Raises
+        ------
+        InputError
+            When the state has no dense weight, or one that is not equivariant.
+        """
         if len(stored) < len(self.portable()):
             raise other_basis(prefix, "save the state again: now it holds the dense weight, the same in every basis")
         return {s.parameter: _coordinates(stored[s.name], s, prefix) for s in self._spaces()}

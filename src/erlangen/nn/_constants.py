@@ -34,10 +34,18 @@ class AbstractConstants(torch.nn.Module):
 
     @abstractmethod
     def sources(self) -> dict[str, NDArray]:
-        """The constants in NumPy, by name."""
+        """The constants in NumPy by name, each of any shape."""
 
     def register(self, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> None:
-        """Make the constants buffers; integers stay integers."""
+        """Make the constants buffers; integers stay integers.
+
+        Parameters
+        ----------
+        dtype : torch.dtype, optional
+            Of those that are not integers; torch's default type by default.
+        device : torch.device or str, optional
+            Where they are kept.
+        """
         dtype = dtype or torch.get_default_dtype()
         for name, source in self.sources().items():
             kind = dtype if source.dtype.kind == "f" else None
@@ -88,11 +96,17 @@ class AbstractInBasis(torch.nn.Module):
     marks: torch.Tensor
 
     def get_extra_state(self) -> torch.Tensor:
-        """What tells the basis from another one of the same space."""
+        """Return what tells the basis from another one of the same space: a tensor ``(r,)``, one number a vector."""
         return self.marks
 
     def set_extra_state(self, state: torch.Tensor) -> None:
-        """Nothing to restore: the basis has been compared before the parameters were loaded."""
+        """Nothing to restore: the basis has been compared before the parameters were loaded.
+
+        Parameters
+        ----------
+        state : Tensor (r,)
+            What `get_extra_state` returned.
+        """
 
     @abstractmethod
     def portable(self) -> tuple[str, ...]:
@@ -104,10 +118,15 @@ class AbstractInBasis(torch.nn.Module):
 
         Parameters
         ----------
-        stored : dict of Tensor
+        stored : dict of Tensor, of any shape
             What the state holds of the names in `portable`.
         prefix : str
             Where the module is, for messages.
+
+        Returns
+        -------
+        dict of Tensor, of the same shape as the parameters
+            The parameters, by name.
 
         Raises
         ------

@@ -37,6 +37,19 @@ NOTHING = 1e-8
 class AbstractSymmetrized(torch.nn.Module, ABC):
     """A model made equivariant; its state is that of the model alone.
 
+    Parameters
+    ----------
+    model : torch.nn.Module or callable
+        What is symmetrised.
+    symmetry : Group or Symmetry
+        What it is symmetrised by.
+    reps : tuple of two
+        How inputs and outputs move.
+    method : str
+        ``"exact"``, ``"quadrature"``, ``"samples"`` or ``"frame"``.
+    reason : str
+        What is exact and what is not, in words.
+
     Attributes
     ----------
     model : torch.nn.Module or callable
@@ -65,7 +78,18 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
         self.method, self.reason = method, reason
 
     def forward(self, *inputs: Any) -> Any:
-        """Values of the symmetrised model: arrays for arrays, tensors for tensors."""
+        """Values of the symmetrised model: arrays for arrays, tensors for tensors.
+
+        Parameters
+        ----------
+        *inputs : Tensor or ndarray (n, ...)
+            As the model takes them.
+
+        Returns
+        -------
+        Tensor or ndarray (n, ...), or a tuple of them
+            As the model returns them.
+        """
         if any(isinstance(x, torch.Tensor) for x in inputs):
             return self.symmetrised(self.model, inputs)
         dtype = next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.float64)
@@ -77,7 +101,20 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
 
     @abstractmethod
     def symmetrised(self, call: Callable[..., Any], inputs: tuple[torch.Tensor, ...]) -> Any:
-        """Mean of the model over the group, or over the frames."""
+        """Mean of the model over the group, or over the frames.
+
+        Parameters
+        ----------
+        call : callable
+            The model.
+        inputs : tuple of Tensor (n, ...)
+            What it is called with.
+
+        Returns
+        -------
+        Tensor (n, ...), or a tuple of them
+            The mean.
+        """
 
     def error(self, X: Any, rng: int | np.random.Generator = 0) -> float:
         """Measure the equivariance error that remains on inputs ``X (n, ...)``, in float64.
@@ -85,6 +122,23 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
         Inputs are moved by eight uniform elements of the group; the largest deviation is divided by the root mean
         square of the symmetrised outputs. An average that vanishes is symmetric: outputs smaller than those of the
         model by half of the digits count as that large.
+
+        Parameters
+        ----------
+        X : Tensor or ndarray (n, ...)
+            Inputs.
+        rng : int or numpy.random.Generator
+            Draws the elements.
+
+        Returns
+        -------
+        float
+            The relative error; 0 is equivariant.
+
+        Raises
+        ------
+        UndecidedError
+            When there is more than one input or output.
         """
         if any(isinstance(r, tuple) for r in (self.rep_in, self.rep_out)):
             raise UndecidedError("The error is measured for one input and one output: pass the others in a closure.")

@@ -51,6 +51,11 @@ def augment(
     X, y : ndarray ((n + 1) m, ...)
         The rows as they were, then the copies.
 
+    Raises
+    ------
+    InputError
+        When inputs and values do not pair up, or representations do not fit them.
+
     Examples
     --------
     >>> from erlangen.algebra import groups

@@ -44,6 +44,10 @@ class EquivariantBilinear(AbstractAssembled):
         Of one group, of sizes a, b and N_out.
     group : Group or Symmetry, optional
         The group; needed where representations are given as text.
+    dtype : torch.dtype, optional
+        Of the parameters; torch's default type by default.
+    device : torch.device or str, optional
+        Where they are kept.
 
     Raises
     ------
@@ -90,7 +94,20 @@ class EquivariantBilinear(AbstractAssembled):
         return ordered.view(-1, a, b) if a <= b else ordered.view(-1, b, a).transpose(1, 2)
 
     def forward(self, x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N_out)`` of ``x1 (..., a)`` and ``x2 (..., b)``."""
+        """Values ``(..., N_out)`` of ``x1 (..., a)`` and ``x2 (..., b)``.
+
+        Parameters
+        ----------
+        x1 : Tensor (..., a)
+            First input.
+        x2 : Tensor (..., b)
+            Second input.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            Bilinear in both.
+        """
         check_width(x1, self.rep1, "the first input")
         check_width(x2, self.rep2, "the second input")
         weight, _ = self.current()
@@ -146,6 +163,10 @@ class ChannelProducts(AbstractInBasis):
         Of one group, of sizes N_in and N_out.
     strength : float
         Standard deviation of an output at the start, for independent inputs of variance 1.
+    dtype : torch.dtype, optional
+        Of the parameters; torch's default type by default.
+    device : torch.device or str, optional
+        Where they are kept.
 
     Notes
     -----
@@ -201,14 +222,31 @@ class ChannelProducts(AbstractInBasis):
         self.reset_parameters()
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the coefficients again."""
+        """Draw the coefficients again.
+
+        Parameters
+        ----------
+        generator : torch.Generator, optional
+            Draws them; torch's own by default.
+        """
         spreads = [np.full(len(w.rows) * f, 1 / np.sqrt(max(f, 1))) for w, f in zip(self.words_out, self.features)]
         scale = torch.from_numpy(self.strength * np.concatenate([np.zeros(0), *spreads]))
         with torch.no_grad():
             self.coefficients.normal_(generator=generator).mul_(scale.to(self.coefficients))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        """Values ``(..., N_out)`` of ``x (..., N_in)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N_in)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            Quadratic in them.
+        """
         constant = self.constants.get_buffer
         rows = x.reshape(-1, self.rep_in.size).index_select(1, constant("order"))
         sizes = [w.rows.size for w in self.words_in]

@@ -38,7 +38,20 @@ class Grid:
     channels: str | Representation | None = None
 
     def channel_matrix(self, g: NDArray, group: Group | None = None) -> NDArray | None:
-        """Matrix of the channels; None where they stay as they are."""
+        """Matrix of the channels; None where they stay as they are.
+
+        Parameters
+        ----------
+        g : ndarray (k, k)
+            A group element.
+        group : Group, optional
+            The group, for channels that are given as text.
+
+        Returns
+        -------
+        ndarray (channels, channels) or None
+            How the channels move.
+        """
         if self.channels is None:
             return None
         if isinstance(self.channels, Representation):
@@ -49,6 +62,18 @@ class Grid:
     def act(self, g: Any, x: torch.Tensor) -> torch.Tensor:
         """Move ``x (n, channels, N_1, ..., N_k)`` by the matrix ``g (k, k)``.
 
+        Parameters
+        ----------
+        g : array_like (k, k)
+            A group element.
+        x : Tensor (n, channels, N_1, ..., N_k)
+            Values on the grid.
+
+        Returns
+        -------
+        Tensor (n, channels, N_1, ..., N_k)
+            The moved values; zero where they come from outside.
+
         Raises
         ------
         InputError
@@ -57,7 +82,18 @@ class Grid:
         return self.turn(np.asarray(g, dtype=np.float64))(x)
 
     def turn(self, g: NDArray) -> Turn:
-        """What a matrix ``(k, k)`` does to tensors, ready to be applied to many."""
+        """What a matrix ``(k, k)`` does to tensors, ready to be applied to many.
+
+        Parameters
+        ----------
+        g : ndarray (k, k)
+            A group element.
+
+        Returns
+        -------
+        Turn
+            Called with a tensor ``(n, channels, N_1, ..., N_k)``, it moves it.
+        """
         matrix = self.channel_matrix(g)
         flips: tuple[bool, ...] = ()
         old: tuple[int, ...] = ()

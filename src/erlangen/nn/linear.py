@@ -102,7 +102,18 @@ class EquivariantLinear(AbstractAssembled):
         self.in_features, self.out_features = rep_in.size, rep_out.size
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        """Values ``(..., N_out)`` of ``x (..., N_in)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N_in)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            W x + b.
+        """
         check_width(x, self.rep_in, "the input")
         return F.linear(x, *self.current())
 
@@ -136,6 +147,11 @@ class EquivariantLinear(AbstractAssembled):
         -------
         float
             Norm of what was lost over the norm of what was given, weight and bias together.
+
+        Raises
+        ------
+        InputError
+            When weight or bias have other shapes, or are not finite.
         """
         given = [_numpy(weight), np.zeros(self.out_features) if bias is None else _numpy(bias)]
         if given[0].shape != (self.out_features, self.in_features) or given[1].shape != (self.out_features,):
@@ -207,6 +223,16 @@ def to_linear(module: torch.nn.Module) -> torch.nn.Module:
 
     For what is only called from now on: an exported file then holds the weights, and neither coefficients nor
     bases. The copy knows of the group no more; training it breaks the symmetry.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A network, or a layer.
+
+    Returns
+    -------
+    torch.nn.Module
+        The copy.
 
     Examples
     --------

@@ -33,6 +33,10 @@ class EquivariantBlock(torch.nn.Module):
         Of one group.
     activation : callable
         Of the scalars of `rep_out`.
+    dtype : torch.dtype, optional
+        Of the parameters; torch's default type by default.
+    device : torch.device or str, optional
+        Where they are kept.
     """
 
     rep_in: Representation
@@ -58,7 +62,18 @@ class EquivariantBlock(torch.nn.Module):
         self.products = ChannelProducts(middle, middle, dtype=dtype, device=device)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        """Values ``(..., N_out)`` of ``x (..., N_in)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N_in)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            Equivariant in them.
+        """
         h = self.linear(x)
         return self.gated(h + self.products(h))
 
@@ -136,7 +151,18 @@ class EquivariantMLP(torch.nn.Module):
             _check_dependence(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        """Values ``(..., N_out)`` of ``x (..., N_in)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N_in)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            Equivariant in them.
+        """
         return self.last(self.blocks(x))
 
 

@@ -27,8 +27,14 @@ class SymmetryMonitor:
 
     Parameters
     ----------
-    module, action, x, values
-        As in `symmetry_penalty`; the module is kept, and follows training.
+    module : torch.nn.Module
+        As in `symmetry_penalty`; it is kept, and followed in training.
+    action : AbstractAction, Symmetry or Group
+        As in `symmetry_penalty`.
+    x : Tensor or ndarray (n, d)
+        As in `symmetry_penalty`.
+    values : {"invariant", "vector"}
+        As in `symmetry_penalty`.
     names : sequence of str, optional
         Names of the generators; by default as the action writes them.
     delta : float

@@ -31,6 +31,10 @@ class Gated(AbstractConstants):
         Acts on the scalars of `rep`.
     gate : callable
         Acts on the gates.
+    dtype : torch.dtype, optional
+        Of the constants; torch's default type by default.
+    device : torch.device or str, optional
+        Where they are kept.
 
     Attributes
     ----------
@@ -84,7 +88,18 @@ class Gated(AbstractConstants):
         }
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N)`` of ``x (..., N + gates)``."""
+        """Values ``(..., N)`` of ``x (..., N + gates)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N + gates)
+            Inputs: the representation, then one scalar per gate.
+
+        Returns
+        -------
+        Tensor (..., N)
+            Equivariant in them.
+        """
         values, control = x[..., : self.rep.size], x[..., self.gate_of]
         return torch.where(self.is_scalar, self.activation(control), values * self.gate(control))
 
@@ -106,6 +121,10 @@ class NormActivation(AbstractConstants):
         What goes in and comes out, of size N.
     activation : callable
         Of the length, with values that multiply.
+    dtype : torch.dtype, optional
+        Of the parameters; torch's default type by default.
+    device : torch.device or str, optional
+        Where they are kept.
 
     Raises
     ------
@@ -143,11 +162,22 @@ class NormActivation(AbstractConstants):
         self.register(dtype, device)
 
     def sources(self) -> dict[str, NDArray]:
-        """The block of each coordinate."""
+        """The block ``(N,)`` of each coordinate."""
         return {"block": block_of(self.rep).astype(np.int64)}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N)`` of ``x (..., N)``."""
+        """Values ``(..., N)`` of ``x (..., N)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N)
+            Equivariant in them.
+        """
         squares = [x[..., i:j].unflatten(-1, (n, k)).square().mean(-1) for i, j, n, k in self.runs]
         # The smallest normal number keeps the derivative of the root finite where a block vanishes.
         length = (torch.cat(squares, dim=-1) + torch.finfo(x.dtype).tiny).sqrt()
@@ -189,7 +219,18 @@ class Pointwise(torch.nn.Module):
         self.activation = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N)`` of ``x (..., N)``."""
+        """Values ``(..., N)`` of ``x (..., N)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N)
+            Equivariant in them.
+        """
         return self.activation(x)
 
     def extra_repr(self) -> str:

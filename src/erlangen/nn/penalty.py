@@ -97,12 +97,22 @@ def symmetry_penalty(
 
 @final
 class SymmetryPenalty:
-    """The penalty of one network at fixed points: see `symmetry_penalty`. Call it in every step.
+    """The penalty of one network at fixed points, to be called in every step: see `symmetry_penalty`.
 
     Parameters
     ----------
-    module, action, x, kind, where, values
-        As in `symmetry_penalty`. The module is kept and followed in training, and to another type or device.
+    module : torch.nn.Module
+        As in `symmetry_penalty`; it is kept, and followed in training, and to another type or device.
+    action : AbstractAction, Symmetry, Group or ``rep_in >> rep_out``
+        As in `symmetry_penalty`.
+    x : Tensor or ndarray (n, d)
+        As in `symmetry_penalty`.
+    kind : {"reweighted", "scale-free", "nuclear", "frobenius"}
+        As in `symmetry_penalty`.
+    where : {"ends", "layers", "stacked"}
+        As in `symmetry_penalty`.
+    values : {"invariant", "vector"}
+        As in `symmetry_penalty`.
 
     Attributes
     ----------
@@ -182,7 +192,7 @@ class SymmetryPenalty:
         return torch.stack(prices).sum()
 
     def singular_values(self) -> list[NDArray]:
-        """Singular values, descending, of each matrix that is summed: one for the ends, one for each layer.
+        """Singular values ``(r,)``, descending, of each matrix that is summed: one for the ends, one for each layer.
 
         Raises
         ------

@@ -98,7 +98,18 @@ class EquivariancePromotingMLP(torch.nn.Module):
         self._settle(max(spread, Threshold().delta / 2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        """Values ``(..., N_out)`` of ``x (..., N_in)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N_in)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            Outputs; equivariant where nothing is broken.
+        """
         return self.last(self.blocks(x))
 
     def penalty(self, x: Points = None, *, kind: str = "reweighted", where: str = "stacked") -> SymmetryPenalty:
@@ -111,6 +122,16 @@ class EquivariancePromotingMLP(torch.nn.Module):
             on inputs with independent coordinates of variance 1.
         kind, where : str
             See `symmetry_penalty`.
+
+        Returns
+        -------
+        SymmetryPenalty
+            Called without arguments, it returns a scalar to add to the loss.
+
+        Raises
+        ------
+        InputError
+            When points are missing for ``where="ends"``, or the pieces do not fit.
         """
         if x is None and where == "ends":
             raise InputError(
@@ -134,20 +155,80 @@ class EquivariancePromotingMLP(torch.nn.Module):
         where : {"ends", "stacked"}
             The function, or its linear layers together, which decides nothing about the function: small defects
             of a layer may be amplified by the next, and large ones undone.
+
+        Returns
+        -------
+        ndarray (r,)
+            One per independent direction of the generators.
+
+        Raises
+        ------
+        UndecidedError
+            When the parameters are not finite.
         """
         return self._directions(x, where)[0]
 
     def broken_rank(self, x: Points = None, *, delta: float = Threshold().delta, where: str = "ends") -> int:
-        """Number of independent broken generators: of relative defect above ``delta``; see :meth:`defects`."""
+        """Number of independent broken generators: of relative defect above ``delta``; see :meth:`defects`.
+
+        Parameters
+        ----------
+        x : Tensor or ndarray (n, N_in), optional
+            Where the function is looked at, as for :meth:`defects`.
+        delta : float
+            Relative defect above which a direction counts as broken.
+        where : {"ends", "stacked"}
+            As for :meth:`defects`.
+
+        Returns
+        -------
+        int
+            How many are broken.
+
+        Raises
+        ------
+        UndecidedError
+            When the parameters are not finite.
+        """
         return int(np.sum(self.defects(x, where=where) > Threshold(delta).delta))
 
     def kept(self, x: Points = None, *, delta: float = Threshold().delta) -> NDArray:
-        """Orthonormal combinations ``(p, k)`` of the generators of the group that the function does not break."""
+        """Orthonormal combinations ``(p, k)`` of the generators of the group that the function does not break.
+
+        Parameters
+        ----------
+        x : Tensor or ndarray (n, N_in), optional
+            Where the function is looked at, as for :meth:`defects`.
+        delta : float
+            Relative defect up to which a direction counts as kept.
+
+        Returns
+        -------
+        ndarray (p, k)
+            The combinations, as columns.
+
+        Raises
+        ------
+        UndecidedError
+            When the parameters are not finite.
+        """
         s, directions = self._directions(x, "ends")
         return np.linalg.qr(directions[:, s <= Threshold(delta).delta])[0]
 
     def subgroup(self, x: Points = None, *, delta: float = Threshold().delta) -> Group:
         """The group of what the function keeps, generators and discrete elements, closed within their error.
+
+        Parameters
+        ----------
+        x : Tensor or ndarray (n, N_in), optional
+            Where the function is looked at, as for :meth:`defects`.
+        delta : float
+            Relative defect up to which a direction counts as kept.
+
+        Returns
+        -------
+        Group
+            A subgroup of the group of the network.
 
         Raises
         ------

@@ -82,7 +82,18 @@ class PromotingLinear(torch.nn.Linear):
                 self.bias.zero_()
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Values ``(..., N_out)`` of ``x (..., N_in)``."""
+        """Values ``(..., N_out)`` of ``x (..., N_in)``.
+
+        Parameters
+        ----------
+        input : Tensor (..., N_in)
+            Inputs x.
+
+        Returns
+        -------
+        Tensor (..., N_out)
+            W x + b.
+        """
         check_width(input, self.rep_in, "the input")
         return super().forward(input)
 
@@ -95,7 +106,13 @@ class PromotingLinear(torch.nn.Linear):
         return out.train(self.training), lost
 
     def shrink_(self, share: float) -> None:
-        """Leave this share of the part of the weight that does not commute with the group."""
+        """Leave this share of the part of the weight that does not commute with the group.
+
+        Parameters
+        ----------
+        share : float
+            0 makes the layer equivariant, 1 leaves it.
+        """
         with torch.no_grad():
             near = self.to_equivariant()[0].assemble()[0] if self.has_maps else torch.zeros_like(self.weight)
             self.weight.copy_(torch.lerp(near, self.weight, share))

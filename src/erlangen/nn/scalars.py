@@ -42,6 +42,10 @@ class InvariantScalars(AbstractConstants):
     ----------
     rep : Representation
         What goes in, of size N.
+    dtype : torch.dtype, optional
+        Of the constants; torch's default type by default.
+    device : torch.device or str, optional
+        Where they are kept.
 
     Attributes
     ----------
@@ -98,7 +102,18 @@ class InvariantScalars(AbstractConstants):
         return out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Invariants ``(..., out_features)`` of ``x (..., N)``."""
+        """Invariants ``(..., out_features)`` of ``x (..., N)``.
+
+        Parameters
+        ----------
+        x : Tensor (..., N)
+            Inputs.
+
+        Returns
+        -------
+        Tensor (..., out_features)
+            Their invariants.
+        """
         parts = [torch.nn.functional.linear(x, self.linear)]
         for p, pair in enumerate(self.pairs):
             left = x[..., pair.left.start : pair.left.stop].unflatten(-1, (pair.left.count, pair.left.size))

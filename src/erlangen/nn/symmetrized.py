@@ -70,6 +70,8 @@ def symmetrize(
     ------
     InputError
         Where the group is not compact or too large, or representations do not fit.
+    UndecidedError
+        When no symmetry was found, so that there is no group.
 
     Notes
     -----

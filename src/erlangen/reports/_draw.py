@@ -27,6 +27,16 @@ _MARKERS = {"circle": "o", "x": "x", "diamond-open": "D", "circle-open": "o"}
 def to_plotly(figure: Figure) -> Any:
     """The figure as a ``plotly.graph_objects.Figure`` on a light ground, to be changed further.
 
+    Parameters
+    ----------
+    figure : Figure
+        As the functions of this module make it.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        The figure.
+
     Raises
     ------
     MissingExtraError
@@ -49,6 +59,20 @@ def to_plotly(figure: Figure) -> Any:
 
 def save_figure(figure: Figure, path: str | PathLike[str], *, force: bool = False) -> Path:
     """Write a figure as ``.png``, ``.svg`` or ``.pdf``; Matplotlib draws it, no browser is needed.
+
+    Parameters
+    ----------
+    figure : Figure
+        What is drawn.
+    path : str or path
+        Where, with the ending of the format.
+    force : bool
+        Whether a file that is there may be replaced.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------

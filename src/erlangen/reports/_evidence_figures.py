@@ -37,6 +37,11 @@ def path_figure(certificate: Certificate | Symmetry, marks: Mapping[str, float] 
         What was certified; of a symmetry its own certificate.
     marks : mapping of str to float, optional
         Values of delta to mark beside the declared one and the finite-flow residual, such as a noise floor.
+
+    Returns
+    -------
+    Figure
+        To be saved with `save_figure`, or drawn by `to_plotly`.
     """
     certificate = certificate_of(certificate)
     band = certificate.band
@@ -90,7 +95,18 @@ def _own_marks(certificate: Certificate) -> dict[str, float]:
 
 
 def bounds_figure(certificate: Certificate | Symmetry) -> Figure:
-    """Each generator with its estimated defect and the bounds of the true one."""
+    """Each generator with its estimated defect and the bounds of the true one.
+
+    Parameters
+    ----------
+    certificate : Certificate or Symmetry
+        What was certified; of a symmetry its own certificate.
+
+    Returns
+    -------
+    Figure
+        To be saved with `save_figure`, or drawn by `to_plotly`.
+    """
     certificate = certificate_of(certificate)
     listed = list((*certificate.bounds, *certificate.trivial))[:MOST_BOUNDS]
     left, right = _range(certificate.band, certificate.delta)
@@ -119,6 +135,16 @@ def map_figure(found: DefectMap, generator: int = 0, axes: tuple[int, int] | Non
         Which of its generators.
     axes : tuple of int, optional
         The coordinates drawn; by default those that the sentence speaks of, then those that spread most.
+
+    Returns
+    -------
+    Figure
+        To be saved with `save_figure`, or drawn by `to_plotly`.
+
+    Raises
+    ------
+    InputError
+        When it is no map of where generators hold, or has no such generator.
     """
     if not isinstance(found, DefectMap):
         raise _not_drawn(found, "a map of where generators hold", "er.evidence.where(problem, action)")

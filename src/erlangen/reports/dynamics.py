@@ -74,7 +74,22 @@ def dynamics_page(
 
 
 def dynamics_html(model: Any, flow: Trajectories, title: str) -> str:
-    """Return the page of `dynamics_page` as text."""
+    """Return the page of `dynamics_page` as text.
+
+    Parameters
+    ----------
+    model : SINDy
+        As for `dynamics_page`.
+    flow : Trajectories
+        As for `dynamics_page`.
+    title : str
+        Heading of the page.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file.
+    """
     told = story(model, flow)
     return page(title, told.cards, told.figures, told.head, told.scripts, told.styles)
 

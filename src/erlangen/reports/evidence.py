@@ -72,7 +72,24 @@ def evidence_html(
     marks: Mapping[str, float] | None = None,
     title: str = "How sure are we?",
 ) -> str:
-    """Return the page of `evidence_page` as text."""
+    """Return the page of `evidence_page` as text.
+
+    Parameters
+    ----------
+    certificate : Certificate or Symmetry
+        As for `evidence_page`.
+    maps : DefectMap or sequence of DefectMap
+        As for `evidence_page`.
+    marks : mapping of str to float, optional
+        As for `evidence_page`.
+    title : str
+        Heading of the page.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file.
+    """
     certificate = certificate_of(certificate)
     cards, figures = evidence_cards(certificate, marks)
     for i, found in enumerate([maps] if isinstance(maps, DefectMap) else maps):
@@ -106,15 +123,20 @@ def evidence_cards(
         Further values of delta to mark.
     prefix : str
         Start of the names of the figures, which must be different on one page.
+
+    Returns
+    -------
+    tuple of (list of str, dict of str to Figure)
+        HTML of the cards, and figures by name.
     """
     certificate = certificate_of(certificate)
     path, bounds = f"{prefix}-path", f"{prefix}-bounds"
     figures = {path: path_figure(certificate, marks)}
-    cards = [card("Dimension as a function of delta", _legend(figures[path]) + plot(path), _path_note(certificate))]
+    cards = [card("Dimension as a function of delta", legend(figures[path]) + plot(path), _path_note(certificate))]
     if certificate.bounds or certificate.trivial:
         figures[bounds] = bounds_figure(certificate)
-        cards.append(card("Bounds of the true defects", _legend(figures[bounds]) + plot(bounds), _BOUNDS))
-        cards.append(card("Generators", _bounds_table(certificate), wide=True))
+        cards.append(card("Bounds of the true defects", legend(figures[bounds]) + plot(bounds), _BOUNDS))
+        cards.append(card("Bounds in numbers", _bounds_table(certificate), wide=True))
     cards.append(card("What the claim is, and what it rests on", _claim(certificate), wide=True))
     if certificate.gates:
         cards.append(card("Reasons to doubt it", _gates(certificate.gates), wide=True))
@@ -122,14 +144,27 @@ def evidence_cards(
 
 
 def map_cards(found: DefectMap, prefix: str = "map") -> tuple[list[str], dict[str, Figure]]:
-    """Cards on where generators hold and the figures that they hold; see `evidence_cards`."""
+    """Cards on where generators hold and the figures that they hold; see `evidence_cards`.
+
+    Parameters
+    ----------
+    found : DefectMap
+        The map.
+    prefix : str
+        Start of the names of the figures, which must be different on one page.
+
+    Returns
+    -------
+    tuple of (list of str, dict of str to Figure)
+        HTML of the cards, and figures by name.
+    """
     figures = {f"{prefix}-{k}": map_figure(found, k) for k in range(len(found.texts))}
     note = (
         f"Where the local defect is at most {found.delta:g}, for sure; nothing smaller than {found.reach:.2g} of the "
         "spread of the points is resolved."
     )
     cards = [
-        card(sentence[0].upper() + sentence[1:], _legend(figure) + plot(name), note)
+        card(sentence[0].upper() + sentence[1:], legend(figure) + plot(name), note)
         for sentence, (name, figure) in zip(found.sentences, figures.items(), strict=True)
     ]
     return cards, figures
@@ -186,7 +221,7 @@ def _number(value: float) -> float | str:
     return float(value) if math.isfinite(value) else "infinite" if math.isinf(value) else "-"
 
 
-def _legend(figure: Figure) -> str:
+def legend(figure: Figure) -> str:
     """HTML of what colours mean."""
     pieces = (
         f"<span class='chip' style='--c:var({f'--run{run}' if run >= 0 else '--soft'})'>{html.escape(name)}</span>"

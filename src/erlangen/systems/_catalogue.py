@@ -18,6 +18,11 @@ def _rows() -> dict[str, System]:
 def names() -> list[str]:
     """Names of the known systems.
 
+    Returns
+    -------
+    list of str
+        What `get` takes.
+
     Examples
     --------
     >>> names()[:3]
@@ -33,6 +38,11 @@ def get(name: str) -> System:
     ----------
     name : str
         One of :func:`names`.
+
+    Returns
+    -------
+    System
+        Equations, parameters, symmetries and conserved quantities.
 
     Raises
     ------

@@ -84,12 +84,33 @@ def dysts_names(polynomial: bool = False) -> tuple[str, ...]:
     ----------
     polynomial : bool
         Only those with polynomial right-hand sides: of degree up to 4 in up to 4 coordinates, up to 2 in more.
+
+    Returns
+    -------
+    tuple of str
+        What `dysts` takes.
+
+    Raises
+    ------
+    MissingExtraError
+        When dysts is not installed.
     """
     return tuple(name for name in sorted(_package()[0]) if _usable(name, polynomial))
 
 
 def dysts_aliases() -> dict[str, str]:
-    """Flows of dysts that share the right-hand side of another, whatever their parameters."""
+    """Flows of dysts that share the right-hand side of another, whatever their parameters.
+
+    Returns
+    -------
+    dict of str to str
+        The other name of each.
+
+    Raises
+    ------
+    MissingExtraError
+        When dysts is not installed.
+    """
     table, classes = _package()
     return {name: _owner(name) for name in sorted(table) if name in classes and _owner(name) != name}
 

@@ -49,6 +49,11 @@ def odebench(number: int) -> System:
     number : int
         From 1 to 63.
 
+    Returns
+    -------
+    System
+        With its published parameters.
+
     Raises
     ------
     InputError
@@ -103,6 +108,16 @@ def odebench_trajectories(
         Randomness.
     t : array (n,), optional
         Other times.
+
+    Returns
+    -------
+    Trajectories
+        Two runs.
+
+    Raises
+    ------
+    InputError
+        When there is no such number.
     """
     rng, system = np.random.default_rng(rng), odebench(number)
     times = np.linspace(*TIMES) if t is None else np.asarray(t, dtype=np.float64)

@@ -62,6 +62,11 @@ def reaction_diffusion(
     rng : int or Generator
         Randomness of the noise.
 
+    Returns
+    -------
+    Spiral
+        Both fields at each time, and the grid.
+
     References
     ----------
     .. [1] K. Champion, B. Lusch, J. N. Kutz, S. L. Brunton, "Data-driven discovery of coordinates and governing

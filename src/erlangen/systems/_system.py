@@ -99,6 +99,11 @@ class System:
     period, step : float, optional
         Its main period, and a step that resolves it, where they are published.
 
+    Raises
+    ------
+    InputError
+        When formulas, coordinates and parameters do not fit together.
+
     Examples
     --------
     >>> import erlangen as er
@@ -147,7 +152,23 @@ class System:
         return len(self.names)
 
     def with_parameters(self, **values: float) -> System:
-        """The same equations at other values of some parameters."""
+        """The same equations at other values of some parameters.
+
+        Parameters
+        ----------
+        **values : float
+            Parameters by name.
+
+        Returns
+        -------
+        System
+            The system at those values.
+
+        Raises
+        ------
+        InputError
+            When it has no such parameter.
+        """
         unknown = sorted(set(values) - set(self.parameters))
         if unknown:
             raise InputError(
@@ -161,7 +182,18 @@ class System:
         return replace(self, parameters={**self.parameters, **values})
 
     def formula(self, text: str) -> Formula:
-        """A formula of the coordinates, with the values of the parameters in it."""
+        """A formula of the coordinates, with the values of the parameters in it.
+
+        Parameters
+        ----------
+        text : str
+            A formula of coordinates and parameters.
+
+        Returns
+        -------
+        Formula
+            It, as a function of the coordinates.
+        """
         return with_numbers(text, self.names, self.parameters)
 
     def equations(self) -> dict[str, str]:
@@ -177,7 +209,18 @@ class System:
         return tuple(rate(self.formula(text)) for text in self.formulas)
 
     def rhs(self, x: ArrayLike) -> NDArray:
-        """Right-hand side ``(..., d)`` at states ``x (..., d)``."""
+        """Right-hand side ``(..., d)`` at states ``x (..., d)``.
+
+        Parameters
+        ----------
+        x : array_like (..., d)
+            States.
+
+        Returns
+        -------
+        ndarray (..., d)
+            Time derivatives, in units of the states per unit of time.
+        """
         return rates_at(self._rates, np.asarray(x, dtype=np.float64))
 
     def as_field(self) -> AbstractField:
@@ -205,7 +248,18 @@ class System:
         return actions.fields(rows, self.names)
 
     def conserved_values(self, x: ArrayLike) -> NDArray:
-        """Conserved quantities ``(..., k)`` at states ``x (..., d)``."""
+        """Conserved quantities ``(..., k)`` at states ``x (..., d)``.
+
+        Parameters
+        ----------
+        x : array_like (..., d)
+            States.
+
+        Returns
+        -------
+        ndarray (..., k)
+            One value per quantity.
+        """
         states = np.asarray(x, dtype=np.float64)
         columns = dict(zip(self.names, np.moveaxis(states, -1, 0), strict=True))
         values = [self.formula(text).evaluate(columns) for text in self.conserved]
@@ -220,6 +274,16 @@ class System:
             Randomness.
         n_runs : int
             How many.
+
+        Returns
+        -------
+        ndarray (n_runs, d)
+            One state a row.
+
+        Raises
+        ------
+        InputError
+            When next to no state that is drawn satisfies the condition of the system.
         """
         rng = np.random.default_rng(rng)
         kept, count = [], 0
@@ -268,6 +332,18 @@ class System:
     def simulate(self, x0: ArrayLike, t: ArrayLike) -> NDArray:
         """States ``(n, d)`` at times ``t (n,)`` from ``x0 (d,)``, to a relative error of 1e-10 a step.
 
+        Parameters
+        ----------
+        x0 : array_like (d,)
+            The state at the first time.
+        t : array_like (n,)
+            Increasing times.
+
+        Returns
+        -------
+        ndarray (n, d)
+            States at the times.
+
         Raises
         ------
         InputError
@@ -278,7 +354,20 @@ class System:
         return integrate.adaptive(lambda z: [one(z) for one in rates], start[0], integrate.checked_times(t))
 
     def simulate_many(self, x0: ArrayLike, t: ArrayLike) -> NDArray:
-        """States ``(r, n, d)`` of r runs from ``x0 (r, d)``, one classical Runge-Kutta step from time to time."""
+        """States ``(r, n, d)`` of r runs from ``x0 (r, d)``, one classical Runge-Kutta step from time to time.
+
+        Parameters
+        ----------
+        x0 : array_like (r, d)
+            States at the first time.
+        t : array_like (n,)
+            Increasing times, close enough for one step each.
+
+        Returns
+        -------
+        ndarray (r, n, d)
+            States at the times.
+        """
         start = integrate.checked_starts(x0, self.dim)
         return integrate.runge_kutta(self.rhs, start, integrate.checked_times(t))
 
@@ -304,6 +393,11 @@ class System:
             Standard deviation of the noise.
         relative : bool
             Whether it is a share of the standard deviation of each coordinate over all runs.
+
+        Returns
+        -------
+        Trajectories
+            The runs, without derivatives.
         """
         rng = np.random.default_rng(rng)
         times = integrate.checked_times(np.linspace(0.0, self.span, 200) if t is None else t)
@@ -324,6 +418,16 @@ class System:
             Relative noise in place of the published one.
         runs : int, optional
             Number of runs in place of the published one.
+
+        Returns
+        -------
+        Trajectories
+            The training runs.
+
+        Raises
+        ------
+        InputError
+            When no data set of the system is described.
         """
         if self.recipes is None:
             raise InputError(

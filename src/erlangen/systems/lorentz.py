@@ -14,14 +14,36 @@ INVARIANT_QUADRATIC = (1.0, -0.7, 0.5, 0.3, 0.4, 0.35, -0.2, -0.15, 0.25)
 
 
 def invariants(x: NDArray) -> NDArray:
-    """Minkowski products p1.p1, p1.p2, p2.p2 ``(n, 3)`` of two four-vectors ``x (n, 8)``."""
+    """Minkowski products p1.p1, p1.p2, p2.p2 ``(n, 3)`` of two four-vectors ``x (n, 8)``.
+
+    Parameters
+    ----------
+    x : ndarray (n, 8)
+        Pairs of four-vectors, energy first.
+
+    Returns
+    -------
+    ndarray (n, 3)
+        The products.
+    """
     p, q = x[:, :4], x[:, 4:]
     g = np.array(MINKOWSKI)
     return np.stack([(p * g * p).sum(1), (p * g * q).sum(1), (q * g * q).sum(1)], axis=1)
 
 
 def invariant_function(x: NDArray) -> NDArray:
-    """A quadratic in the invariants, of degree 4 in the eight coordinates: values ``(n,)``."""
+    """A quadratic in the invariants, of degree 4 in the eight coordinates: values ``(n,)``.
+
+    Parameters
+    ----------
+    x : ndarray (n, 8)
+        Pairs of four-vectors, energy first.
+
+    Returns
+    -------
+    ndarray (n,)
+        The values.
+    """
     a, b, c = invariants(x).T
     terms = np.stack([a, b, c, a * a, a * b, a * c, b * b, b * c, c * c], axis=1)
     return terms @ np.array(INVARIANT_QUADRATIC)
@@ -42,6 +64,11 @@ def lorentz_table(
         Randomness.
     momenta : {"normal", "massive"}
         Standard normal coordinates, or normal three-momenta with energies above a positive mass.
+
+    Returns
+    -------
+    tuple of ndarray (n, 8), (n,)
+        Points and values.
     """
     rng = np.random.default_rng(rng)
     x = _four_vectors(n, rng, momenta)
@@ -73,6 +100,11 @@ def lorentz_labels(
         As in :func:`lorentz_table`.
     flips : float, optional
         Label by the sign of the score instead, and flip this fraction.
+
+    Returns
+    -------
+    tuple of ndarray (n, 8), (n,)
+        Points and labels.
     """
     rng = np.random.default_rng(rng)
     x = _four_vectors(n, rng, momenta)

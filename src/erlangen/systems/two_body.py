@@ -76,7 +76,20 @@ def _relative_motion(_: float, state: NDArray) -> NDArray:
 
 
 def one_step_pairs(orbits: NDArray, per_orbit: int | None = None) -> tuple[NDArray, NDArray]:
-    """States and their successors, each ``(n, d)``, from the first ``per_orbit`` steps of each orbit."""
+    """States and their successors, each ``(n, d)``, from the first ``per_orbit`` steps of each orbit.
+
+    Parameters
+    ----------
+    orbits : ndarray (r, T, d)
+        r orbits at T equally spaced times.
+    per_orbit : int, optional
+        Steps taken of each orbit; all by default.
+
+    Returns
+    -------
+    tuple of two ndarray (n, d)
+        States, and their successors.
+    """
     last = orbits.shape[1] - 1 if per_orbit is None else per_orbit
     d = orbits.shape[2]
     return orbits[:, :last].reshape(-1, d), orbits[:, 1 : last + 1].reshape(-1, d)

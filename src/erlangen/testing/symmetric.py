@@ -53,10 +53,30 @@ def equivariance_error(
     the largest deviation over the points, relative to the size of the function at that point: its value there and
     its change when the point moves by its own length, or half of the points' size if that is larger.
 
+    Parameters
+    ----------
+    function : torch.nn.Module, callable, estimator or field
+        As for `assert_symmetric`.
+    action : AbstractAction, Symmetry, Group, or a pair of representations
+        As for `assert_symmetric`.
+    x : array (n, ...), optional
+        As for `assert_symmetric`.
+    rep_in, rep_out : Representation or str, optional
+        As for `assert_symmetric`.
+    tol : float, optional
+        As for `assert_symmetric`.
+    rng : int or numpy.random.Generator
+        As for `assert_symmetric`.
+
     Returns
     -------
     SymmetryReport
         Numbers, the tolerance and its reason, and the first layer that breaks.
+
+    Raises
+    ------
+    InputError
+        When function, action and points do not fit together, or nothing moves.
 
     Examples
     --------
