@@ -2,20 +2,176 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
-from erlangen.reports._page import card, table
+import numpy as np
+
+from erlangen._render import field_latex, number
+from erlangen.actions import PolynomialAction, behind
+from erlangen.reports._evidence_figures import _layout, _logs, _note, _trace
+from erlangen.reports._figures import Figure
+from erlangen.reports._flow import flow_card, flow_data, flow_script, flow_style
+from erlangen.reports._formulas import generator_mathml
+from erlangen.reports._implied import code_card, head, meaning_card
+from erlangen.reports._moves import move_of
+from erlangen.reports._page import card, plot, table
 from erlangen.reports._story import Story
-from erlangen.reports.evidence import evidence_cards
-from erlangen.verbs import Symmetry
+from erlangen.reports.evidence import evidence_cards, legend
+from erlangen.verbs import Generator, Symmetry
+from erlangen.verbs._measure import interval
+
+LEAST = 1e-17
+"""Defects below this are drawn at it: rounding of one number."""
+
+MOST_DIRECTIONS = 64
+"""Directions of the spectrum that are drawn."""
+
+MOST_LISTED = 40
+"""Generators that are written out."""
 
 
 def story(symmetry: Symmetry, data: Any = None) -> Story:
     """Return what a page says of a symmetry."""
-    rows = [(row["generator"], float(row["defect"]), row["verdict"], row["reason"]) for row in symmetry.table()]
-    cards = [card("Generators", table(("generator", "defect", "verdict", "reason"), rows), wide=True)]
-    figures: dict[str, Any] = {}
+    figures: dict[str, Figure] = {}
+    found = bool(symmetry.dim or symmetry.found.own)
+    cards = _warnings(symmetry)
+    if found:
+        cards += [meaning_card(symmetry), generators_card(symmetry)]
+    flow = flow_data(symmetry)
+    if flow is not None:
+        cards.append(flow_card(flow))
+    if len(symmetry.spectrum):
+        figures["spectrum"] = spectrum_figure(symmetry)
+        cards.append(_spectrum_card(symmetry, figures["spectrum"]))
     if symmetry.certificate is not None:
-        more, figures = evidence_cards(symmetry)
-        cards += more
-    return Story(symmetry.verdict, cards, figures, title="Symmetry report")
+        more, drawn = evidence_cards(symmetry)
+        cards, figures = cards + more, figures | drawn
+    cards += _apart(symmetry)
+    if symmetry.dim and symmetry.decided:
+        cards.append(code_card(symmetry))
+    scripts, styles = ([], []) if flow is None else ([flow_script(flow)], [flow_style()])
+    return Story(symmetry.verdict, cards, figures, scripts, "Symmetry report", head(symmetry), styles)
+
+
+def generators_card(symmetry: Symmetry) -> str:
+    """The generators as mathematics and in words, with their defects; a button copies the LaTeX of all."""
+    listed = (*symmetry.found.generators, *symmetry.found.own)[:MOST_LISTED]
+    defects = symmetry.intervals
+    rows = []
+    for k, one in enumerate(listed):
+        formula, latex, words = _written(symmetry, one)
+        bounds = f"{number(defects[k, 0], 2)} to {number(defects[k, 1], 2)}" if k < len(defects) else "-"
+        name = f"<math><msub><mi>&#x3BE;</mi><mn>{k + 1}</mn></msub></math>"
+        verdict = "built from the field itself" if one.verdict == "own" else one.verdict
+        cells = (name, formula, html.escape(words), number(one.defect, 2), bounds, verdict)
+        rows.append("".join(f"<td>{cell}</td>" for cell in cells) + f"<td>{_copier(latex, f'generator {k + 1}')}</td>")
+    names = ("", "generator", "what it does", "defect", "true defect between", "", "LaTeX")
+    top = "".join(f"<th scope='col'>{name}</th>" for name in names)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    total = symmetry.dim + len(symmetry.found.own)
+    more = f"<p class='soft'>{total - len(listed)} more are not written out.</p>" if total > len(listed) else ""
+    block = f"<div class='scroll'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>{more}"
+    note = "Vector fields that move the points. A defect of 0 is an exact symmetry, 1 is an unrelated direction."
+    return card("Generators", block, note, wide=True)
+
+
+def _written(symmetry: Symmetry, one: Generator) -> tuple[str, str, str]:
+    """MathML, LaTeX and words of a generator; text where there is no formula."""
+    base, text = behind(symmetry.candidates), symmetry.describe(one.xi)
+    if not isinstance(base, PolynomialAction) or base.origin is not None or base is not symmetry.candidates:
+        return f"<code>{html.escape(text)}</code>", text, ""
+    field = base.restrict(one.xi[:, None])
+    names = symmetry.coordinates
+    latex = field_latex(field.exponents, field.coefficients[0], names)
+    return generator_mathml(field, names), latex, move_of(field, names).words
+
+
+def _copier(latex: str, what: str) -> str:
+    return (
+        f"<button type='button' data-copy='{html.escape(latex, quote=True)}' "
+        f"aria-label='Copy the LaTeX of {what}'>Copy</button>"
+    )
+
+
+def spectrum_figure(symmetry: Symmetry) -> Figure:
+    """Relative defects of all directions in order, with the decision line and what the derivative's error allows."""
+    values = np.maximum(symmetry.spectrum[:MOST_DIRECTIONS], 0.0)
+    low, high = interval(values, symmetry.floor)
+    at = np.arange(1, len(values) + 1, dtype=np.float64)
+    least = max(LEAST, float(values[values > 0].min(initial=1.0)) / 10)
+    values, low, high = (np.maximum(v, least) for v in (values, low, high))
+    dim = min(symmetry.decision.dim, len(values))
+    traces = [_trace("band", 0, "true defects", np.r_[at, at[::-1]], np.r_[high, low[::-1]])]
+    ends = np.array([0.5, len(values) + 0.5])
+    delta = None if symmetry.measurement is None else symmetry.measurement.delta
+    noted = []
+    if delta is not None:
+        traces.append(_trace("edge", -1, "delta", ends, np.full(2, delta)))
+        noted.append(_note(f"delta = {delta:.2g}", 1.0, float(np.log10(delta)), 0) | {"x": 0.5, "yanchor": "bottom"})
+    for word, run, chosen in (("counts as zero", 0, slice(dim)), ("does not", 1, slice(dim, None))):
+        told = [f"direction {k:g}: {v:.2g}" for k, v in zip(at[chosen], values[chosen], strict=True)]
+        dots = _trace("dots", run, word, at[chosen], values[chosen])
+        traces.append(dots | {"mode": "markers", "text": told, "marker": {"symbol": "circle"}})
+    bottom, top = float(min(low.min(), values.min())) / 3, max(3.0, float(high.max()) * 1.5)
+    layout = _layout(340, {"counts as zero": 0, "does not": 1}) | {
+        "xaxis": {"title": {"text": "direction, in order of defect"}, "range": ends.tolist(), "dtick": _ticks(len(at))},
+        "yaxis": {"type": "log", "range": _logs(bottom, top), "title": {"text": "relative defect"}},
+        "annotations": noted,
+    }
+    return {"data": traces, "layout": layout}
+
+
+def _ticks(n: int) -> int:
+    return max(1, n // 12)
+
+
+def _spectrum_card(symmetry: Symmetry, figure: Figure) -> str:
+    note = (
+        f"{symmetry.decision.reason[:1].upper()}{symmetry.decision.reason[1:]}. Band: where the true defects lie, "
+        "given the error of the derivative."
+    )
+    rows = [(str(k), float(v)) for k, v in enumerate(symmetry.spectrum[:MOST_DIRECTIONS], 1)]
+    numbers = f"<details><summary>Numbers</summary>{table(('direction', 'relative defect'), rows)}</details>"
+    label = "Relative defects of all directions in ascending order, with the decision line"
+    return card("Spectrum", legend(figure) + plot("spectrum", label) + numbers, note)
+
+
+def _warnings(symmetry: Symmetry) -> list[str]:
+    """What must be read before the rest is believed."""
+    told = []
+    if not symmetry.decided:
+        told.append("The data do not decide. What follows is what they allow, not what they show.")
+    if symmetry.agreement is not None and not symmetry.agreement.agrees:
+        told.append(f"{symmetry.agreement.reason[:1].upper()}{symmetry.agreement.reason[1:]}.")
+    sure = symmetry.certificate
+    if sure is not None:
+        told += [f"{gate.name}: {gate.reason}." for gate in sure.gates if not gate.passed]
+    elif symmetry.no_certificate:
+        told.append(f"There is no certificate: {symmetry.no_certificate}. er.evidence.certify makes one from data.")
+    if not told:
+        return []
+    items = "".join(f"<li>{html.escape(text)}</li>" for text in told)
+    return [card("Read this first", f"<ul>{items}</ul>", wide=True, kind="warn")]
+
+
+def _apart(symmetry: Symmetry) -> list[str]:
+    """Directions that count neither way, with the reason of each."""
+    found, cards = symmetry.found, []
+    rows = [
+        (name, symmetry.describe(one.xi), float(one.defect), one.reason)
+        for name, listed in (("own", found.own), ("no coverage", found.uncovered), ("refused", found.refused))
+        for one in listed[:MOST_LISTED]
+    ]
+    for name, columns, why in (
+        ("inert", symmetry.inert, "moves nothing on the samples"),
+        ("vacuous", symmetry.vacuous, "moves points where the field does not vary"),
+    ):
+        rows += [(name, symmetry.describe(xi), "-", why) for xi in columns.T[:MOST_LISTED]]
+    if rows:
+        note = (
+            "Own: built from the field itself. No coverage: leaves the span of the data. Refused: a finite motion or "
+            "one component speaks against it. Inert: moves nothing. Vacuous: the field says nothing about it."
+        )
+        cards.append(card("Set apart", table(("", "direction", "defect", "why"), rows), note, wide=True))
+    return cards

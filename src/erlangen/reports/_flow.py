@@ -1,0 +1,203 @@
+"""The data of the interactive view of flows: points, generators, and what moving them leaves of the values."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from erlangen._errors import ErlangenError
+from erlangen._typing import NDArray
+from erlangen.actions import AbstractAction, PolynomialAction, behind, matrices_of
+from erlangen.derivative import move
+from erlangen.fields import carry
+from erlangen.reports._moves import move_of, span_of
+from erlangen.reports._page import asset, to_script
+from erlangen.verbs import Symmetry
+
+MOST_POINTS = 300
+"""Points that are moved."""
+
+MOST_GENERATORS = 24
+"""Generators that can be chosen."""
+
+MOST_NUMBERS = 60_000
+"""Numbers of all points on a page: fewer points are shown of data with many coordinates."""
+
+STOPS = 17
+"""Times of the slider at which values are compared."""
+
+FRAMES = 33
+"""Frames of a flow that a page cannot compute itself."""
+
+DIGITS = 10
+
+
+def flow_data(symmetry: Symmetry) -> dict[str, Any] | None:
+    """What the view needs, as plain values; None where nothing moves points."""
+    listed = (*symmetry.found.generators, *symmetry.found.own)[:MOST_GENERATORS]
+    if not listed or symmetry.points.size == 0:
+        return None
+    points = symmetry.points[_few(symmetry.points)]
+    field = None if symmetry.lie is None else symmetry.lie.field
+    values = None if field is None else field.value(points)
+    generators = [_generator(symmetry, one.xi, one.verdict, points, values) for one in listed]
+    invariant = symmetry.kind == "invariant" and values is not None and bool(np.isfinite(values).all())
+    return {
+        "names": list(symmetry.coordinates),
+        "points": points,
+        "values": values[:, 0] if invariant and values is not None else None,
+        "compared": {"invariant": "values", "vector": "vectors", "map": "images"}.get(symmetry.kind, "values"),
+        "generators": generators,
+        "delta": _delta(symmetry),
+        "axes": _axes(points),
+    }
+
+
+def _few(points: NDArray) -> NDArray:
+    most = min(MOST_POINTS, max(MOST_NUMBERS // max(points.shape[1], 1), 20))
+    return np.unique(np.linspace(0, len(points) - 1, min(most, len(points))).round().astype(np.int64))
+
+
+def _axes(points: NDArray) -> list[int]:
+    """Up to three coordinates to begin with: those that spread most, in their order."""
+    order = np.argsort(-points.std(axis=0), kind="stable")[:3] if points.shape[1] > 3 else np.arange(points.shape[1])
+    return sorted(int(a) for a in order)
+
+
+def _delta(symmetry: Symmetry) -> float | None:
+    return None if symmetry.measurement is None else float(symmetry.measurement.delta)
+
+
+def _generator(
+    symmetry: Symmetry, xi: NDArray, verdict: str, points: NDArray, values: NDArray | None
+) -> dict[str, Any]:
+    base = behind(symmetry.candidates)
+    whole = base is symmetry.candidates
+    out: dict[str, Any] = {"text": symmetry.describe(xi), "verdict": verdict, "times": None, "change": None}
+    one = base.restrict(xi[: base.n_generators, None])
+    if isinstance(one, PolynomialAction):
+        span = span_of(one, points, symmetry.scales.points[: one.point_dim])
+        rate = move_of(one, symmetry.coordinates).rate
+        out |= {"span": span, "rate": rate, "terms": _terms(one), "matrix": _matrix(one)}
+    else:
+        span = _speed_span(one, points, symmetry.scales.points)
+        out |= {"span": span, "rate": 0.0, "frames": _frames(one, points, span)}
+    if values is not None and whole:
+        times = np.linspace(-span, span, STOPS)
+        out |= {"times": times, "change": [_change(symmetry, xi, t, points, values) for t in times]}
+    return out
+
+
+def _speed_span(one: AbstractAction, points: NDArray, scale: NDArray) -> float:
+    speed = one.on_points(points)[:, 0] / scale
+    size = float(np.sqrt(np.mean(np.sum(speed**2, axis=1))))
+    return 1.0 / size if size > 0 else 1.0
+
+
+def _terms(one: PolynomialAction) -> list[list[Any]]:
+    """Terms of a field: component, coefficient, and pairs of coordinate and power."""
+    components, monomials = np.nonzero(one.coefficients[0])
+    return [
+        [int(a), float(one.coefficients[0, a, r]), [[int(j), int(e)] for j, e in enumerate(one.exponents[r]) if e]]
+        for a, r in zip(components, monomials, strict=True)
+    ]
+
+
+def _matrix(one: PolynomialAction) -> list[list[float]] | None:
+    """Matrix ``(d + 1, d + 1)`` of an affine generator: the page takes its exponential."""
+    if one.degree > 1:
+        return None
+    matrix = matrices_of(one)[0]
+    return np.pad(matrix, (0, one.point_dim + 1 - len(matrix))).tolist()
+
+
+def _frames(one: AbstractAction, points: NDArray, span: float) -> list[Any]:
+    """Points at evenly spaced times; None where the flow could not be followed."""
+    still = np.zeros((len(points), 1))
+    return [_moved(one, np.ones(1), t, points, still)[0] for t in np.linspace(-span, span, FRAMES)]
+
+
+def _moved(action: AbstractAction, xi: NDArray, t: float, points: NDArray, values: NDArray) -> tuple[Any, Any]:
+    try:
+        return move(action, xi, float(t), points, values)
+    except ErlangenError:
+        return None, None
+
+
+def _change(symmetry: Symmetry, xi: NDArray, t: float, points: NDArray, values: NDArray) -> float | None:
+    """How far values are from those that the symmetry says, relative to their spread, where the data reach.
+
+    Root mean square over the moved points that stay within the box of the points: outside, a fitted model is no
+    witness.
+    """
+    assert symmetry.lie is not None
+    with np.errstate(all="ignore"):
+        moved, carried = _moved(carry(symmetry.kind, symmetry.candidates), xi, t, points, values)
+        if moved is None:
+            return None
+        inside = np.all((moved >= points.min(axis=0) - 1e-9) & (moved <= points.max(axis=0) + 1e-9), axis=1)
+        if inside.sum() < 3:
+            return None
+        apart = symmetry.lie.field.value(moved[inside]) - carried[inside]
+        about = values - values.mean(axis=0) if symmetry.kind == "invariant" else values
+        spread = float(np.sqrt(np.mean(about**2)))
+        return float(np.sqrt(np.mean(apart**2))) / spread if spread > 0 else None
+
+
+def flow_card(data: dict[str, Any]) -> str:
+    """HTML of the view: its controls, each with a label, and the place that it is drawn in."""
+    texts = [f"{k + 1}: {one['text']}" for k, one in enumerate(data["generators"])]
+    names = [*data["names"], *(["value of the field"] if data["values"] is not None else [])]
+    axes = data["axes"]
+    vertical = axes[1] if len(axes) > 1 else len(names) - 1
+    depth = axes[2] if len(axes) > 2 else -1
+    chosen = [
+        _select("flow-generator", "Generator", texts, 0),
+        _select("flow-x", "Across", names, axes[0]),
+        _select("flow-y", "Up", names, vertical),
+        _select("flow-z", "Depth", ["none: flat", *names], depth + 1, start=-1),
+    ]
+    slider = (
+        "<div class='flow-time'><label for='flow-time'>Move the points along the flow</label>"
+        "<input type='range' id='flow-time' min='-100' max='100' value='0' step='1'></div>"
+    )
+    buttons = (
+        "<button type='button' id='flow-play' aria-pressed='false'>Play</button>"
+        "<button type='button' id='flow-reset'>Back to the start</button>"
+    )
+    return (
+        "<section class='card wide' id='flow'><h2>Move the data along the symmetry</h2>"
+        f"<p class='soft'>{html.escape(_note(data))}</p>"
+        f"<div class='controls'>{''.join(chosen)}</div><div class='controls'>{slider}{buttons}</div>"
+        "<p id='flow-said' role='status' aria-live='polite'></p>"
+        "<div class='plot flow' id='flow-plot' role='img' aria-label='Points, the vector field of the chosen generator "
+        "as arrows, and the moved points'></div></section>"
+    )
+
+
+def _select(name: str, label: str, texts: Sequence[str], chosen: int, start: int = 0) -> str:
+    options = "".join(
+        f"<option value='{k + start}'{' selected' * (k == chosen)}>{html.escape(text)}</option>"
+        for k, text in enumerate(texts)
+    )
+    return f"<div><label for='{name}'>{label}</label><select id='{name}'>{options}</select></div>"
+
+
+def _note(data: dict[str, Any]) -> str:
+    text = f"{len(data['points'])} of the points. Arrows: the generator. Pale rings: where the points were."
+    if data["values"] is not None:
+        return f"{text} Colour: the value of the field, which each point keeps as it moves. "
+    return text
+
+
+def flow_script(data: dict[str, Any]) -> str:
+    """The script of the view with its data."""
+    return f"const FLOW={to_script(data, DIGITS)};\n{asset('flow.js')}"
+
+
+def flow_style() -> str:
+    """CSS of the view."""
+    return asset("flow.css")
