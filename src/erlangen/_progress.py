@@ -36,6 +36,11 @@ def progress(bar: Bar | None) -> Iterator[None]:
         ``tqdm`` or anything that is called like it, ``bar(items, desc=label, total=count)``, and gives the items
         back one by one; ``total`` is None where the count is not known. None shows nothing.
 
+    Yields
+    ------
+    None
+        Inside the block, work shows its progress so.
+
     Examples
     --------
     >>> import erlangen as er

@@ -35,7 +35,20 @@ class AbstractEngine(ABC):
 
     @abstractmethod
     def run(self, reduction: AbstractReduction[State], blocks: AbstractBlocks) -> State:
-        """Sum over all blocks."""
+        """Sum over all blocks.
+
+        Parameters
+        ----------
+        reduction : AbstractReduction
+            What is summed.
+        blocks : AbstractBlocks
+            The table.
+
+        Returns
+        -------
+        object
+            The sum over all blocks: the state of the reduction.
+        """
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,13 @@ class DaskEngine(AbstractEngine):
     workers: int | None = None
 
     def run(self, reduction: AbstractReduction[State], blocks: AbstractBlocks) -> State:
+        """Sum over all blocks on the workers of a Dask cluster.
+
+        Raises
+        ------
+        MissingExtraError
+            When Dask is not installed.
+        """
         dask = _dask()
         client = self.client or _default_client()
         chains = _chains(dask, reduction, blocks, GROUPS * self._workers(client))

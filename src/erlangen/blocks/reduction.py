@@ -35,11 +35,37 @@ class AbstractReduction(ABC, Generic[State]):
 
     @abstractmethod
     def fold(self, state: State, block: NDArray) -> State:
-        """Sum with one more block ``(n, k)``."""
+        """Sum with one more block ``(n, k)``.
+
+        Parameters
+        ----------
+        state : object
+            A sum over other blocks.
+        block : ndarray (n, k)
+            One block: n rows of k columns.
+
+        Returns
+        -------
+        object
+            The sum over both.
+        """
 
     @abstractmethod
     def merge(self, state: State, other: State) -> State:
-        """Sum of two sums over different blocks."""
+        """Sum of two sums over different blocks.
+
+        Parameters
+        ----------
+        state : object
+            A sum over some blocks.
+        other : object
+            A sum over other blocks.
+
+        Returns
+        -------
+        object
+            The sum over all of them.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +181,13 @@ class Summary(AbstractReduction[Summed]):
         return Summed(0, zero, zero, inf, -inf, np.zeros((0, self.width)), np.zeros(0))
 
     def fold(self, state: Summed, block: NDArray) -> Summed:
+        """Sum with one more block ``(n, k)``; entries that are not finite are refused.
+
+        Raises
+        ------
+        InputError
+            When an entry is not finite.
+        """
         self._check(block)
         if len(block) == 0:
             return state

@@ -37,11 +37,33 @@ class AbstractBlocks(ABC):
 
     @abstractmethod
     def load(self, i: int) -> NDArray:
-        """Block i as float64 ``(n_i, k)``, in this process."""
+        """Block i as float64 ``(n_i, k)``, in this process.
+
+        Parameters
+        ----------
+        i : int
+            Which block, from 0.
+
+        Returns
+        -------
+        ndarray (n_i, k)
+            Its rows.
+        """
 
     @abstractmethod
     def delayed(self, i: int) -> Any:
-        """Block i as a task for Dask."""
+        """Block i as a task for Dask.
+
+        Parameters
+        ----------
+        i : int
+            Which block, from 0.
+
+        Returns
+        -------
+        dask.delayed.Delayed
+            What yields an array ``(n_i, k)`` on a worker.
+        """
 
     @property
     def width(self) -> int:
@@ -49,7 +71,18 @@ class AbstractBlocks(ABC):
         return len(self.names)
 
     def reduce(self, reduction: AbstractReduction) -> Any:
-        """Sum a reduction over all blocks, on the engine."""
+        """Sum a reduction over all blocks, on the engine.
+
+        Parameters
+        ----------
+        reduction : AbstractReduction
+            What is summed.
+
+        Returns
+        -------
+        object
+            The sum over all blocks: the state of the reduction.
+        """
         return self.engine.run(reduction, self)
 
     def summary(self) -> Summed:
@@ -58,6 +91,16 @@ class AbstractBlocks(ABC):
 
     def on(self, engine: AbstractEngine) -> AbstractBlocks:
         """The same blocks, reduced elsewhere.
+
+        Parameters
+        ----------
+        engine : AbstractEngine
+            Where to reduce.
+
+        Returns
+        -------
+        AbstractBlocks
+            The same table.
 
         Examples
         --------
@@ -69,6 +112,16 @@ class AbstractBlocks(ABC):
 
     def select(self, columns: Sequence[str]) -> AbstractBlocks:
         """Some of the columns, by name.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names of columns, in the order wanted.
+
+        Returns
+        -------
+        AbstractBlocks
+            Those columns.
 
         Raises
         ------
@@ -230,7 +283,18 @@ def generated(
 
 
 def in_blocks(obj: Any) -> bool:
-    """Whether an object is a table in blocks, or one that can be read as such: of Dask, or xarray on Dask."""
+    """Whether an object is a table in blocks, or one that can be read as such: of Dask, or xarray on Dask.
+
+    Parameters
+    ----------
+    obj : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        Whether `as_blocks` takes it.
+    """
     if isinstance(obj, AbstractBlocks):
         return True
     return comes_from(obj, "dask") and (hasattr(obj, "to_delayed") or hasattr(obj, "__dask_graph__"))

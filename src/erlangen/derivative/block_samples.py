@@ -26,6 +26,11 @@ class BlockSamples(AbstractSamples):
         The points, d columns.
     summary : Summed
         What one pass over them told.
+
+    Raises
+    ------
+    InputError
+        When there is no row.
     """
 
     table: AbstractBlocks
@@ -40,12 +45,24 @@ class BlockSamples(AbstractSamples):
 
     @property
     def points(self) -> NDArray:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Refused: the points are not at hand."""
+        """Refused: the points are not at hand.
+
+        Raises
+        ------
+        InputError
+            Always, with what to do instead.
+        """
         raise self._not_at_hand("points")
 
     @property
     def weights(self) -> NDArray:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Refused: the points are not at hand."""
+        """Refused: the points are not at hand.
+
+        Raises
+        ------
+        InputError
+            Always, with what to do instead.
+        """
         raise self._not_at_hand("weights")
 
     @property

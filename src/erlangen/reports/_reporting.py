@@ -58,7 +58,24 @@ def report(
 
 
 def report_html(result: Any, *, data: Any = None, title: str = "", provenance: Any = None) -> str:
-    """Return the page of `report` as text."""
+    """Return the page of `report` as text.
+
+    Parameters
+    ----------
+    result : object
+        As for `report`.
+    data : object, optional
+        As for `report`.
+    title : str
+        Heading of the page.
+    provenance : Provenance, optional
+        As for `report`.
+
+    Returns
+    -------
+    str
+        HTML that needs no other file.
+    """
     story = story_of(result, data)
     cards = [*story.cards, *([] if provenance is None else [provenance.card()])]
     head = f"<p class='verdict'>{html.escape(story.verdict)}</p>{story.head}"
