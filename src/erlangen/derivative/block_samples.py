@@ -45,7 +45,7 @@ class BlockSamples(AbstractSamples):
 
     @property
     def points(self) -> NDArray:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Refused: the points are not at hand.
+        """The points ``(n, d)``, refused: they are not at hand.
 
         Raises
         ------
@@ -56,7 +56,7 @@ class BlockSamples(AbstractSamples):
 
     @property
     def weights(self) -> NDArray:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Refused: the points are not at hand.
+        """The weights ``(n,)``, refused: the points are not at hand.
 
         Raises
         ------

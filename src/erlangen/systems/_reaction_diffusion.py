@@ -18,16 +18,24 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-8
 
 
 class Spiral(NamedTuple):
-    """Snapshots of two fields on a grid."""
+    """Snapshots of two fields on a grid.
+
+    Attributes
+    ----------
+    times : ndarray (n,)
+        The times.
+    x : ndarray (k,)
+        Positions along each axis.
+    u : ndarray (n, k, k)
+        First field; rows are the second axis.
+    v : ndarray (n, k, k)
+        Second field.
+    """
 
     times: NDArray
-    """The times ``(n,)``."""
     x: NDArray
-    """Positions ``(k,)`` along each axis."""
     u: NDArray
-    """First field ``(n, k, k)``; rows are the second axis."""
     v: NDArray
-    """Second field ``(n, k, k)``."""
 
 
 def reaction_diffusion(

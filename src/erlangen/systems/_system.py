@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from erlangen import actions
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields import AbstractField, as_field
 from erlangen.fields.trajectories import Trajectories
@@ -29,7 +30,15 @@ _DRAWS = 1000
 
 
 class Rescaling(NamedTuple):
-    """A symmetry up to the speed of the clock: [xi, f] = factor f."""
+    """A symmetry up to the speed of the clock: [xi, f] = factor f.
+
+    Attributes
+    ----------
+    generator : tuple of str
+        The vector field xi: one formula for each coordinate.
+    factor : float
+        Per unit of time.
+    """
 
     generator: Generator
     factor: float
@@ -41,6 +50,15 @@ class Start(NamedTuple):
     Numbers are uniform in intervals; formulas make coordinates of them, and of the parameters. Without formulas the
     intervals are those of the coordinates, in their order. States are kept where a formula of the coordinates lies in
     an interval.
+
+    Attributes
+    ----------
+    intervals : mapping of str to (float, float)
+        Ends of the interval of each number.
+    formulas : tuple of str
+        One for each coordinate; empty where the numbers are the coordinates.
+    kept : tuple of (str, float, float), or None
+        A formula of the coordinates and the ends of its interval.
     """
 
     intervals: Mapping[str, tuple[float, float]]
@@ -49,7 +67,21 @@ class Start(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """A published way to make data: steps of classical Runge-Kutta, then noise."""
+    """A published way to make data: steps of classical Runge-Kutta, then noise.
+
+    Attributes
+    ----------
+    runs, samples : int
+        Number of training runs, and of samples in each.
+    step : float
+        Time between samples, and step of the solver.
+    noise : float
+        Standard deviation of Gaussian noise, relative.
+    multiplicative : bool
+        Whether noise is a share of each number; otherwise of the spread of its coordinate.
+    citation : str
+        Where it is published.
+    """
 
     runs: int
     samples: int
@@ -60,7 +92,7 @@ class Recipe(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class System:
+class System(AbstractShown):
     """A system x' = f(x), as a row of text.
 
     Parameters
