@@ -14,8 +14,13 @@ import numpy as np
 
 from erlangen._errors import MissingExtraError, explain
 
-RUN_COLOURS = (("#0b66b0", "#5aa9e6"), ("#c8510a", "#ff9a52"), ("#0f7d5c", "#42c99b"), ("#a8407f", "#e58cc4"))
-"""Colours of runs on light and on dark ground: told apart by readers with any colour vision, and by lightness."""
+RUN_COLOURS = (
+    ("#0b66b0", "#5aa9e6"), ("#c8510a", "#ff9a52"), ("#0f7d5c", "#42c99b"), ("#a8407f", "#e58cc4"),
+    ("#6b4fc4", "#a994ff"), ("#8a6a00", "#d9b13b"), ("#007f95", "#4cc3d9"), ("#b3261e", "#ff7f76"),
+    ("#7a4a2b", "#c99a74"),
+)  # fmt: skip
+"""Colours of runs on light and on dark ground: the first four are told apart by readers with any colour vision, and by
+lightness; the others by pointing at them."""
 
 _LIGHT = {
     "ground": "#f7f8fa", "card": "#ffffff", "ink": "#1c2026", "soft": "#5a626d",
@@ -62,7 +67,7 @@ def page(
         f"<main class='grid' id='content'>{''.join(cards)}</main><p id='said' class='skip' aria-live='polite'></p>"
     )
     own = "".join(f"<script>{text}</script>" for text in scripts)
-    library = f"<script>{plotly_js()}</script>" if figures or own else ""
+    library = f"<script type='text/plain' id='library'>{plotly_js()}</script>" if figures or own else ""
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width,initial-scale=1'>"
@@ -121,13 +126,34 @@ def chips(labels: Sequence[str]) -> str:
 def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """HTML of a table; numbers are set flush right."""
 
-    def cell(value: Any) -> str:
-        kind = " class='number'" if isinstance(value, float) else ""
-        return f"<td{kind}>{html.escape(f'{value:.4g}' if kind else str(value))}</td>"
+    def cell(value: Any) -> tuple[str, bool]:
+        number = isinstance(value, float)
+        return html.escape(f"{value:.4g}" if number else str(value)), number
 
-    head = "".join(f"<th scope='col'>{html.escape(name)}</th>" for name in headers)
-    body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return html_rows(headers, (map(cell, row) for row in rows))
+
+
+def html_rows(headers: Sequence[str], rows: Iterable[Iterable[tuple[str, bool]]]) -> str:
+    """HTML of a table whose cells are HTML, each with whether it is a number.
+
+    On a phone each row becomes a block, in which each cell has the name of its column before it; roles keep it a
+    table for those who hear it.
+    """
+    names = [html.escape(name, quote=True) for name in headers]
+
+    def line(row: Iterable[tuple[str, bool]]) -> str:
+        cells = (
+            f"<td role='cell' data-name=\"{name}\"{' class=number' * number}>{text}</td>"
+            for name, (text, number) in zip(names, row, strict=True)
+        )
+        return f"<tr role='row'>{''.join(cells)}</tr>"
+
+    head = "".join(f"<th scope='col' role='columnheader'>{name}</th>" for name in names)
+    body = "".join(map(line, rows))
+    return (
+        f"<div class='scroll'><table role='table'><thead role='rowgroup'><tr role='row'>{head}</tr></thead>"
+        f"<tbody role='rowgroup'>{body}</tbody></table></div>"
+    )
 
 
 def to_script(value: Any, digits: int = 6) -> str:

@@ -32,7 +32,7 @@ def story(found: Structure | LieAlgebra, data: Any = None) -> Story:
     """
     algebra = found if isinstance(found, LieAlgebra) else data if isinstance(data, LieAlgebra) else None
     structure = found if isinstance(found, Structure) else found.identify()
-    words = meaning(structure.name, structure)
+    words = meaning(structure.name) or meaning(structure.name, structure)
     cards = [card(f"What {structure.name} is", f"<p>{html.escape(words)}</p>{table(('', ''), facts(structure))}")]
     drawings: dict[str, Figure] = {}
     cards.append(card("How it was told", _told(structure), wide=not algebra))

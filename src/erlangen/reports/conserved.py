@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import _signed_sum, number
+from erlangen.algebra import Structure
 from erlangen.dynamics import ConservedQuantities, Law
 from erlangen.dynamics.poisson import PoissonAlgebra
 from erlangen.fields.trajectories import Trajectories
 from erlangen.reports import _conserved_figures as figures
+from erlangen.reports._flow import flow_card, flow_script, flow_style
+from erlangen.reports._law_flows import flow_data, words_of
 from erlangen.reports._mathml import laws_mathml
 from erlangen.reports._meaning import meaning
 from erlangen.reports._page import card, chips, plot, table
@@ -40,6 +43,9 @@ def story(found: ConservedQuantities, data: Any = None) -> Story:
         cards += more
     if found.generators:
         cards.append(card("The symmetry that each of them generates", _generators(found), _NOETHER, wide=True))
+    moved = None if flow is None else flow_data(found, flow)
+    if moved is not None:
+        cards.append(flow_card(moved))
     if found.poisson is not None:
         cards.append(card(_title(found.poisson), _algebra(found.poisson), _BRACKETS, wide=True))
     others = [*found.dependent, *found.relations, *found.drifting]
@@ -48,7 +54,8 @@ def story(found: ConservedQuantities, data: Any = None) -> Story:
     if found.undecided or found.notes:
         cards.append(card("What these data do not decide", _open(found), wide=True))
     cards.append(card("Why this many", _why(found), wide=True))
-    return Story(found.verdict, cards, drawings, title="What is conserved", head=_head(found))
+    scripts, styles = ([], []) if moved is None else ([flow_script(moved)], [flow_style()])
+    return Story(found.verdict, cards, drawings, scripts, "What is conserved", _head(found), styles)
 
 
 _RULE = (
@@ -117,8 +124,8 @@ def _positions(found: ConservedQuantities) -> Sequence[str]:
 
 
 def _generators(found: ConservedQuantities) -> str:
-    rows = [(f"h{i + 1}", one.law.text, one.text) for i, one in enumerate(found.generators)]
-    return table(("", "conserved", "symmetry that it generates"), rows)
+    rows = [(f"h{i + 1}", one.law.text, one.text, words_of(one)) for i, one in enumerate(found.generators)]
+    return table(("", "conserved", "symmetry that it generates", "what it does"), rows)
 
 
 def _title(poisson: PoissonAlgebra) -> str:
@@ -127,7 +134,7 @@ def _title(poisson: PoissonAlgebra) -> str:
 
 def _algebra(poisson: PoissonAlgebra) -> str:
     structure, c = poisson.structure, poisson.constants
-    words = "" if structure is None else f"<p>{html.escape(meaning(structure.name, structure))}</p>"
+    words = "" if structure is None else f"<p>{html.escape(_meant(structure))}</p>"
     small = max(EXACT, 10 * poisson.defect) * float(np.abs(c).max(initial=0.0))
     rows = []
     for i, left in enumerate(poisson.labels):
@@ -135,6 +142,11 @@ def _algebra(poisson: PoissonAlgebra) -> str:
         rows.append((left, *cells))
     reason = f"<p class='soft'>{html.escape(poisson.reason[:1].upper() + poisson.reason[1:])}.</p>"
     return words + table(("bracket", *poisson.labels), rows) + reason
+
+
+def _meant(structure: Structure) -> str:
+    """By its own name, which says of what parts it is, before one of its aliases."""
+    return meaning(structure.name) or meaning(structure.name, structure)
 
 
 def _combination(row: np.ndarray, labels: Sequence[str], small: float) -> str:

@@ -10,20 +10,28 @@ function dressed(trace){
   if(role==="edge")t.line={width:1.5,color:css("--ink"),dash:"dot"};
   if(role==="dots")t.marker={size:6,color:c,...trace.marker};
   if(role==="bars")t.marker={color:faded(c,.6)};
+  if(t.name)t.name=plain(t.name);
+  if(t.text)t.text=t.text.map(plain);
   return t}
 function short(text,most){return text.length>most?text.slice(0,most-1)+"\u2026":text}
 function axis(given){
   const a={...given,gridcolor:css("--edge"),zerolinecolor:css("--edge"),automargin:true,
     exponentformat:"power",fixedrange:touched.matches,
-    title:{...given.title,standoff:8,font:{color:css("--soft"),size:13}}};
-  if(a.ticktext&&innerWidth<640)a.ticktext=a.ticktext.map(t=>short(t,16));
+    title:{text:plain(given.title?.text??""),standoff:8,font:{color:css("--soft"),size:13}}};
+  if(a.ticktext)a.ticktext=a.ticktext.map(t=>plain(innerWidth<640?short(t,16):t));
   return a}
 function framed(layout){
   const l={...layout,font:{family:"system-ui,sans-serif",size:13,color:css("--ink")},
     paper_bgcolor:"rgba(0,0,0,0)",plot_bgcolor:"rgba(0,0,0,0)",bargap:.15,
     hoverlabel:{bgcolor:css("--card"),bordercolor:css("--line"),font:{color:css("--ink")}}};
   for(const key of Object.keys(l))if(/^[xy]axis/.test(key))l[key]=axis(l[key]);
+  if(l.annotations)l.annotations=l.annotations.map(a=>({...a,text:plain(a.text)}));
+  if(l.scene){l.scene={...l.scene};
+    for(const key of ["xaxis","yaxis","zaxis"])l.scene[key]={...l.scene[key],gridcolor:css("--edge"),
+      zerolinecolor:css("--edge"),color:css("--soft"),showspikes:false,backgroundcolor:"rgba(0,0,0,0)"}}
   return l}
+// Names of the data are text, whatever they look like to a library that reads tags.
+function plain(text){return String(text).replace(/&/g,"&amp;").replace(/</g,"&lt;")}
 const touched=matchMedia("(pointer: coarse)"),dark=matchMedia("(prefers-color-scheme: dark)");
 const OPTIONS={responsive:true,displayModeBar:false},drawn=new Set();
 // A place is drawn when it comes near the screen, so that a long page opens at once.
@@ -31,11 +39,16 @@ const painters=Object.fromEntries(Object.entries(FIGURES).map(([id,f])=>
   [id,()=>Plotly.react(id,f.data.map(dressed),framed(f.layout),OPTIONS)]));
 const near=new IntersectionObserver(entries=>{for(const e of entries)if(e.isIntersecting)paint(e.target.id)},
   {rootMargin:"400px"});
-function paint(id){drawn.add(id);near.unobserve(document.getElementById(id));painters[id]()}
+// The library waits as text until there is something to draw: what can be read is read at once.
+function library(){
+  if(window.Plotly)return;
+  const script=document.createElement("script");
+  script.textContent=document.getElementById("library").textContent;document.head.append(script)}
+function paint(id){library();drawn.add(id);near.unobserve(document.getElementById(id));painters[id]()}
 function watch(id){const place=document.getElementById(id);if(place)near.observe(place);else delete painters[id]}
 function register(id,painter){painters[id]=painter;watch(id)}
 function repaint(){for(const id of drawn)painters[id]()}
-function paintAll(){for(const id of Object.keys(painters))drawn.add(id);repaint()}
+function paintAll(){if(Object.keys(painters).length)library();for(const id of Object.keys(painters))drawn.add(id);repaint()}
 Object.keys(painters).forEach(watch);
 dark.addEventListener("change",repaint);
 // Paper is light, and shows everything.

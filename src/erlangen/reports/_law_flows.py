@@ -1,0 +1,139 @@
+"""The data of the interactive view of the flows that conserved quantities generate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.integrate import solve_ivp
+
+from erlangen._typing import NDArray
+from erlangen.actions import PolynomialAction
+from erlangen.dynamics import ConservedQuantities, HamiltonianField
+from erlangen.dynamics.noether import _hamiltonian, _polynomial_part
+from erlangen.fields.trajectories import Trajectories
+from erlangen.reports._conserved_figures import drawn_runs
+from erlangen.reports._flow import FRAMES, STOPS, _matrix, _terms
+from erlangen.reports._moves import move_of, span_of
+
+MOST_POINTS = 144
+"""Points that are moved: frames of all of them are on the page."""
+
+DIGITS = 6
+
+ACCURACY = 1e-8
+"""Relative error of flows that are followed step by step."""
+
+ITSELF = "the flow itself"
+
+
+def field_of(one: HamiltonianField) -> PolynomialAction | None:
+    """The symmetry of a law as a polynomial vector field; None where it is none."""
+    law = _polynomial_part(one.law)
+    if law is None:
+        return None
+    table, coefficients = _hamiltonian(*law, one.phase_space)
+    return PolynomialAction(table, sparse.csr_array(coefficients.reshape(1, -1)))
+
+
+def words_of(one: HamiltonianField) -> str:
+    """What a symmetry does to states, in plain words; empty where only its formula says that."""
+    if one.text.startswith(ITSELF):
+        return "takes every state to where it is later: energy"
+    field = field_of(one)
+    return "" if field is None or field.degree > 1 else move_of(field, one.phase_space.names).words
+
+
+def flow_data(found: ConservedQuantities, flow: Trajectories) -> dict[str, Any] | None:
+    """What the view needs, see `erlangen.reports._flow`; None where no law generates a symmetry.
+
+    Points are states of the runs, the same number of each. Where one of the laws is the energy, points have its
+    values as colours, and it is told how much these change.
+    """
+    if not found.generators or not found.decided:
+        return None
+    points, scale = _points(flow), flow.points.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    energy = next((one.law for one in found.generators if one.text.startswith(ITSELF)), None)
+    values = None if energy is None else energy.values(points)
+    generators = []
+    for k, one in enumerate(found.generators):
+        told = {"text": f"{one.text}, from h{k + 1}", "verdict": "", "times": None, "change": None}
+        field = field_of(one)
+        span = _span(one, points, scale) if field is None else span_of(field, points, scale)
+        frames = followed(one, points, span)
+        if field is None:
+            told |= {"span": span, "rate": 0.0, "frames": frames}
+        else:
+            rate = move_of(field, found.names).rate if field.degree <= 1 else 0.0
+            told |= {"span": span, "rate": rate, "terms": _terms(field), "matrix": _matrix(field)}
+        if energy is not None and values is not None:
+            told |= {"times": np.linspace(-span, span, STOPS), "change": _changes(energy.values, values, frames)}
+        generators.append(told)
+    positions = found.generators[0].phase_space.positions
+    axes = [flow.names.index(name) for name in (positions if len(positions) > 1 else found.names)[:3]]
+    return {
+        "names": list(found.names),
+        "points": points,
+        "values": values,
+        "compared": "energies",
+        "generators": generators,
+        "delta": None,
+        "axes": sorted(axes),
+    }
+
+
+def _points(flow: Trajectories) -> NDArray:
+    runs = [flow.runs[at].states for at in drawn_runs(flow)]
+    each = max(MOST_POINTS // max(len(runs), 1), 2)
+    return np.vstack([states[_spread(len(states), each)] for states in runs])
+
+
+def _spread(n: int, most: int) -> NDArray:
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
+
+
+def _span(one: HamiltonianField, points: NDArray, scale: NDArray) -> float:
+    """Time in which a typical point moves by the spread of the points."""
+    speed = one.value(points) / scale
+    size = float(np.sqrt(np.mean(np.sum(speed**2, axis=1))))
+    return 1.0 / size if size > 0 else 1.0
+
+
+def followed(one: HamiltonianField, points: NDArray, span: float) -> list[NDArray | None]:
+    """Points at evenly spaced times from -span to span; None where the flow could not be followed."""
+    half = np.linspace(0.0, span, FRAMES // 2 + 1)
+    back, on = _half(one, points, -half), _half(one, points, half)
+    return [*back[:0:-1], *on]
+
+
+def _half(one: HamiltonianField, points: NDArray, times: NDArray) -> list[NDArray | None]:
+    shape = points.shape
+
+    def rate(_: float, flat: NDArray) -> NDArray:
+        return one.value(flat.reshape(shape)).ravel()
+
+    span, size = (float(times[0]), float(times[-1])), ACCURACY * np.abs(points).max(initial=1e-300)
+    with np.errstate(all="ignore"):
+        solution = solve_ivp(rate, span, points.ravel(), "DOP853", times, rtol=ACCURACY, atol=size)
+    found = [_rounded(column.reshape(shape)) for column in solution.y.T]
+    return [*found, *[None] * (len(times) - len(found))]
+
+
+def _rounded(values: NDArray) -> NDArray:
+    """So many digits that a page of frames stays small."""
+    size = np.abs(values).max(initial=0.0)
+    step = 10.0 ** np.floor(np.log10(size) - DIGITS) if size > 0 else 1.0
+    return np.round(values / step) * step
+
+
+def _changes(law: Any, values: NDArray, frames: Sequence[NDArray | None]) -> list[float | None]:
+    """How far a law is from its values at the start, relative to their spread, at the stops of the slider."""
+    spread = float(values.std()) or 1.0
+    each = (FRAMES - 1) // (STOPS - 1)
+    return [
+        None if points is None else float(np.sqrt(np.mean((law(points) - values) ** 2))) / spread
+        for points in frames[::each]
+    ]
