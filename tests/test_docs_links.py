@@ -1,8 +1,8 @@
 """Links, anchors, pictures and code of the pages resolve, without a network.
 
-What is read: the README and what lies beside it, and every page below docs. Relative links lead to files, and anchors to
-headings by the rules of the parser that builds the pages; every page is in one table of contents; pictures exist and
-are described in words; and no block of code escapes the tests because of how its fence is written.
+What is read: the README and what lies beside it, and every page below docs. Relative links lead to files, and anchors
+to headings by the rules of the parser that builds the pages; every page is in one table of contents; pictures exist
+and are described in words; and no block of code escapes the tests because of how its fence is written.
 """
 
 from __future__ import annotations
