@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from typer.main import get_command
 
 from erlangen.cli import certify, completion, conserved, demo, discover, doctor, equations, identify
 from erlangen.cli._console import say
-from erlangen.cli._session import BAD_INPUT, INTERRUPTED, explanation, trace
+from erlangen.cli._session import BAD_INPUT, DEBUG, INTERRUPTED, LOG_FILE, explanation, trace
 
 _CODES = "Exit codes: 0 answered, 1 the data do not decide (says why), 2 bad usage or bad input."
 
@@ -47,7 +48,12 @@ def _top(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and stop.")
     ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, steps and their times.")] = False,
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", metavar="FILE", help="Append steps and their times to a file.")
+    ] = None,
 ) -> None:
+    context.meta.update({DEBUG: debug, LOG_FILE: log_file})
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from erlangen._progress import PATIENCE
+
+_log = logging.getLogger("erlangen.cli")
 
 
 def printable(text: str, stream: TextIO) -> str:
@@ -71,6 +74,7 @@ class Progress:
 
     def step(self, label: str) -> None:
         """Begin the next step."""
+        _log.debug("%s", label)
         with self._lock:
             self._done, self._label = self._done + 1, label
             if self._bar is not None:

@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +20,14 @@ from erlangen._errors import ErlangenError, InputError, UndecidedError, explain,
 from erlangen._progress import progress
 from erlangen.cli._answer import Answer
 from erlangen.cli._console import Progress, say, say_json
+from erlangen.cli._logging import logged
 
 ANSWERED, UNDECIDED, BAD_INPUT, INTERRUPTED, READER_LEFT = 0, 1, 2, 130, 141
 """Exit codes; the last two are those of a program that a signal ends."""
 
 FORMATS = (".json", ".html", ".npz")
 
+DEBUG, LOG_FILE = "erlangen.debug", "erlangen.log_file"  # what was said before the command
 OUTPUT, DATA = "Output", "Data"  # panels of the help
 
 
@@ -48,7 +50,9 @@ class Settings:
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print the verdict only; no warnings.", rich_help_panel=OUTPUT)
     ] = False
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.", rich_help_panel=OUTPUT)] = False
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks, steps and their times.", rich_help_panel=OUTPUT)
+    ] = False
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of whatever is random.", rich_help_panel=DATA)] = 0
 
 
@@ -256,10 +260,12 @@ def command(app: typer.Typer, name: str, title: str, steps: int) -> Callable[[Ca
         def run(context: typer.Context, **given: Any) -> None:
             arguments = {p.name: given[p.name] for p in own}
             settings = Settings(**{p.name: given[p.name] for p in _options(Settings)})
+            settings = replace(settings, debug=settings.debug or context.meta.get(DEBUG, False))
             chosen = {p.name: given[p.name] for p in _options(DataSettings)} if data else {}
             words = ("erlangen", *(context.obj or title.split()))
             session = Session(title, settings, Progress(_watched(settings), steps + 1), words)
-            raise typer.Exit(_guarded(session, functools.partial(_run, session, body, arguments, chosen)))
+            work = functools.partial(_run, session, body, arguments, chosen)
+            raise typer.Exit(_guarded(session, functools.partial(_logged, context.meta.get(LOG_FILE), session, work)))
 
         del run.__wrapped__  # its signature is not the one of the body
         context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -269,6 +275,11 @@ def command(app: typer.Typer, name: str, title: str, steps: int) -> Callable[[Ca
         return app.command(name)(run)
 
     return register
+
+
+def _logged(file: Path | None, session: Session, work: Callable[[], int]) -> int:
+    with logged(session.settings.debug, file):
+        return work()
 
 
 def _run(session: Session, body: Callable[..., Answer], arguments: dict[str, Any], chosen: dict[str, Any]) -> int:

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -98,8 +98,8 @@ def _asked(instruction: str) -> str:
     return said.getvalue()
 
 
-def _known(shell: Any) -> str:
-    name = {"pwsh": "powershell"}.get(shell.lower(), shell.lower())
+def _known(shell: str) -> str:
+    name = "powershell" if shell.lower() == "pwsh" else shell.lower()
     if name in INSTALL:
         return name
     close = nearest(name, INSTALL)

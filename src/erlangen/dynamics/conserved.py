@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -35,6 +36,8 @@ from erlangen.fields.trajectories import Trajectories
 from erlangen.linalg.rank import AbstractRankRule, Threshold, dimension_path
 
 __all__ = ["AlongFlow", "Increments", "conserved"]
+
+_log = logging.getLogger(__name__)
 
 _NEGLIGIBLE = 0.001
 """Defects below this part of the limit are not worth another term in a formula."""
@@ -127,6 +130,7 @@ def conserved(
     spectrum = solve(forms)
     forms = replace(forms, least=spectrum.least)
     decision = rule.decide(spectrum.values, spectrum.floor)
+    _log.debug("%d functions on %d samples: %s", len(features.texts), len(flow.points), decision.reason)
     ground = Ground(flow, features, blocks, limit)
     constants, drifts, whole = _still(ground, forms, spectrum.vectors[:, : decision.dim], change)
     floor = max(spectrum.floor, _NEGLIGIBLE * limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
@@ -35,6 +36,8 @@ from erlangen.fields import AbstractField, AbstractLinearField, Request, convert
 from erlangen.fields.libraries import AbstractLibrary
 from erlangen.fields.trajectories import Trajectories
 from erlangen.verbs import Symmetry
+
+_log = logging.getLogger(__name__)
 
 FORMS = ("auto", "trajectory", "weak", "strong")
 
@@ -233,6 +236,7 @@ class SINDy(BaseEstimator):
         width = len(flow.names) + len(flow.controls)
         hoped = self.promote if self.symmetry != DISCOVER else DISCOVER
         form = self._form(flow, timed, len(found.texts))
+        _log.debug("%s form: %d functions of %d columns on %d samples", form, len(found.texts), width, len(flow.points))
         if form == "strong":
             chosen = self._fit_strong(
                 found, flow, None if timed else self.rng, affine(width) if hoped == DISCOVER else hoped
@@ -280,6 +284,7 @@ class SINDy(BaseEstimator):
         self.rivals_, self.residuals_, self.noise_ = chosen.rivals, chosen.residuals, chosen.noise
         self.residual_index_, self.misfit_, self.unexplained_ = chosen.index, chosen.misfit, chosen.unexplained
         self.search_, self.reason_ = chosen.discovered, chosen.reason
+        _log.debug("%s", chosen.reason)
         return self
 
     def _fit_strong(self, found: Any, flow: Trajectories, rng: Any, promote: Any) -> Chosen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,11 +10,14 @@ from functools import cached_property
 import numpy as np
 
 from erlangen._errors import InputError, UndecidedError, explain, nearest
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._estimates import FEWEST, Estimate, by_differences, by_frequencies, spread
 from erlangen.dynamics._posterior import HARDLY, by_splines
 from erlangen.fields._differences import segments
 from erlangen.fields.trajectories import Run, Trajectories
+
+_log = logging.getLogger(__name__)
 
 METHODS = ("auto", "gp", "spline", "differences", "spectral")
 NOISES = ("auto", "additive", "multiplicative")
@@ -23,7 +27,7 @@ NOTHING = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class SmoothedRun:
+class SmoothedRun(AbstractShown):
     """One run, smoothed at its own times.
 
     Attributes
@@ -53,7 +57,7 @@ class SmoothedRun:
 
 
 @dataclass(frozen=True, eq=False)
-class Smoothed:
+class Smoothed(AbstractShown):
     """Smooth states and derivatives of all runs; see `smooth`.
 
     Attributes
@@ -187,6 +191,7 @@ def smooth(
     widths = table[:, :, 2].max(axis=0)
     kept = sum(int(np.count_nonzero(run.keep)) for run in runs)
     reason = _words(flow, methods, widths, means, kept)
+    _log.debug("%s", reason)
     return Smoothed(runs, flow.names, flow.controls, means[:, 0], means[:, 1], widths, methods, reason)
 
 

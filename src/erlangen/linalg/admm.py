@@ -9,6 +9,7 @@ far its objective can be above the minimum, whatever the iteration did.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from erlangen.linalg.norms import L1Norm as L1Norm
 from erlangen.linalg.norms import NuclearNorm as NuclearNorm
 from erlangen.linalg.norms import SumOfNorms as SumOfNorms
 from erlangen.linalg.shrinkage import Shrunk
+
+_log = logging.getLogger(__name__)
 
 RELAXATION = 1.7
 """Over-relaxation of the constraint Z = A c; between 1.5 and 1.8 in Boyd et al., section 3.4.3."""
@@ -247,7 +250,11 @@ def minimise(
     >>> np.round(found.c, 4) + 0.0
     array([1., 0., 0., 2.])
     """
-    return _Iteration(fit, penalty, lam, start).run(tolerance, most)
+    found = _Iteration(fit, penalty, lam, start).run(tolerance, most)
+    _log.debug(
+        "%d iterations for %d unknowns: gap %.2g of %.3g", found.iterations, len(found.c), found.gap, found.objective
+    )
+    return found
 
 
 class _Iteration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from erlangen.verbs._measure import Measurement
 from erlangen.verbs._name import name_of
 from erlangen.verbs._sort import Cluster, sort_directions
 from erlangen.verbs.symmetry import Symmetry
+
+_log = logging.getLogger(__name__)
 
 JUMP = 1e3
 """Ratio of neighbouring defects beyond which they are not of one kind."""
@@ -102,6 +105,7 @@ def discover(
     lie = LieDerivative(field, action, _default(field) if chosen is None else chosen)
     scales = scales_of(field, lie.lifted, lie.samples, units)
     coordinates = _names(names, field, field.point_dim)
+    _log.debug("%s on R^%d: %d candidates", type(field).__name__, field.point_dim, action.n_generators)
     with carried(Factors, lambda factors, _: _answer(lie, scales, factors, rule, coordinates)):
         factors = lie.factors(scales)
     return _answer(lie, scales, factors, rule, coordinates)
@@ -113,11 +117,13 @@ def _answer(
     """What the factors of a Lie derivative say; points are moved, and models compared, where points are at hand."""
     here, spectrum = lie.local, solve(lie, scales, factors)
     decision = spectrum.decide(rule, here)
+    _log.debug("%d directions decide; %s", len(spectrum.values), decision.reason)
     delta = getattr(rule, "delta", None)
     tolerance = spectrum.tolerance(decision, delta)
     clusters = _clusters(spectrum, decision)
     noise = clusters[-1].noise if clusters else spectrum.floor
     found = sort_directions(here, scales, factors, clusters, tolerance, spectrum.floor)
+    _log.debug("points moved: %d generators found", len(found.generators))
     said = f"{decision.reason}; {factors.note}" if factors.note else decision.reason
     return Symmetry(
         candidates=lie.action,

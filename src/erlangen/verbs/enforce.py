@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from erlangen.verbs._enforce_request import Request, read
 from erlangen.verbs._enforce_solve import in_coefficients, solve_exactly, solve_floating, solve_sampled
 from erlangen.verbs.closure import closure_of
 from erlangen.verbs.operators import commuting_operators
+
+_log = logging.getLogger(__name__)
 
 METHODS = ("auto", "exact", "floating", "sampled")
 
@@ -100,6 +103,7 @@ def enforce(
             return commuting
     request = read(field, action, samples, discrete)
     null, few = _null_space(request, method)
+    _log.debug("%d of %d dimensions are symmetric: %s", null.dim, request.field.n_params, null.reason)
     only_zero = "only the zero field is symmetric; " if null.dim == 0 else ""
     return replace(null, reason=f"{null.reason}; {only_zero}{_words(request, few)}; {closure_of(request).reason}")
 

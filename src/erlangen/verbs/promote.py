@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ KINDS: dict[str, Callable[[Block, float], AbstractTerm]] = {
     "reweighted": Reweighted,
     "scale-free": ScaleFree,
 }
+
+_log = logging.getLogger(__name__)
 
 
 def promote(
@@ -120,6 +123,7 @@ def promote(
     request = read(field, action, samples, discrete)
     terms = _terms(request, inner, lambda block: make(block, eps))
     family = field if isinstance(field, OperatorField) else request.field
+    _log.debug("a price on %d images of %d parameters", len(terms), family.n_params)
     return Penalty(family, terms, (1.0,) * len(terms), request.lie.samples)
 
 
