@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient, MatrixAmbient, PolynomialAmbient
 from erlangen.algebra.answer import Structure
@@ -21,7 +22,7 @@ from erlangen.algebra.structure import anatomy, killing_form
 
 
 @dataclass(frozen=True, eq=False)
-class LieAlgebra:
+class LieAlgebra(AbstractShown):
     """The span of p generators with its bracket.
 
     Build one with `from_matrices`, `from_fields` or `from_structure_constants`.
@@ -297,6 +298,11 @@ def identify(algebra: LieAlgebra | ArrayLike, noise: float | None = None) -> Str
     UndecidedError
         When generators do not close within their noise, or a rank is not clear.
 
+    References
+    ----------
+    W. A. de Graaf, Lie Algebras: Theory and Algorithms (2000), chapters 1 and 2, for radical, Levi factor and ideals.
+    S. Helgason, Differential Geometry, Lie Groups, and Symmetric Spaces (1978), chapter X, for the real forms.
+
     Examples
     --------
     >>> import numpy as np
@@ -328,6 +334,10 @@ def structure_of(c: ArrayLike, tol: float | None = None) -> Structure:
     ------
     UndecidedError
         When a rank is not clear at this accuracy.
+
+    References
+    ----------
+    W. A. de Graaf, Lie Algebras: Theory and Algorithms (2000), chapters 1 and 2.
     """
     return LieAlgebra.from_structure_constants(c).identify(tol)
 

@@ -122,6 +122,10 @@ def commutant(matrices: NDArray, tol: float | None = None) -> Commutant:
     Commutant
         A basis of the matrices, and the spectrum behind it.
 
+    References
+    ----------
+    K. Murota, Y. Kanno, M. Kojima and S. Kojima, Japan J. Indust. Appl. Math. 27 (2010) 125.
+
     Examples
     --------
     >>> from erlangen.algebra import catalogue
@@ -158,6 +162,11 @@ def irreducible_blocks(matrices: NDArray, tol: float | None = None, rng: int | n
     -------
     Blocks
         Orthonormal bases of the subspaces.
+
+    References
+    ----------
+    K. Murota, Y. Kanno, M. Kojima and S. Kojima, Japan J. Indust. Appl. Math. 27 (2010) 125 (random elements of the
+    commutant).
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)
@@ -259,6 +268,11 @@ def trace_ratio(matrices: NDArray, killing: NDArray, tol: float | None = None) -
     -------
     float or None
         The ratio r; None where there is none.
+
+    References
+    ----------
+    E. B. Dynkin, Semisimple subalgebras of semisimple Lie algebras, AMS Translations 6 (1957) 111 (the index of a
+    representation).
     """
     matrices = np.asarray(matrices, dtype=np.float64)
     tol = default_tolerance(matrices.shape[1]) if tol is None else float(tol)

@@ -106,6 +106,10 @@ def preserved_forms(matrices: NDArray, symmetric: bool = True, tol: float | None
     InputError
         If the generators are not finite square matrices of one size.
 
+    References
+    ----------
+    B. C. Hall, Lie Groups, Lie Algebras, and Representations, second edition, 2015, chapter 1 (groups by their forms).
+
     Examples
     --------
     >>> from erlangen.algebra import catalogue
@@ -217,6 +221,10 @@ def complex_structure(matrices: NDArray, tol: float | None = None) -> NDArray | 
     -------
     ndarray (k, k) or None
         J, or None where no such pair of forms is preserved.
+
+    References
+    ----------
+    A. Cannas da Silva, Lectures on Symplectic Geometry, 2001, chapter 12 (compatible triples).
     """
     symmetric = preserved_forms(matrices, True, tol)
     antisymmetric = preserved_forms(matrices, False, tol)
@@ -258,6 +266,10 @@ def is_compact(matrices: NDArray, rng: int | np.random.Generator = 0, tol: float
     -------
     bool
         Whether a positive definite form is preserved.
+
+    References
+    ----------
+    B. C. Hall, Lie Groups, Lie Algebras, and Representations, second edition, 2015, chapter 4 (averages of forms).
     """
     forms = preserved_forms(matrices, True, tol)
     return _definite_member(forms, np.asarray(matrices, dtype=np.float64), np.random.default_rng(rng)) is not None

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import _signed_sum, number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.fields.libraries import AbstractLibrary, Polynomial
@@ -28,7 +29,7 @@ SHOWN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Coverage:
+class Coverage(AbstractShown):
     """What data cover.
 
     Attributes
@@ -126,6 +127,10 @@ def coverage(
     ------
     InputError
         Where states are not finite, or a function is not finite at them.
+
+    References
+    ----------
+    D. A. Belsley, E. Kuh, R. E. Welsch, Regression Diagnostics, 1980, chapter 3 (near dependencies of scaled columns).
 
     Examples
     --------

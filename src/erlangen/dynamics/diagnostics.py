@@ -11,6 +11,7 @@ from scipy import signal
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._progress import track
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._coverage import Coverage as Coverage
 from erlangen.dynamics._coverage import coverage as coverage
@@ -42,7 +43,7 @@ MOST_STEPS = 64
 
 
 @dataclass(frozen=True)
-class LyapunovExponent:
+class LyapunovExponent(AbstractShown):
     """The largest Lyapunov exponent, in one over the unit of time; ``float()`` gives the value.
 
     Attributes
@@ -294,6 +295,10 @@ def step_residuals(field: Any, flow: Trajectories, *, steps: int = 1) -> Traject
     ------
     InputError
         Where no run is longer than that, or the model blows up within the interval.
+
+    References
+    ----------
+    L. Ljung, System Identification: Theory for the User, second edition, 1999, chapter 16 (residual analysis).
     """
     known = as_field(field, kind="vector", dim=flow.point_dim, points=flow.points)
     runs = [run for run in flow.runs if len(run.time) > steps]

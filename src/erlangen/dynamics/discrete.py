@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._render import html_table, number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra import Group
 from erlangen.algebra._elements import permutation_order
@@ -31,7 +32,7 @@ _LISTED = 200
 
 
 @dataclass(frozen=True, eq=False)
-class DiscreteElement:
+class DiscreteElement(AbstractShown):
     """One linear map of the coordinates that maps solutions to solutions.
 
     Attributes
@@ -56,7 +57,7 @@ class DiscreteElement:
 
 
 @dataclass(frozen=True, eq=False)
-class DiscreteSymmetries:
+class DiscreteSymmetries(AbstractShown):
     """Signed permutations that leave a system alone.
 
     Attributes
@@ -182,6 +183,10 @@ def discrete_symmetries(
     -------
     DiscreteSymmetries
         Generators, the order and the name of the group; ``er.enforce(family, found.group)`` makes use of it.
+
+    References
+    ----------
+    J. S. W. Lamb, J. A. G. Roberts, Time-reversal symmetry in dynamical systems: a survey, Physica D 112 (1998) 1.
 
     Examples
     --------

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import _latex_name, _signed_sum, field_latex, field_text, number, number_latex
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.dynamics._generating import hamiltonian_charges
@@ -31,7 +32,7 @@ __all__ = ["HamiltonianField", "momentum_map", "noether"]
 
 
 @dataclass(frozen=True, eq=False)
-class HamiltonianField:
+class HamiltonianField(AbstractShown):
     """The symmetry that a conserved quantity generates.
 
     Attributes
@@ -208,6 +209,10 @@ def momentum_map(
     ------
     InputError
         Where the generator does not preserve the Poisson bracket.
+
+    References
+    ----------
+    J. E. Marsden, T. S. Ratiu, Introduction to Mechanics and Symmetry, second edition, 1999, chapter 11.
 
     Examples
     --------

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding
 
@@ -19,7 +20,7 @@ __all__ = ["PhaseSpace", "PoissonAlgebra", "poisson_algebra"]
 
 
 @dataclass(frozen=True)
-class PhaseSpace:
+class PhaseSpace(AbstractShown):
     """Which coordinates are positions and which are the momenta conjugate to them.
 
     Parameters
@@ -71,7 +72,7 @@ class PhaseSpace:
 
 
 @dataclass(frozen=True, eq=False)
-class PoissonAlgebra:
+class PoissonAlgebra(AbstractShown):
     """The brackets of p functions as combinations of these functions.
 
     Attributes
@@ -125,6 +126,10 @@ def poisson_algebra(
     -------
     PoissonAlgebra
         The brackets, how well the functions close under them, and the name.
+
+    References
+    ----------
+    J. E. Marsden, T. S. Ratiu, Introduction to Mechanics and Symmetry, second edition, 1999, chapter 10 (brackets).
     """
     names = tuple(labels) if labels is not None else tuple(f"f{i + 1}" for i in range(values.shape[1]))
     keep = _independent(values)

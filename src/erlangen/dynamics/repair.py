@@ -11,6 +11,7 @@ import numpy as np
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.dynamics._equation_terms import formula_text, powers_of
@@ -29,7 +30,7 @@ __all__ = ["Edit", "Repair", "repair"]
 
 
 @dataclass(frozen=True)
-class Edit:
+class Edit(AbstractShown):
     """What became of one term of one equation.
 
     Attributes
@@ -63,7 +64,7 @@ class Edit:
 
 
 @dataclass(frozen=True, eq=False)
-class Repair:
+class Repair(AbstractShown):
     """Equations with an edit list.
 
     Attributes
@@ -127,6 +128,10 @@ def repair(
         Where equations and data have different coordinates.
     UndecidedError
         Where there are too few data, or terms that they do not tell apart.
+
+    References
+    ----------
+    Brunton, Proctor, Kutz, PNAS 113, 2016, 3932-3937, for sparse identification; see `SINDy`.
 
     Examples
     --------

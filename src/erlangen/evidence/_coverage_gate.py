@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._render import number, polynomial_text
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples
@@ -38,7 +39,7 @@ SHOWN = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Extrapolation:
+class Extrapolation(AbstractShown):
     """How sizes of residual functions on the data compare with those on the region.
 
     Attributes
@@ -92,6 +93,11 @@ def extrapolation(
     -------
     Extrapolation
         How much larger a defect may be on the region than at the data, and the other way round.
+
+    References
+    ----------
+    Cohen, Davenport and Leviatan, Foundations of Computational Mathematics 13 (2013) 819 (norms on data and on a
+    region).
 
     Examples
     --------

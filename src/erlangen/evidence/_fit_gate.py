@@ -261,6 +261,10 @@ def pruned(field: AbstractLinearField) -> Gate:
     -------
     Gate
         Whether all of its terms are in use.
+
+    References
+    ----------
+    H. Leeb, B. M. Poetscher, Model selection and inference: facts and fiction, Econometric Theory 21 (2005) 21.
     """
     zero = int(np.sum(field.theta == 0.0))
     chosen = 0 < zero < field.n_params

@@ -43,6 +43,10 @@ def generator_log_e(both: Bilinear, fit: Estimate, xi: ArrayLike, delta: float) 
     ------
     InputError
         When the generator does not have one coefficient per candidate.
+
+    References
+    ----------
+    Vovk and Wang, Annals of Statistics 49 (2021) 1736; Gruenwald, de Heide and Koolen, JRSS B 86 (2024) 1091.
     """
     xi = np.asarray(xi, dtype=np.float64).ravel()
     if xi.shape != (both.n_generators,):
@@ -88,6 +92,10 @@ def over_batches(both: Bilinear, fits: Sequence[Estimate], delta: float, xi: Arr
     ------
     InputError
         When the generator does not have one coefficient per candidate.
+
+    References
+    ----------
+    Ville's inequality; Ramdas, Gruenwald, Vovk and Shafer, Statistical Science 38 (2023) 576.
 
     Examples
     --------

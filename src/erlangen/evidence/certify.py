@@ -114,6 +114,11 @@ def certify(
     UndecidedError
         When there are too few rows for the class, or the tensors are too large.
 
+    References
+    ----------
+    Berger, Technometrics 24 (1982) 295 (intersection-union tests, for mode held-out).
+    Kendiukhov, "Certified symmetry discovery", sections 2.4 and 4.2 (one confidence set, for mode simultaneous).
+
     Examples
     --------
     >>> import numpy as np

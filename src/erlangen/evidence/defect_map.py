@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from erlangen._errors import InputError, explain
 from erlangen._progress import track
 from erlangen._render import html_table, number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
@@ -47,7 +48,7 @@ and in the whole region some would be broken by chance."""
 
 
 @dataclass(frozen=True, eq=False)
-class DefectMap:
+class DefectMap(AbstractShown):
     """Where generators hold.
 
     Attributes
@@ -217,6 +218,10 @@ def where(
     ------
     InputError
         Where problem, generators and samples do not fit together.
+
+    References
+    ----------
+    J. Fan, I. Gijbels, Local Polynomial Modelling and Its Applications, 1996 (local quadratics).
 
     Examples
     --------

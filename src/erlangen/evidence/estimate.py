@@ -142,6 +142,10 @@ def estimate_features(
         When features, values, weights or groups do not fit, or there is no such kind of noise.
     UndecidedError
         When no degrees of freedom are left for the noise.
+
+    References
+    ----------
+    MacKinnon and White, J. Econometrics 29 (1985) 305 (HC3); more at :func:`estimate`.
     """
     y = _matrix(y, "y")
     if len(phi) != len(y) or (phi.ndim == 3 and phi.shape[1] != y.shape[1]):

@@ -148,6 +148,11 @@ def noise_of_states(x: ArrayLike, groups: ArrayLike | None = None) -> NDArray:
     UndecidedError
         When runs are too short for differences.
 
+    References
+    ----------
+    T. Gasser, L. Sroka, C. Jennen-Steinmetz, Biometrika 73 (1986) 625; P. Hall, J. W. Kay, D. M. Titterington,
+    Biometrika 77 (1990) 521.
+
     Examples
     --------
     >>> t = np.linspace(0, 10, 2000)[:, None]

@@ -187,6 +187,10 @@ def network(factory: Callable[[], Any], *, steps: int = 300, decay: float = 1e-4
     -------
     callable
         ``(x, y) -> module``, for `class_free`.
+
+    References
+    ----------
+    D. C. Liu, J. Nocedal, Mathematical Programming 45 (1989) 503 (limited-memory quasi-Newton steps).
     """
 
     def fit(x: NDArray, y: NDArray) -> Any:

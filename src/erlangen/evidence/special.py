@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._render import number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import Confirmation, LieDerivative, Samples, Scales, confirm
@@ -25,7 +26,7 @@ from erlangen.verbs._sort import Generator
 
 
 @dataclass(frozen=True, eq=False)
-class Explained:
+class Explained(AbstractShown):
     """One generator with what makes it more, or less, than a plain symmetry.
 
     Attributes
@@ -136,6 +137,10 @@ def with_time(rhs: Callable[[NDArray, NDArray], ArrayLike]) -> Callable[[NDArray
     -------
     callable
         Points (x, t) to (rates, 1): a field on which nothing depends but its points.
+
+    References
+    ----------
+    P. J. Olver, *Applications of Lie Groups to Differential Equations*, second edition, 1993, section 2.5.
 
     Examples
     --------

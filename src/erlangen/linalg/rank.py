@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 
 @dataclass(frozen=True)
-class RankDecision:
+class RankDecision(AbstractShown):
     """A dimension and the reason for it.
 
     Attributes
@@ -34,7 +35,7 @@ class RankDecision:
     decided: bool = True
 
 
-class AbstractRankRule(ABC):
+class AbstractRankRule(AbstractShown, ABC):
     """Decide how many of the ascending values of a spectrum are zero.
 
     A rule sees relative defects (1 is what an unrelated direction gives) and the floor below which
@@ -118,6 +119,11 @@ class Threshold(AbstractRankRule):
     ------
     InputError
         When delta is not between 0 and 1.
+
+    Examples
+    --------
+    >>> Threshold(0.05).decide(np.array([1e-12, 0.04, 0.4, 0.7]), 1e-15).dim
+    2
     """
 
     delta: float = 0.05
@@ -171,6 +177,11 @@ class LargestGap(AbstractRankRule):
 
     It cannot tell a small broken symmetry from an exact one: prefer :class:`Threshold` where a
     tolerance can be named.
+
+    Examples
+    --------
+    >>> LargestGap().decide(np.array([1e-12, 3e-12, 1e-11, 0.4, 0.7]), 1e-15).dim
+    3
     """
 
     def decide(self, values: NDArray, floor: float) -> RankDecision:
@@ -194,6 +205,11 @@ class NoiseFloor(AbstractRankRule):
     ----------
     factor : float
         How many times the floor still counts as zero; 3 covers a value three standard errors up.
+
+    Examples
+    --------
+    >>> NoiseFloor().decide(np.array([1e-3, 2e-3, 0.4, 0.7]), 1e-3).dim
+    2
     """
 
     factor: float = 3.0

@@ -56,6 +56,10 @@ def augment(
     InputError
         When inputs and values do not pair up, or representations do not fit them.
 
+    References
+    ----------
+    S. Chen, E. Dobriban, J. H. Lee, A group-theoretic framework for data augmentation, JMLR 21(245), 2020.
+
     Examples
     --------
     >>> from erlangen.algebra import groups

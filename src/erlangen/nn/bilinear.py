@@ -54,6 +54,11 @@ class EquivariantBilinear(AbstractAssembled):
     InputError
         If zero is the only equivariant map, or the weight would not fit in memory.
 
+    References
+    ----------
+    M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons for
+    arbitrary matrix groups, ICML 2021, section 6 (why bilinear layers are needed).
+
     Examples
     --------
     >>> from erlangen.algebra import rep

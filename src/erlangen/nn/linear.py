@@ -55,6 +55,11 @@ class EquivariantLinear(AbstractAssembled):
     InputError
         If zero is the only equivariant map; the message says why.
 
+    References
+    ----------
+    M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons for
+    arbitrary matrix groups, ICML 2021.
+
     Examples
     --------
     >>> from erlangen.algebra import rep

@@ -37,6 +37,11 @@ class EquivariantBlock(torch.nn.Module):
         Of the parameters; torch's default type by default.
     device : torch.device or str, optional
         Where they are kept.
+
+    References
+    ----------
+    M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons for
+    arbitrary matrix groups, ICML 2021.
     """
 
     rep_in: Representation

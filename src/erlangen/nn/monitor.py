@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.linalg.rank import Threshold
 from erlangen.nn._penalty_ends import Ends
@@ -18,7 +19,7 @@ from erlangen.nn.penalty import VALUES
 
 
 @final
-class SymmetryMonitor:
+class SymmetryMonitor(AbstractShown):
     """Relative defect of each generator of an action, and how many independent ones are broken.
 
     A call takes one Jacobian and returns plain numbers: hand them to any logger. 0 is kept, and 1 is what an
@@ -44,6 +45,11 @@ class SymmetryMonitor:
     ------
     InputError
         As `symmetry_penalty` does, or where names do not fit the generators.
+
+    References
+    ----------
+    N. Gruver, M. Finzi, M. Goldblum, A. G. Wilson, The Lie derivative for measuring learned equivariance, ICLR 2023;
+    the defect is that of Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 7.
 
     Examples
     --------

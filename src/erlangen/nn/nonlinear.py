@@ -130,6 +130,11 @@ class NormActivation(AbstractConstants):
     ------
     InputError
         If the group does not preserve the length of every block.
+
+    References
+    ----------
+    D. E. Worrall et al., Harmonic networks: deep translation and rotation equivariance, CVPR 2017; M. Weiler, G. Cesa,
+    General E(2)-equivariant steerable CNNs, NeurIPS 2019.
     """
 
     rep: Representation
@@ -203,6 +208,10 @@ class Pointwise(torch.nn.Module):
     ------
     InputError
         If the group mixes coordinates or changes their signs.
+
+    References
+    ----------
+    S. Ravanbakhsh, J. Schneider, B. Poczos, Equivariance through parameter-sharing, ICML 2017.
     """
 
     rep: Representation

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from erlangen._errors import UndecidedError
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import linear
 from erlangen.nn._penalty_ends import Ends
@@ -96,7 +97,7 @@ def symmetry_penalty(
 
 
 @final
-class SymmetryPenalty:
+class SymmetryPenalty(AbstractShown):
     """The penalty of one network at fixed points, to be called in every step: see `symmetry_penalty`.
 
     Parameters
@@ -120,6 +121,10 @@ class SymmetryPenalty:
         Orthonormal combinations of the generators: the columns of A.
     pairs : callable
         Makes the matrices A, each with the form that it is relative to, or None.
+
+    References
+    ----------
+    Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8; more at `symmetry_penalty`.
 
     Examples
     --------

@@ -57,6 +57,10 @@ class EquivariancePromotingMLP(torch.nn.Module):
     device : torch.device, optional
         Where the parameters are.
 
+    References
+    ----------
+    Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8, for promotion.
+
     Examples
     --------
     >>> from erlangen.algebra.groups import SO

@@ -46,6 +46,11 @@ class PromotingLinear(torch.nn.Linear):
     device : torch.device, optional
         Where the parameters are.
 
+    References
+    ----------
+    M. Finzi, G. Benton, A. G. Wilson, Residual pathway priors for soft equivariance constraints, NeurIPS 2021 (layers
+    that start near an equivariant one); the penalty is that of Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025.
+
     Examples
     --------
     >>> from erlangen.algebra import rep

@@ -13,6 +13,7 @@ from scipy import linalg, sparse
 
 from erlangen._errors import InputError, explain
 from erlangen._progress import keeping, track
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, union
 from erlangen.blocks import in_blocks
@@ -33,7 +34,7 @@ TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Penalty:
+class Penalty(AbstractShown):
     """A function of theta that is small where few generators are broken; made by :func:`promote`.
 
     Penalties over one family add up, with weights: ``translations + 2.0 * rotations``.
@@ -51,6 +52,10 @@ class Penalty:
     scale : float
         Size of the values for which the value is stated. Only the reweighted kind depends on it; a fit takes the
         spread of its data.
+
+    References
+    ----------
+    Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8.
     """
 
     field: AbstractLinearField

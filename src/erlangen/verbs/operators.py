@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._progress import keeping, track
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction
 from erlangen.derivative import LieDerivative, Samples
@@ -131,7 +132,7 @@ def _alone(given: str) -> InputError:
 
 
 @dataclass(frozen=True, eq=False)
-class OperatorPenalty:
+class OperatorPenalty(AbstractShown):
     """The nuclear norm of ``xi -> W D_xi - D'_xi W`` in common modes of the generators; convex in W.
 
     It has the methods of :class:`Penalty`, but no sums and no l1 terms, and takes grids of hundreds of points: entries
@@ -147,6 +148,10 @@ class OperatorPenalty:
         W -> W D - D' W in modes.
     terms : tuple
         Empty: one norm, and no others to add.
+
+    References
+    ----------
+    Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8.
     """
 
     lie: LieDerivative

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import html_table, number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.derivative import LieDerivative, Scales
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Symmetry:
+class Symmetry(AbstractShown):
     """The symmetry of a field, with its evidence.
 
     Attributes
@@ -69,6 +70,15 @@ class Symmetry:
         What :meth:`test` measures generators with.
     lie : LieDerivative or None
         What was looked at: field, candidates and samples; None where the symmetry was read from a file.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> sym = er.discover(lambda x: (x**2).sum(axis=1), samples=er.Samples.box(-1, 1, dim=3))
+    >>> sym.name, sym.dim, sym.texts[0]
+    ('so(3)', 3, 'x d/dy - y d/dx')
+    >>> sym.group
+    so(3): 3 generators on R^3
     """
 
     candidates: AbstractAction

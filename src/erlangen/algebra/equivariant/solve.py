@@ -54,6 +54,12 @@ def equivariant_maps(
     UndecidedError
         Where coordinates are so skew that float64 does not tell maps from others.
 
+    References
+    ----------
+    M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons for
+    arbitrary matrix groups, ICML 2021 (null spaces).
+    J.-P. Serre, Linear Representations of Finite Groups, 1977, chapter 2 (isotypic parts).
+
     Examples
     --------
     >>> from erlangen.algebra import rep

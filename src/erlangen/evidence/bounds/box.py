@@ -150,6 +150,11 @@ def bound_steps(
     InputError
         Where the box is none, or f holds something for which no bound is known: the message names it.
 
+    References
+    ----------
+    R. E. Moore, R. B. Kearfott, M. J. Cloud, *Introduction to Interval Analysis*, SIAM 2009, chapters 6 and 8; more at
+    `bound`.
+
     Examples
     --------
     >>> import erlangen as er
