@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 
-class AbstractAction(ABC):
+class AbstractAction(AbstractShown, ABC):
     """An infinitesimal action of p generators on points in R^d and on values in R^c.
 
     All generators are returned at once, so that linearity in the generator xi cannot be broken.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions._base import AbstractAction
 from erlangen.actions.catalogue import linear
@@ -26,7 +27,7 @@ STENCIL = 5
 
 
 @dataclass(frozen=True, eq=False)
-class FunctionGrid:
+class FunctionGrid(AbstractShown):
     """A regular grid on a box, on which functions are sampled.
 
     Parameters

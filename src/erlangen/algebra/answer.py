@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 
 @dataclass(frozen=True)
-class Alternative:
+class Alternative(AbstractShown):
     """A structure that the data were compared with.
 
     Attributes
@@ -37,7 +38,7 @@ class Alternative:
 
 
 @dataclass(frozen=True, eq=False)
-class Structure:
+class Structure(AbstractShown):
     """The answer to: what algebra is this?
 
     Attributes

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra.group import Group
 
 
-class AbstractAtom(ABC):
+class AbstractAtom(AbstractShown, ABC):
     """A representation that is written as one symbol, of size s.
 
     Subclasses are final, frozen and hashable.

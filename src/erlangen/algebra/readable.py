@@ -20,6 +20,7 @@ import scipy.sparse
 
 from erlangen._errors import InputError, explain
 from erlangen._exact import ExactNumber, SignedRoot
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra._rounding import round_vector, simplest_scale
 from erlangen.algebra._sparsest import sparsest_vectors
@@ -34,7 +35,7 @@ _WITHIN = 3.0  # standard errors
 
 
 @dataclass(frozen=True)
-class ReadableBasis:
+class ReadableBasis(AbstractShown):
     """A sparse basis of a span, exact where its numbers could be rounded.
 
     Parameters
@@ -110,7 +111,6 @@ def readable_basis(
 
     Returns
     -------
-    ReadableBasis
     ReadableBasis
         The rows ``(p, N)``, and which of their numbers are exact.
 

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra._words import block_diagonal, kronecker, leibniz
 from erlangen.algebra.atoms import AbstractAtom
@@ -29,7 +30,7 @@ _LARGEST_COUNT = 999_999  # what can be typed
 
 
 @dataclass(frozen=True, repr=False)
-class Representation:
+class Representation(AbstractShown):
     """A sum of tensor products of atoms.
 
     Parameters
@@ -258,7 +259,7 @@ class Representation:
 
 
 @dataclass(frozen=True)
-class LinearMaps:
+class LinearMaps(AbstractShown):
     """The space of linear maps between two representations of one group, ``source >> target``.
 
     Parameters

@@ -18,6 +18,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from erlangen._errors import UndecidedError
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, PolynomialAction, matrices_of
 from erlangen.derivative.lie import LieDerivative
@@ -42,7 +43,7 @@ NODES = 1.25
 
 
 @dataclass(frozen=True)
-class Confirmation:
+class Confirmation(AbstractShown):
     """What moving the points for a finite time showed.
 
     Attributes

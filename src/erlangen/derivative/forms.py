@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.linalg.null import whiten
 from erlangen.linalg.qr import rounding
 
 
-class AbstractForm(ABC):
+class AbstractForm(AbstractShown, ABC):
     """A form xi^T R^T R xi on generator coefficients."""
 
     @abstractmethod

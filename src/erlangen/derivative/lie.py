@@ -14,6 +14,7 @@ import numpy as np
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._progress import carried
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.blocks.engine import Part
@@ -34,7 +35,7 @@ BLOCK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class Factors(AbstractShown):
     """Everything that discovery needs, as triangular factors.
 
     Attributes
@@ -59,7 +60,7 @@ class Factors:
 
 
 @dataclass(frozen=True, eq=False)
-class LieDerivative:
+class LieDerivative(AbstractShown):
     """The Lie derivative of a field under an action, on samples.
 
     Parameters

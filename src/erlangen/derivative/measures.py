@@ -16,10 +16,11 @@ from numpy.polynomial import Polynomial, hermite_e, legendre
 from scipy import sparse
 from scipy.special import ndtri
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 
-class AbstractMeasure(ABC):
+class AbstractMeasure(AbstractShown, ABC):
     """A product probability measure on R^d."""
 
     @property

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure, GaussianMeasure
 from erlangen.linalg.qr import StreamedQR
@@ -25,7 +26,7 @@ RowsAt = Callable[[NDArray, NDArray], Iterable[tuple[int, NDArray]]]
 """Points ``(n, d)`` and weights ``(n,)`` to pairs ``(i, rows)``: rows of matrix i, weighted by roots of the weights."""
 
 
-class AbstractSamples(ABC):
+class AbstractSamples(AbstractShown, ABC):
     """Where a symmetry is claimed: points with weights, at hand or in blocks.
 
     Attributes

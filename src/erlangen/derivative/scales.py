@@ -16,6 +16,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, AbstractLift, Combination, PolynomialAction, Prolonged, behind
 from erlangen.derivative.samples import AbstractSamples
@@ -27,7 +28,7 @@ SCALE_POINTS = 8192
 
 
 @dataclass(frozen=True, eq=False)
-class Scales:
+class Scales(AbstractShown):
     """Scales of points and values.
 
     Attributes

@@ -25,6 +25,7 @@ from math import comb, sqrt
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields._differences import segments
 from erlangen.fields.libraries import Features
@@ -38,7 +39,7 @@ _DIFFERENCES = 8
 """Highest difference from which noise is estimated."""
 
 
-class AbstractChange(ABC):
+class AbstractChange(AbstractShown, ABC):
     """A way to measure the change of functions along a run."""
 
     @property

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, Prolonged, fields
 from erlangen.algebra._rounding import simplest_fractions
@@ -25,7 +26,7 @@ _POINTS = 600
 
 
 @dataclass(frozen=True, eq=False)
-class NoetherCharge:
+class NoetherCharge(AbstractShown):
     """What a symmetry conserves, or the evidence that nothing of the library does it.
 
     Attributes

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.integrate import LSODA
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 ACCURACY = 1e-9
@@ -22,7 +23,7 @@ MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
-class Simulation:
+class Simulation(AbstractShown):
     """A solution at the times asked for, as far as it could be followed.
 
     Attributes

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics.equations import Equations
 from erlangen.fields import AbstractField
@@ -19,7 +20,7 @@ Right = Callable[[NDArray], NDArray]
 
 
 @dataclass(frozen=True, eq=False)
-class OneStep:
+class OneStep(AbstractShown):
     """A solver that makes one step of an imperfect model.
 
     Parameters

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import Number, _signed_sum, number, number_latex
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._readable import Formulation
 from erlangen.fields.libraries import Features
@@ -22,7 +23,7 @@ _WORTH_WORDS = 0.001
 
 
 @dataclass(frozen=True, eq=False)
-class Law:
+class Law(AbstractShown):
     """A function that the data conserve.
 
     Attributes

@@ -15,6 +15,7 @@ from scipy import stats
 from erlangen._errors import InputError, explain
 from erlangen._progress import track
 from erlangen._render import html_table, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields.trajectories import Trajectories
 
@@ -29,7 +30,7 @@ _ORDERS = (3, 4, 5, 6, 7)
 
 
 @dataclass(frozen=True, eq=False)
-class Ordinal:
+class Ordinal(AbstractShown):
     """Order patterns of each column of a series.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import fdtrc
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import linear
 from erlangen.derivative import Samples
@@ -25,7 +26,7 @@ LEVEL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class BreakingTest:
+class BreakingTest(AbstractShown):
     """Whether a model error has a part that breaks the symmetry.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import _latex_name, _signed_sum, html_table, number, number_latex, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._form_choice import darboux
 
@@ -30,7 +31,7 @@ def _none() -> NDArray:
 
 
 @dataclass(frozen=True, eq=False)
-class StructureFinding:
+class StructureFinding(AbstractShown):
     """The answer to one question about the Jacobians.
 
     Attributes
@@ -112,7 +113,7 @@ class StructureFinding:
 
 
 @dataclass(frozen=True, eq=False)
-class FieldStructure:
+class FieldStructure(AbstractShown):
     """The structure of the Jacobians of a vector field.
 
     Attributes

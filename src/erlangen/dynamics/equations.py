@@ -19,6 +19,7 @@ from erlangen._errors import InputError, MissingExtraError, explain
 from erlangen._files import write_json
 from erlangen._formula import Formula
 from erlangen._render import _latex_name, _signed_sum, html_table, number, number_latex
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._equation_simulation import Simulation, as_control, check_times, simulated
 from erlangen.dynamics._equation_terms import Terms, formula_text, held, printed, printed_latex
@@ -40,7 +41,7 @@ _OVER_LATEX = re.compile(r"([\d.]+)\\,\\frac\{1\}")
 
 
 @dataclass(frozen=True, eq=False)
-class Equations:
+class Equations(AbstractShown):
     """Equations of motion x' = F(x, u), each a sum of named terms with coefficients.
 
     Parameters

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain, nearest
 from erlangen._render import _signed_sum, number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._grid_windows import Monomial, norm_of
 
@@ -23,7 +24,7 @@ CONTOUR = 32
 
 
 @dataclass(frozen=True)
-class DifferentialTerms:
+class DifferentialTerms(AbstractShown):
     """Differential monomials of a field u(x) on a periodic line: derivatives of powers of u.
 
     u^p for p up to ``degree``, ``u^(p-1) u_x``, and ``(u^p)_xx`` and so on up to ``order`` derivatives: those that
@@ -109,7 +110,7 @@ class DifferentialTerms:
 
 
 @dataclass(frozen=True, eq=False)
-class GridEquation:
+class GridEquation(AbstractShown):
     """u_t = a sum of differential monomials, on a periodic line.
 
     Parameters

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import html_table, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.derivative import Samples
 from erlangen.dynamics._energy import EnergyFit, fit_energy, form_of_flow
@@ -31,7 +32,7 @@ _HEADERS = ("", "relative error")
 
 
 @dataclass(frozen=True, eq=False)
-class HamiltonianFit:
+class HamiltonianFit(AbstractShown):
     """A Hamiltonian with its evidence, or the evidence that the library has none.
 
     Attributes

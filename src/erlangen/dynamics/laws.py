@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import html_table, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._law import Law
 from erlangen.dynamics.noether import HamiltonianField
@@ -22,7 +23,7 @@ _HEADERS = ("", "constant along runs", "defect", "within/total", "verdict")
 
 
 @dataclass(frozen=True, eq=False)
-class ConservedQuantities:
+class ConservedQuantities(AbstractShown):
     """The conserved quantities of a set of trajectories.
 
     Attributes

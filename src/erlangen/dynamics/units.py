@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 _FACTOR = re.compile(
@@ -19,7 +20,7 @@ _FACTOR = re.compile(
 
 
 @dataclass(frozen=True)
-class Units:
+class Units(AbstractShown):
     """Units of time and of each column; coefficients are pure numbers.
 
     Where a unit is enlarged by a factor, numbers in it shrink, and true equations stay true. For each base unit this is

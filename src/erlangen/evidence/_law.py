@@ -9,6 +9,7 @@ import numpy as np
 from scipy import special
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 IN_CLASS = "the true function lies in the class that was fitted"
@@ -16,7 +17,7 @@ EXACT_POINTS = "points are known without error: all noise is in the values"
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Estimate(AbstractShown):
     """Parameters theta-hat of a linear field and the law of their error, theta-hat ~ N(theta, root root^T).
 
     Attributes

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._render import number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, Rescaled, affine
 from erlangen.derivative import LieDerivative, Samples
@@ -21,7 +22,7 @@ from erlangen.verbs import Symmetry, discover
 
 
 @dataclass(frozen=True, eq=False)
-class Orbital:
+class Orbital(AbstractShown):
     """Generators with ``[xi, F] = c F`` and c not zero: they permute orbits, and change the speed along them.
 
     Attributes

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.derivative import LieDerivative, Samples, Scales, scales_of
@@ -28,7 +29,7 @@ POINTS = 2000
 
 
 @dataclass(frozen=True)
-class Conformal:
+class Conformal(AbstractShown):
     """What a new point of the region will show.
 
     Attributes
@@ -54,7 +55,7 @@ class Conformal:
 
 
 @dataclass(frozen=True)
-class Share:
+class Share(AbstractShown):
     """The share of a region in which a defect exceeds a tolerance.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import html_table, number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 
@@ -17,7 +18,7 @@ VERDICTS = ("certified", "not refuted", "refuted", "no coverage", "class rejecte
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(AbstractShown):
     """One reason to doubt a certificate, and whether it was found.
 
     Attributes
@@ -46,7 +47,7 @@ class Gate:
 
 
 @dataclass(frozen=True, eq=False)
-class Bound:
+class Bound(AbstractShown):
     """One generator with bounds of its true relative defect.
 
     Attributes
@@ -87,7 +88,7 @@ class Bound:
 
 
 @dataclass(frozen=True, eq=False)
-class Band:
+class Band(AbstractShown):
     """Dimension as a function of delta, with a confidence band.
 
     Generators are ordered, V_1 in V_2 in ..., by their estimated defect. For each d the true defects of all of V_d
@@ -181,7 +182,7 @@ class Band:
 
 
 @dataclass(frozen=True, eq=False)
-class Certificate:
+class Certificate(AbstractShown):
     """What the data say about symmetry, how surely, and why one might doubt it.
 
     Attributes

@@ -11,6 +11,7 @@ import numpy as np
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import html_table, number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.evidence._conjugate import MOST_COORDINATES, conjugator
 from erlangen.evidence._spans import Span, read_spans
@@ -24,7 +25,7 @@ BLIND = 45.0
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(AbstractShown):
     """Two spans of generators, compared.
 
     Attributes

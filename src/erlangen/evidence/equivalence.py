@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 VARIANCE_SHARE = 0.05
@@ -122,7 +123,7 @@ def log_e_value(m: ArrayLike, root: NDArray, mu: float, *, dof: float = np.inf, 
 
 
 @dataclass(frozen=True, eq=False)
-class Quadratic:
+class Quadratic(AbstractShown):
     """A squared norm and the eigenvalues of its noise, whose common scale may have been estimated.
 
     Attributes
@@ -231,7 +232,7 @@ def _supremum(statistic: float, mu: float, low: NDArray, high: NDArray) -> NDArr
 
 
 @dataclass(frozen=True)
-class EProcess:
+class EProcess(AbstractShown):
     """Evidence that grows with batches of data and may be looked at at any time.
 
     Each batch adds an e-value for a claim that was fixed, or chosen from earlier batches, before it was seen. Under the

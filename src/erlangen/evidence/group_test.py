@@ -11,6 +11,7 @@ from scipy import special
 
 from erlangen._errors import UndecidedError, explain
 from erlangen._render import number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction
 from erlangen.algebra import Group
@@ -29,7 +30,7 @@ from erlangen.linalg.qr import rounding
 
 
 @dataclass(frozen=True, eq=False)
-class GroupTest:
+class GroupTest(AbstractShown):
     """What the data say of a group that was named beforehand.
 
     Attributes

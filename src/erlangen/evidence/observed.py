@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.fields import Trajectories
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
+class Observed(AbstractShown):
     """Points and noisy values of a field.
 
     Attributes

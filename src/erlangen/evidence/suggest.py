@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._progress import track
 from erlangen._render import number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine, coordinate_names
 from erlangen.derivative import LieDerivative, Samples, scales_of
@@ -46,7 +47,7 @@ COMPARED = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Suggestion:
+class Suggestion(AbstractShown):
     """Points to measure.
 
     Attributes
@@ -84,7 +85,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, eq=False)
-class FreshDesign:
+class FreshDesign(AbstractShown):
     """Points to measure first.
 
     Attributes

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, IncrementLift, TangentLift
 
@@ -13,7 +14,7 @@ EXACT = float(np.finfo(np.float64).eps)
 """Relative error of a derivative that is exact up to rounding."""
 
 
-class AbstractField(ABC):
+class AbstractField(AbstractShown, ABC):
     """Values ``f(x)`` in R^c over points in R^d.
 
     A subclass says how to evaluate the values and the Jacobian, and how exact the Jacobian is.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields._differences import differentiate, segments
 
@@ -16,7 +17,7 @@ _PLURALS = {"time": "times"}
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(AbstractShown):
     """One uninterrupted observation: at least two samples, finite, at increasing times.
 
     Rows in which a number is missing (NaN) are left out and counted.

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 from erlangen._lazy import comes_from, load_adapters
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.blocks import in_blocks
 from erlangen.fields._base import AbstractField
@@ -27,7 +28,7 @@ from erlangen.fields.wrappers import of_kind
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class Request(AbstractShown):
     """What the caller of `as_field` said beside the object itself.
 
     Attributes

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields._base import EXACT, AbstractLinearField
 from erlangen.linalg.polynomials import exponents, monomial_gradients, monomials, polynomial_jacobian
 
 
-class AbstractBasis(ABC):
+class AbstractBasis(AbstractShown, ABC):
     """A list of q scalar functions on R^d with exact gradients."""
 
     @property

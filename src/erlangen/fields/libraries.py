@@ -18,6 +18,7 @@ import numpy as np
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._render import polynomial_latex, polynomial_text
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields.bases import AbstractBasis, BasisField, Joined, Monomials
 from erlangen.fields.polynomial import PolynomialField
@@ -71,7 +72,7 @@ class FormulaBasis(AbstractBasis):
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class Features(AbstractShown):
     """A library that knows its columns.
 
     Attributes
@@ -111,7 +112,7 @@ class Features:
         return np.all([part.defined(x) for part in parts], axis=0) if parts else np.ones(len(x), dtype=bool)
 
 
-class AbstractLibrary(ABC):
+class AbstractLibrary(AbstractShown, ABC):
     """Functions of coordinates whose names are not known yet; ``+`` joins two libraries, ``*`` multiplies them."""
 
     @abstractmethod

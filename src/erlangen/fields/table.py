@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._render import text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields import _path
 from erlangen.fields._base import EXACT, AbstractField
@@ -37,7 +38,7 @@ MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True)
-class ClassRow:
+class ClassRow(AbstractShown):
     """One row of the table of classes that were tried.
 
     Attributes

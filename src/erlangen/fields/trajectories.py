@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._columns import DataWarning
 from erlangen._errors import InputError, explain, nearest
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields._frames import frame_of_runs, runs_of_frame
 from erlangen.fields._run_input import runs_of_arrays
@@ -38,7 +39,7 @@ class Increments(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Trajectories:
+class Trajectories(AbstractShown):
     """Runs that sample the same states, each with its own length and sampling.
 
     Parameters

@@ -10,6 +10,7 @@ import numpy as np
 
 from erlangen._columns import apart, as_names, constant, finite_rows, listing, matrix, others, require, warn_constant
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields._frames import runs_of_frame
 from erlangen.fields.trajectories import Trajectories
@@ -146,7 +147,7 @@ def read_cloud(
 
 
 @dataclass(frozen=True, eq=False)
-class Generators:
+class Generators(AbstractShown):
     """Generators from a file: matrices, or polynomial vector fields.
 
     Attributes

@@ -7,12 +7,13 @@ from functools import cached_property
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.linalg.subspace import AbstractCounted, AbstractSubspace, checked, echelon
 
 
 @dataclass(frozen=True, eq=False)
-class IsotypicBlock:
+class IsotypicBlock(AbstractShown):
     """Equivariant maps between the copies of one irreducible representation on two sides.
 
     Attributes

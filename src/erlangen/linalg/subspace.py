@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.linalg.qr import rounding
 
 
-class AbstractSubspace(ABC):
+class AbstractSubspace(AbstractShown, ABC):
     """A linear subspace of R^N with the evidence for its dimension.
 
     Attributes

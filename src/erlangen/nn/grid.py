@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation, rep
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(AbstractShown):
     """Functions on a grid of pixels: ``(g f)(p) = rho(g) f(g^-1 p)`` about the middle of the grid.
 
     Coordinate a of the group runs along the a-th spatial axis of the tensor ``(n, channels, N_1, ..., N_k)``. With

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from erlangen import _render
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 
@@ -35,7 +36,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class SymmetryReport:
+class SymmetryReport(AbstractShown):
     """How far a function is from symmetric: numbers, apart from the verdict.
 
     Attributes

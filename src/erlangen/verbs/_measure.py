@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse.linalg import lsqr
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.derivative import Factors
@@ -26,7 +27,7 @@ MAX_STORED = 512
 
 
 @dataclass(frozen=True)
-class Defect:
+class Defect(AbstractShown):
     """The defect of one generator.
 
     Attributes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields import AbstractLinearField
 from erlangen.linalg.admm import State
@@ -36,7 +37,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Promoted:
+class Promoted(AbstractShown):
     """A field that fits data and breaks few generators.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction
 from erlangen.fields import AbstractLinearField
@@ -29,7 +30,7 @@ STEPS = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Selected:
+class Selected(AbstractShown):
     """A field whose broken generators the data chose; made by `Penalty.select`.
 
     Attributes

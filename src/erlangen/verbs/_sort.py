@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractLift, Rescaled, TangentLift
 from erlangen.derivative import Confirmation, Factors, LieDerivative, confirm
@@ -17,7 +18,7 @@ from erlangen.verbs._coverage import null_split, split_by_coverage
 
 
 @dataclass(frozen=True, eq=False)
-class Generator:
+class Generator(AbstractShown):
     """One direction of generator space with its evidence.
 
     Attributes
@@ -42,7 +43,7 @@ class Generator:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Found(AbstractShown):
     """The null directions, sorted.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._render import polynomial_text
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.derivative import LieDerivative, Samples
@@ -28,7 +29,7 @@ INSIDE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Closure:
+class Closure(AbstractShown):
     """What generators and discrete elements take out of a family of fields.
 
     Attributes

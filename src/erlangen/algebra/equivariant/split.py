@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra.equivariant._sides import Side, sides_of
 from erlangen.algebra.equivariant.balance import balanced
@@ -23,7 +24,7 @@ _BALANCING = 10.0  # digits lost by tens of steps, each with its rounding, besid
 
 
 @dataclass(frozen=True)
-class Content:
+class Content(AbstractShown):
     """How often one irreducible stands on each side.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.evidence.bounds.objective import Objective, Sizes
 
@@ -24,7 +25,7 @@ STARTS = 512
 
 @final
 @dataclass(frozen=True, eq=False)
-class Sandwich:
+class Sandwich(AbstractShown):
     """Where the search stands: the supremum over the box lies between two numbers.
 
     Attributes

@@ -12,6 +12,7 @@ import numpy as np
 from erlangen._errors import InputError, explain
 from erlangen._formula import Formula
 from erlangen._lazy import comes_from
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, IncrementLift, PolynomialAction, TangentLift, linear
 from erlangen.algebra import Group
@@ -247,7 +248,7 @@ class Sizes:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Objective:
+class Objective(AbstractShown):
     """The size of the Lie derivatives of f under p generators, as a function of x.
 
     With several generators it is the root of the sum of their squares: at least the size for every combination of

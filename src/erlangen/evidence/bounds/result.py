@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from erlangen._errors import UndecidedError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.evidence.bounds import finite
 from erlangen.evidence.bounds.branch import Sandwich
@@ -25,7 +26,7 @@ TYPICAL_POINTS = 256
 
 @final
 @dataclass(frozen=True, eq=False)
-class BoxCertificate:
+class BoxCertificate(AbstractShown):
     """Proven bounds of the supremum of ``|Df(x) xi(x) - tau_xi f(x)|`` over a box.
 
     Attributes
@@ -213,7 +214,7 @@ class BoxCertificate:
 
 @final
 @dataclass(frozen=True, eq=False)
-class FiniteCertificate:
+class FiniteCertificate(AbstractShown):
     """Proven bound of ``|rho(g) f(x) - f(g x)|`` for all g up to an angle and all x of a set.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import html_table, number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra import Group
 from erlangen.algebra.group import from_matrices
@@ -16,7 +17,7 @@ from erlangen.evidence.discrete.element_tests import DiscreteTest
 
 
 @dataclass(frozen=True, eq=False)
-class Component:
+class Component(AbstractShown):
     """One component of the group, by a representative.
 
     Attributes
@@ -41,7 +42,7 @@ class Component:
 
 
 @dataclass(frozen=True, eq=False)
-class Components:
+class Components(AbstractShown):
     """A symmetry group: its connected part and the components beside it.
 
     Attributes

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain, nearest
 from erlangen._render import number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.algebra import Group
@@ -26,7 +27,7 @@ _ORDERS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class FiniteSet:
+class FiniteSet(AbstractShown):
     """A named set of linear maps, the identity left out.
 
     A set is searched: the data that choose among its elements are not those that test them.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import html_table, number, text_table
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra import Group
 from erlangen.algebra.group import from_matrices
@@ -19,7 +20,7 @@ from erlangen.evidence.discrete.elements import describe
 
 
 @dataclass(frozen=True, eq=False)
-class ElementTest:
+class ElementTest(AbstractShown):
     """One map and what the data say about it.
 
     Attributes
@@ -49,7 +50,7 @@ class ElementTest:
 
 
 @dataclass(frozen=True, eq=False)
-class DiscreteTest:
+class DiscreteTest(AbstractShown):
     """Maps that were tested, and the largest group of maps that are all certified.
 
     Attributes
