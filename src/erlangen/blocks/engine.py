@@ -120,6 +120,9 @@ class DaskEngine(AbstractEngine):
             state = reduction.merge(state, one)
         return state
 
+    def __reduce__(self) -> Any:
+        return DaskEngine, (None, self.workers)  # a client stays where it is when blocks travel to its workers
+
     def _workers(self, client: Any) -> int:
         if self.workers is not None:
             return self.workers
@@ -132,16 +135,22 @@ class DaskEngine(AbstractEngine):
 
 def _chains(dask: Any, reduction: AbstractReduction, blocks: AbstractBlocks, most: int) -> list[Any]:
     """Delayed sums over neighbouring blocks, at most so many."""
-    shared = dask.delayed(reduction, traverse=False)
-    fold = dask.delayed(_fold, pure=False)
+    shared, table = dask.delayed(reduction, traverse=False), dask.delayed(blocks, traverse=False)
+    fold, load = dask.delayed(_fold, pure=False), dask.delayed(_load, pure=False)
     count = min(most, blocks.n_blocks)
     chains = []
     for k in range(count):
         state = None
         for i in range(k * blocks.n_blocks // count, (k + 1) * blocks.n_blocks // count):
-            state = fold(shared, state, blocks.delayed(i))
+            # A block is loaded inside the task that needs it: it never travels from one worker to another.
+            task = blocks.delayed(i)
+            state = load(shared, state, table, i) if task is None else fold(shared, state, task)
         chains.append(state)
     return chains
+
+
+def _load(reduction: AbstractReduction[State], state: State | None, blocks: AbstractBlocks, i: int) -> State:
+    return _fold(reduction, state, blocks.load(i))
 
 
 def _fold(reduction: AbstractReduction[State], state: State | None, block: Any) -> State:
@@ -198,7 +207,8 @@ def local_cluster(workers: int | None = None, *, memory: str = "auto") -> Iterat
     import os
 
     count = workers or os.cpu_count() or 1
-    settings: dict[str, Any] = {"dashboard_address": None, "memory_limit": memory}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    settings: dict[str, Any] = {"dashboard_address": None, "memory_limit": memory, "env": one}
     with (
         LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **settings) as cluster,
         Client(cluster) as client,

@@ -52,7 +52,7 @@ class AbstractBlocks(ABC):
 
     @abstractmethod
     def delayed(self, i: int) -> Any:
-        """Block i as a task for Dask.
+        """Block i as a task of Dask, where it is one.
 
         Parameters
         ----------
@@ -61,8 +61,8 @@ class AbstractBlocks(ABC):
 
         Returns
         -------
-        dask.delayed.Delayed
-            What yields an array ``(n_i, k)`` on a worker.
+        dask.delayed.Delayed or None
+            What yields an array ``(n_i, k)`` on a worker; None where workers load blocks themselves.
         """
 
     @property
@@ -155,9 +155,7 @@ class Generated(AbstractBlocks):
         return matrix(self.make(i))
 
     def delayed(self, i: int) -> Any:
-        from dask.delayed import delayed
-
-        return delayed(self.make, pure=False)(i)
+        return None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -202,7 +200,8 @@ class Selected(AbstractBlocks):
     def delayed(self, i: int) -> Any:
         from dask.delayed import delayed
 
-        return delayed(_columns, pure=False)(self.table.delayed(i), self.columns)
+        whole = self.table.delayed(i)
+        return None if whole is None else delayed(_columns, pure=False)(whole, self.columns)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -235,7 +234,15 @@ class Joined(AbstractBlocks):
     def delayed(self, i: int) -> Any:
         from dask.delayed import delayed
 
-        return delayed(_beside, pure=False)(self.left.delayed(i), self.right.delayed(i))
+        tasks = self.left.delayed(i), self.right.delayed(i)
+        if tasks[0] is None and tasks[1] is None:
+            return None
+        # one of two tables may be made by a function, the other by Dask
+        made = [
+            delayed(side.load, pure=False)(i) if task is None else task
+            for side, task in zip((self.left, self.right), tasks)
+        ]
+        return delayed(_beside, pure=False)(*made)
 
 
 def generated(
