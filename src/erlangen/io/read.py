@@ -55,6 +55,18 @@ def read_trajectories(
     InputError
         Where a column is missing or not numeric, an entry is not finite, times repeat or decrease within a run, or a
         run has one sample.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> rows = ["time,x,y", "0,1,0", "1,0,1", "2,-1,0"]
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "orbit.csv"
+    ...     _ = file.write_text(chr(10).join(rows))
+    ...     flow = read_trajectories(file, "time")
+    >>> flow.names, len(flow.runs), flow.runs[0].states.shape
+    (('x', 'y'), 1, (3, 2))
     """
     frame = read_table(path)
     flow = Trajectories(*runs_of_frame(frame, time, group, state, controls, parameters, drop_nan, infinite=True))

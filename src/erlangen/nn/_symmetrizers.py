@@ -39,16 +39,8 @@ class AbstractSymmetrized(torch.nn.Module, ABC):
 
     Parameters
     ----------
-    model : torch.nn.Module or callable
-        What is symmetrised.
-    symmetry : Group or Symmetry
-        What it is symmetrised by.
     reps : tuple of two
-        How inputs and outputs move.
-    method : str
-        ``"exact"``, ``"quadrature"``, ``"samples"`` or ``"frame"``.
-    reason : str
-        What is exact and what is not, in words.
+        How inputs and outputs move: ``rep_in`` and ``rep_out``; the others are the attributes of their names.
 
     Attributes
     ----------

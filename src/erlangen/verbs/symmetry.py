@@ -78,7 +78,7 @@ class Symmetry(AbstractShown):
     >>> sym.name, sym.dim, sym.texts[0]
     ('so(3)', 3, 'x d/dy - y d/dx')
     >>> sym.group
-    so(3): 3 generators on R^3
+    so(3): 3 generators and 0 discrete elements on R^3
     """
 
     candidates: AbstractAction
