@@ -49,7 +49,7 @@ def flow_data(symmetry: Symmetry) -> dict[str, Any] | None:
         "names": list(symmetry.coordinates),
         "points": points,
         "values": values[:, 0] if invariant and values is not None else None,
-        "compared": {"invariant": "values", "vector": "vectors", "map": "images"}.get(symmetry.kind, "values"),
+        "compared": {"vector": "vectors carried along", "map": "steps carried along"}.get(symmetry.kind, "values"),
         "generators": generators,
         "delta": _delta(symmetry),
         "axes": _axes(points),
@@ -187,10 +187,10 @@ def _select(name: str, label: str, texts: Sequence[str], chosen: int, start: int
 
 
 def _note(data: dict[str, Any]) -> str:
-    text = f"{len(data['points'])} of the points. Arrows: the generator. Pale rings: where the points were."
-    if data["values"] is not None:
-        return f"{text} Colour: the value of the field, which each point keeps as it moves. "
-    return text
+    text = f"{len(data['points'])} points. Arrows: the vector field of the generator. Rings: where the points were."
+    if data["values"] is None:
+        return text
+    return f"{text} Colour: the value of the field; where it stays, a dot has the colour of the rings around it."
 
 
 def flow_script(data: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def generator_mathml(one: PolynomialAction, names: Sequence[str], digits: int = 
         sign = "<mo>&#x2212;</mo>" if coefficient < 0 else "<mo>+</mo>" if out else ""
         shown = _number(size, digits)
         out += sign + (body if shown == "<mn>1</mn>" else shown + _TIMES + body)
-    return f"<math><mrow>{out or '<mn>0</mn>'}</mrow></math>"
+    return f"<span class='formula'><math><mrow>{out or '<mn>0</mn>'}</mrow></math></span>"
 
 
 def _terms(one: PolynomialAction) -> list[tuple[float, NDArray, int]]:

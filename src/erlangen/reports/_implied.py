@@ -21,6 +21,9 @@ _FOLLOWS = {
 _GENERIC = float(np.sqrt(np.finfo(np.float64).eps))
 """Share of the largest direction below which a direction at a point is rounding."""
 
+_BEYOND = 3.0
+"""Errors of a unit generator beyond which a direction is one: three standard errors."""
+
 MOST_POINTS = 64
 
 
@@ -30,7 +33,8 @@ def meaning_card(symmetry: Symmetry) -> str:
     words = meaning(symmetry.name, structure)
     told = [words] if words else []
     if symmetry.preserves:
-        told.append(f"Acting on {', '.join(symmetry.coordinates[:8])}, it leaves a form alone: {symmetry.preserves}.")
+        form = symmetry.preserves.removeprefix("preserving ")
+        told.append(f"On {', '.join(symmetry.coordinates[:8])} it preserves the form {form}.")
     if symmetry.structure is not None and symmetry.structure.remark:
         told.append(f"{symmetry.structure.remark[:1].upper()}{symmetry.structure.remark[1:]}.")
     body = "".join(f"<p>{html.escape(text)}</p>" for text in told)
@@ -92,7 +96,8 @@ def orbit_dimension(symmetry: Symmetry) -> int:
     x = symmetry.points[:MOST_POINTS]
     speeds = base.restrict(xi[:, : base.n_generators].T).on_points(x) / symmetry.scales.points[: base.point_dim]
     sizes = np.linalg.svd(speeds, compute_uv=False)
-    return int(np.median(np.sum(sizes > _GENERIC * np.maximum(sizes[:, :1], np.finfo(float).tiny), axis=1)))
+    least = max(_GENERIC, _BEYOND * symmetry.noise)
+    return int(np.median(np.sum(sizes > least * np.maximum(sizes[:, :1], np.finfo(float).tiny), axis=1)))
 
 
 def code_card(symmetry: Symmetry) -> str:

@@ -135,7 +135,7 @@ def evidence_cards(
     cards = [card("Dimension as a function of delta", legend(figures[path]) + plot(path), _path_note(certificate))]
     if certificate.bounds or certificate.trivial:
         figures[bounds] = bounds_figure(certificate)
-        cards.append(card("Bounds of the true defects", legend(figures[bounds]) + plot(bounds), _BOUNDS))
+        cards.append(card("Bounds of the true defects", legend(figures[bounds]) + plot(bounds), _BOUNDS, wide=True))
         cards.append(card("Bounds in numbers", _bounds_table(certificate), wide=True))
     cards.append(card("What the claim is, and what it rests on", _claim(certificate), wide=True))
     if certificate.gates:

@@ -15,7 +15,7 @@ from erlangen.reports._flow import flow_card, flow_data, flow_script, flow_style
 from erlangen.reports._formulas import generator_mathml
 from erlangen.reports._implied import code_card, head, meaning_card
 from erlangen.reports._moves import move_of
-from erlangen.reports._page import card, plot, table
+from erlangen.reports._page import card, html_rows, plot, table
 from erlangen.reports._story import Story
 from erlangen.reports.evidence import evidence_cards, legend
 from erlangen.verbs import Generator, Symmetry
@@ -64,16 +64,14 @@ def generators_card(symmetry: Symmetry) -> str:
         bounds = f"{number(defects[k, 0], 2)} to {number(defects[k, 1], 2)}" if k < len(defects) else "-"
         name = f"<math><msub><mi>&#x3BE;</mi><mn>{k + 1}</mn></msub></math>"
         verdict = "built from the field itself" if one.verdict == "own" else one.verdict
-        cells = (name, formula, html.escape(words), number(one.defect, 2), bounds, verdict)
-        rows.append("".join(f"<td>{cell}</td>" for cell in cells) + f"<td>{_copier(latex, f'generator {k + 1}')}</td>")
+        copier = _copier(latex, f"generator {k + 1}")
+        cells = (name, formula, html.escape(words), number(one.defect, 2), bounds, verdict, copier)
+        rows.append([(cell, False) for cell in cells])
     names = ("", "generator", "what it does", "defect", "true defect between", "", "LaTeX")
-    top = "".join(f"<th scope='col'>{name}</th>" for name in names)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
     total = symmetry.dim + len(symmetry.found.own)
     more = f"<p class='soft'>{total - len(listed)} more are not written out.</p>" if total > len(listed) else ""
-    block = f"<div class='scroll'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>{more}"
     note = "Vector fields that move the points. A defect of 0 is an exact symmetry, 1 is an unrelated direction."
-    return card("Generators", block, note, wide=True)
+    return card("Generators", html_rows(names, rows) + more, note, wide=True)
 
 
 def _written(symmetry: Symmetry, one: Generator) -> tuple[str, str, str]:
@@ -96,7 +94,7 @@ def _copier(latex: str, what: str) -> str:
 
 def spectrum_figure(symmetry: Symmetry) -> Figure:
     """Relative defects of all directions in order, with the decision line and what the derivative's error allows."""
-    values = np.maximum(symmetry.spectrum[:MOST_DIRECTIONS], 0.0)
+    values = np.maximum(symmetry.spectrum[:MOST_DIRECTIONS], symmetry.floor)  # smaller ones are not told apart
     low, high = interval(values, symmetry.floor)
     at = np.arange(1, len(values) + 1, dtype=np.float64)
     least = max(LEAST, float(values[values > 0].min(initial=1.0)) / 10)

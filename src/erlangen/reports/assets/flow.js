@@ -71,7 +71,7 @@ function arrows(g){
   const strokes=[];
   for(const [p,v] of list){
     const size=Math.hypot(...v);if(!(size>0))continue;
-    const long=.075*Math.min(size/top,1.2),e=v.map(c=>c/size),tip=p.map((c,k)=>c+long*e[k]);
+    const long=(flat()?.075:.12)*Math.min(size/top,1.2),e=v.map(c=>c/size),tip=p.map((c,k)=>c+long*e[k]);
     const side=flat()?[-e[1],e[0]]:across(e),h=.32*long,at=w=>tip.map((c,k)=>c-h*e[k]+w*.55*h*side[k]);
     const back=q=>q.map((c,k)=>c*unit[k]);
     strokes.push([back(p),back(tip)],[back(at(1)),back(tip),back(at(-1))])}
@@ -88,14 +88,14 @@ function places(points){
   return Object.fromEntries(letters().map((l,k)=>[l,column(points,shown()[k]).map((v,i)=>gone[i]?null:v)]))}
 function traces(){
   const g=FLOW.generators[chosen],type=flat()?"scatter":"scatter3d",common={type,hoverinfo:"skip",showlegend:false};
-  const soft=css("--soft"),blue=css("--run0"),size=flat()?8:4.5;
+  const soft=css("--soft"),blue=css("--run0"),size=flat()?8:3.6;
   const colour=FLOW.values?{color:FLOW.values,colorscale:"Viridis",
     showscale:innerWidth>640,colorbar:{thickness:10,len:.6,outlinewidth:0,title:{text:"value",side:"right"}}}:{color:blue};
-  const ghost=flat()?{size,symbol:"circle-open",color:faded(soft,.55),line:{width:1}}:
-    {size:size-1,symbol:"circle-open",color:soft,opacity:.35};
+  const rings=FLOW.values?{color:FLOW.values,colorscale:"Viridis",opacity:.55}:{color:soft,opacity:.5};
+  const ghost={size:flat()?size+1:size,symbol:"circle-open",line:{width:1.2},...rings};
   return [
     {...common,mode:"markers",...places(start),marker:ghost},
-    {...common,mode:"lines",...arrows(g),line:{width:flat()?1.4:2.5,color:flat()?faded(soft,.9):soft}},
+    {...common,mode:"lines",...arrows(g),line:{width:flat()?1.4:3,color:soft}},
     {...common,mode:"lines",...trails(g),line:{width:flat()?1.2:2,color:faded(blue,.45)},connectgaps:false},
     {...common,mode:"markers",...places(moved),marker:{size,...colour,line:{width:flat()?.8:0,color:css("--card")}}}]}
 function layout(){
@@ -103,17 +103,18 @@ function layout(){
   const base={margin:{l:56,r:8,t:8,b:44},showlegend:false,uirevision:axes.join()};
   if(flat()){
     const equal=axes[0]!==VALUE&&axes[1]!==VALUE&&ratio()<4;
-    const l=framed({...base,dragmode:touched.matches?false:"zoom",
+    const l=framed({...base,margin:{l:56,r:8,t:8,b:44},dragmode:touched.matches?false:"zoom",
       xaxis:{range:wide(axes[0]),title:{text:label(axes[0])},zeroline:false},
       yaxis:{range:wide(axes[1]),title:{text:label(axes[1])},zeroline:false}});
-    if(equal)Object.assign(l.yaxis,{scaleanchor:"x",scaleratio:1});
+    if(equal){Object.assign(l.yaxis,{scaleanchor:"x",scaleratio:1,constrain:"domain"});l.xaxis.constrain="domain"}
     return l}
-  const one=a=>({title:{text:label(a)},range:wide(a),gridcolor:css("--edge"),zerolinecolor:css("--edge"),
+  // In three dimensions titles know tags but no entities: a space without width makes a name no tag.
+  const one=a=>({title:{text:label(a).replace(/</g,"<\u200b")},range:wide(a),gridcolor:css("--edge"),zerolinecolor:css("--edge"),
     color:css("--soft"),showspikes:false,backgroundcolor:"rgba(0,0,0,0)"});
   const l=framed({...base,margin:{l:0,r:0,t:0,b:0}});
   const even=axes.every(a=>a!==VALUE)&&ratio()<4;
   l.scene={xaxis:one(axes[0]),yaxis:one(axes[1]),zaxis:one(axes[2]),aspectmode:even?"data":"cube",
-    camera:{eye:{x:1.25,y:1.25,z:.8}},dragmode:"turntable"};
+    camera:{eye:{x:1.05,y:1.05,z:.7},center:{x:0,y:0,z:-.12}},dragmode:"turntable"};
   return l}
 function ratio(){const w=shown().map(a=>reach(a)[2]);return Math.max(...w)/Math.min(...w)}
 function draw(){Plotly.react("flow-plot",traces(),layout(),OPTIONS)}
@@ -133,8 +134,8 @@ function changed(g){
 function words(){
   const g=FLOW.generators[chosen],angle=g.rate?` (${Math.round(time*g.rate*180/Math.PI)}\u00b0)`:"";
   const gone=moved.filter(p=>!p.every(v=>isFinite(v))).length,c=changed(g);
-  const size=c===null||c===undefined?"":c<1e-9?` The ${FLOW.compared} stay, up to rounding.`:
-    ` The ${FLOW.compared} change by ${number(100*c)} % of their size, where the data reach.`;
+  const size=c===null||c===undefined?"":c<1e-9?` The ${FLOW.compared} agree with the field, up to rounding.`:
+    ` The ${FLOW.compared} differ from the field by ${number(100*c)} % of its size, where the data reach.`;
   const lost=gone?` ${gone} points have left for infinity.`:"";
   return time===0?"The points are where they were.":`Moved for t = ${number(time)}${angle}.${size}${lost}`}
 function say(){$("flow-said").textContent=words()}

@@ -16,7 +16,7 @@ function dressed(trace){
 function short(text,most){return text.length>most?text.slice(0,most-1)+"\u2026":text}
 function axis(given){
   const a={...given,gridcolor:css("--edge"),zerolinecolor:css("--edge"),automargin:true,
-    exponentformat:"power",fixedrange:touched.matches,
+    exponentformat:"power",...(given.type==="log"?{dtick:1}:{}),fixedrange:touched.matches,
     title:{text:plain(given.title?.text??""),standoff:8,font:{color:css("--soft"),size:13}}};
   if(a.ticktext)a.ticktext=a.ticktext.map(t=>plain(innerWidth<640?short(t,16):t));
   return a}
@@ -25,11 +25,18 @@ function framed(layout){
     paper_bgcolor:"rgba(0,0,0,0)",plot_bgcolor:"rgba(0,0,0,0)",bargap:.15,
     hoverlabel:{bgcolor:css("--card"),bordercolor:css("--line"),font:{color:css("--ink")}}};
   for(const key of Object.keys(l))if(/^[xy]axis/.test(key))l[key]=axis(l[key]);
-  if(l.annotations)l.annotations=l.annotations.map(a=>({...a,text:plain(a.text)}));
+  if(l.annotations)l.annotations=l.annotations.map(a=>({...a,...placed(a,l.xaxis.range),text:plain(a.text)}));
+  if(paper)l.width=PAPER;
   if(l.scene){l.scene={...l.scene};
     for(const key of ["xaxis","yaxis","zaxis"])l.scene[key]={...l.scene[key],gridcolor:css("--edge"),
       zerolinecolor:css("--edge"),color:css("--soft"),showspikes:false,backgroundcolor:"rgba(0,0,0,0)"}}
   return l}
+// A note near the right edge stands to the left of what it notes.
+function placed(note,range){
+  if(!range||(note.x-range[0])/(range[1]-range[0])<.75)return {};
+  return {xanchor:"right",xshift:-note.xshift}}
+const PAPER=660; // pixels between the margins of a sheet
+let paper=false;
 // Names of the data are text, whatever they look like to a library that reads tags.
 function plain(text){return String(text).replace(/&/g,"&amp;").replace(/</g,"&lt;")}
 const touched=matchMedia("(pointer: coarse)"),dark=matchMedia("(prefers-color-scheme: dark)");
@@ -51,10 +58,9 @@ function repaint(){for(const id of drawn)painters[id]()}
 function paintAll(){if(Object.keys(painters).length)library();for(const id of Object.keys(painters))drawn.add(id);repaint()}
 Object.keys(painters).forEach(watch);
 dark.addEventListener("change",repaint);
-// Paper is light, and shows everything.
-addEventListener("beforeprint",()=>{root.dataset.theme="print";
-  for(const d of document.querySelectorAll("details"))d.open=true;paintAll()});
-addEventListener("afterprint",()=>{delete root.dataset.theme;repaint()});
+// Paper is light, and shows every figure.
+addEventListener("beforeprint",()=>{root.dataset.theme="print";paper=true;paintAll()});
+addEventListener("afterprint",()=>{delete root.dataset.theme;paper=false;repaint()});
 const said=document.getElementById("said");
 async function copy(button){
   const text=button.dataset.copy;
