@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from erlangen._typing import NDArray
-from erlangen.dynamics import Law
+from erlangen.dynamics import ConservedQuantities, Law
 from erlangen.fields.trajectories import Run, Trajectories
 from erlangen.reports._figures import MOST_ROWS, ROW, Figure, _axis, _domain, _layout, _n, _trace, thinned
 
@@ -21,6 +21,12 @@ WINDOW = 150
 """Samples of the run whose terms are drawn: more would run into one another."""
 
 HEAD = 60
+
+MOST_DIRECTIONS = 64
+"""Functions whose defects are drawn."""
+
+LEAST = 1e-17
+"""Defects below this are drawn at it: rounding of one number."""
 
 
 def drawn_runs(flow: Trajectories) -> list[int]:
@@ -85,15 +91,25 @@ def orbits_figure(flow: Trajectories, names: Sequence[str]) -> Figure:
         trace = _trace("line", k, str(flow.runs[at].label), states[:, columns[0]], states[:, columns[1]])
         if len(columns) == 3:
             trace = {key: value for key, value in trace.items() if key not in ("xaxis", "yaxis")}
-            trace |= {"type": "scatter3d", "z": states[:, columns[2]]}
+            trace |= {"type": "scatter3d", "z": states[:, columns[2]], "hoverinfo": "name"}
         traces.append(trace)
     layout = _layout(460)
     if len(columns) == 3:
         axes = {f"{letter}axis": {"title": {"text": name}} for letter, name in zip("xyz", names[:3], strict=True)}
-        layout["scene"] = {**axes, "aspectmode": "data"}
+        camera = {"eye": {"x": 0.75, "y": 0.75, "z": 0.75}}
+        layout |= {"scene": {**axes, "aspectmode": "data", "camera": camera}, "margin": dict.fromkeys("lrtb", 0)}
     else:
         layout |= {"xaxis": {"title": {"text": names[0]}}, "yaxis": {"title": {"text": names[1]}, "scaleanchor": "x"}}
     return {"data": traces, "layout": layout}
+
+
+def spectrum_figure(found: ConservedQuantities) -> Figure:
+    """Defects of all functions in ascending order; what is below rounding is drawn there."""
+    values = np.maximum(found.spectrum[:MOST_DIRECTIONS], LEAST)
+    at = np.arange(1, len(values) + 1)
+    dots = _trace("dots", 0, "defect", at, values) | {"mode": "markers"}
+    axes = {"xaxis": {"title": {"text": "function"}}, "yaxis": {"title": {"text": "defect"}, "type": "log"}}
+    return {"data": [dots], "layout": _layout(300) | axes}
 
 
 def _panels(laws: Sequence[Law], draw: Callable[[Law, int], list[Figure]]) -> Figure:

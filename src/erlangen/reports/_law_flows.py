@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from scipy.integrate import solve_ivp
+from scipy.linalg import expm
 
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction
@@ -22,9 +23,10 @@ MOST_POINTS = 144
 """Points that are moved: frames of all of them are on the page."""
 
 DIGITS = 6
+"""Digits of frames, which keep pages small."""
 
-ACCURACY = 1e-8
-"""Relative error of flows that are followed step by step."""
+ACCURACY = 1e-10
+"""Relative error of flows that are followed step by step: no eye sees it, and what changes by more is told."""
 
 ITSELF = "the flow itself"
 
@@ -35,7 +37,8 @@ def field_of(one: HamiltonianField) -> PolynomialAction | None:
     if law is None:
         return None
     table, coefficients = _hamiltonian(*law, one.phase_space)
-    return PolynomialAction(table, sparse.csr_array(coefficients.reshape(1, -1)))
+    used = coefficients.any(axis=0)
+    return PolynomialAction(table[used], sparse.csr_array(coefficients[:, used].reshape(1, -1)))
 
 
 def words_of(one: HamiltonianField) -> str:
@@ -63,9 +66,9 @@ def flow_data(found: ConservedQuantities, flow: Trajectories) -> dict[str, Any] 
         told = {"text": f"{one.text}, from h{k + 1}", "verdict": "", "times": None, "change": None}
         field = field_of(one)
         span = _span(one, points, scale) if field is None else span_of(field, points, scale)
-        frames = followed(one, points, span)
+        frames = followed(one, field, points, span)
         if field is None:
-            told |= {"span": span, "rate": 0.0, "frames": frames}
+            told |= {"span": span, "rate": 0.0, "frames": [_rounded(frame, scale) for frame in frames]}
         else:
             rate = move_of(field, found.names).rate if field.degree <= 1 else 0.0
             told |= {"span": span, "rate": rate, "terms": _terms(field), "matrix": _matrix(field)}
@@ -102,11 +105,21 @@ def _span(one: HamiltonianField, points: NDArray, scale: NDArray) -> float:
     return 1.0 / size if size > 0 else 1.0
 
 
-def followed(one: HamiltonianField, points: NDArray, span: float) -> list[NDArray | None]:
+def followed(
+    one: HamiltonianField, field: PolynomialAction | None, points: NDArray, span: float
+) -> list[NDArray | None]:
     """Points at evenly spaced times from -span to span; None where the flow could not be followed."""
+    if field is not None and field.degree <= 1:
+        padded = np.c_[points, np.ones(len(points))]
+        return [(padded @ _padded(field, t).T)[:, :-1] for t in np.linspace(-span, span, FRAMES)]
     half = np.linspace(0.0, span, FRAMES // 2 + 1)
     back, on = _half(one, points, -half), _half(one, points, half)
     return [*back[:0:-1], *on]
+
+
+def _padded(field: PolynomialAction, t: float) -> NDArray:
+    """Matrix ``(d + 1, d + 1)`` of an affine flow."""
+    return expm(t * np.array(_matrix(field)))
 
 
 def _half(one: HamiltonianField, points: NDArray, times: NDArray) -> list[NDArray | None]:
@@ -115,18 +128,19 @@ def _half(one: HamiltonianField, points: NDArray, times: NDArray) -> list[NDArra
     def rate(_: float, flat: NDArray) -> NDArray:
         return one.value(flat.reshape(shape)).ravel()
 
-    span, size = (float(times[0]), float(times[-1])), ACCURACY * np.abs(points).max(initial=1e-300)
+    span, size = (float(times[0]), float(times[-1])), ACCURACY * np.tile(points.std(axis=0), len(points))
     with np.errstate(all="ignore"):
         solution = solve_ivp(rate, span, points.ravel(), "DOP853", times, rtol=ACCURACY, atol=size)
-    found = [_rounded(column.reshape(shape)) for column in solution.y.T]
+    found = [column.reshape(shape) for column in solution.y.T]
     return [*found, *[None] * (len(times) - len(found))]
 
 
-def _rounded(values: NDArray) -> NDArray:
-    """So many digits that a page of frames stays small."""
-    size = np.abs(values).max(initial=0.0)
-    step = 10.0 ** np.floor(np.log10(size) - DIGITS) if size > 0 else 1.0
-    return np.round(values / step) * step
+def _rounded(frame: NDArray | None, scale: NDArray) -> NDArray | None:
+    """A frame to so many digits of the spread of each coordinate."""
+    if frame is None:
+        return None
+    places = DIGITS - np.floor(np.log10(scale)).astype(np.int64)
+    return np.stack([np.round(frame[:, a], int(places[a])) for a in range(frame.shape[1])], axis=1)
 
 
 def _changes(law: Any, values: NDArray, frames: Sequence[NDArray | None]) -> list[float | None]:

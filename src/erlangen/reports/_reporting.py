@@ -10,6 +10,7 @@ from typing import Any
 from erlangen._files import check_target, write_text
 from erlangen.reports._page import page, plotly_js
 from erlangen.reports._story import home_of, story_of
+from erlangen.reports.provenance import provenance_of
 
 
 def report(
@@ -35,7 +36,8 @@ def report(
     title : str
         Title of the page; by default it says what kind of result this is.
     provenance : Provenance, optional
-        Versions, seed, command and data; see `erlangen.reports.provenance`.
+        Versions, seed, command and data; by default what can be said without knowing the call. See
+        `erlangen.reports.provenance`.
     force : bool
         Overwrite an existing file.
 
@@ -77,6 +79,7 @@ def report_html(result: Any, *, data: Any = None, title: str = "", provenance: A
         HTML that needs no other file.
     """
     story = story_of(result, data)
-    cards = [*story.cards, *([] if provenance is None else [provenance.card()])]
+    source = provenance_of(result, data) if provenance is None else provenance
+    cards = [*source.warned(), *story.cards, source.card()]
     head = f"<p class='verdict'>{html.escape(story.verdict)}</p>{story.head}"
     return page(title or story.title or "Report", cards, story.figures, head, story.scripts, story.styles)

@@ -39,7 +39,14 @@ def story(found: Structure | LieAlgebra, data: Any = None) -> Story:
     if algebra is not None:
         c = algebra.structure_constants
         drawings["constants"] = constants_figure(c)
-        cards.append(card("Structure constants", plot("constants") + _brackets(c), _CONSTANTS, wide=True))
+        cards.append(
+            card(
+                "Structure constants",
+                plot("constants", "Sizes of the brackets of all pairs of generators") + _brackets(c),
+                _CONSTANTS,
+                wide=True,
+            )
+        )
     plural = "s" * (structure.dim != 1)
     verdict = f"These {structure.dim} generator{plural} form {structure.name}." if structure.dim else "Nothing moves."
     return Story(verdict, cards, drawings, title="Lie algebra")

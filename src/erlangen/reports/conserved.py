@@ -21,6 +21,9 @@ from erlangen.reports._meaning import meaning
 from erlangen.reports._page import card, chips, plot, table
 from erlangen.reports._story import Story
 
+MOST_STEPS = 8
+"""Steps of the number of constants that are listed."""
+
 EXACT = 1e-9
 """Share of the largest structure constant below which one is rounding; brackets that close worse have a defect."""
 
@@ -53,7 +56,9 @@ def story(found: ConservedQuantities, data: Any = None) -> Story:
         cards.append(card("Looked at, and not counted", _table(others, None), wide=True))
     if found.undecided or found.notes:
         cards.append(card("What these data do not decide", _open(found), wide=True))
-    cards.append(card("Why this many", _why(found), wide=True))
+    if len(found.spectrum):
+        drawings["spectrum"] = figures.spectrum_figure(found)
+    cards.append(card("Why this many", _why(found), _SPECTRUM, wide=True))
     scripts, styles = ([], []) if moved is None else ([flow_script(moved)], [flow_style()])
     return Story(found.verdict, cards, drawings, scripts, "What is conserved", _head(found), styles)
 
@@ -70,6 +75,7 @@ _BRACKETS = (
     "The Poisson bracket of two conserved quantities is conserved, too. So they form a Lie algebra, the same as the "
     "symmetries that they generate."
 )
+_SPECTRUM = "Defects of all functions of the library, smallest first: a law stands apart from what is not conserved."
 _STAYS = (
     "Each conserved quantity less its mean along the run, in units of the swing of its terms. What is left is noise of "
     "the data, error of integration, and whatever the law leaves out."
@@ -108,12 +114,15 @@ def _drawn(found: ConservedQuantities, flow: Trajectories) -> tuple[list[str], d
         drawings["terms"] = figures.terms_figure(found.laws, longest)
         drawings["constants"] = figures.over_time_figure(found.laws, flow)
         note = f"Run {longest.label}. Grey: the terms of each law, less their means. Coloured: their sum, the law."
-        cards.append(card("Terms move, their sum does not", plot("terms"), note))
-        cards.append(card("Conserved over time", chips(labels) + plot("constants"), _STAYS))
+        label = "The terms of each law along one run, and their sum, which stays"
+        cards.append(card("Terms move, their sum does not", plot("terms", label), note))
+        label = "Each conserved quantity along each run, less its mean"
+        cards.append(card("Conserved over time", chips(labels) + plot("constants", label), _STAYS))
     if len(found.names) > 1:
         where = _positions(found)
         drawings["orbits"] = figures.orbits_figure(flow, where)
-        cards.append(card(f"The runs in {', '.join(where)}", chips(labels) + plot("orbits"), wide=True))
+        title = f"The runs in {', '.join(where)}"
+        cards.append(card(title, chips(labels) + plot("orbits", title), wide=True))
     return cards, drawings
 
 
@@ -160,5 +169,7 @@ def _open(found: ConservedQuantities) -> str:
 
 
 def _why(found: ConservedQuantities) -> str:
-    steps = [(float(delta), count) for delta, count in found.path[:8]]
-    return f"<p>{html.escape(found.reason)}.</p>" + table(("delta from", "constants"), steps)
+    steps = [(float(delta), count) for delta, count in found.path[:MOST_STEPS]]
+    numbers = f"<details><summary>Numbers</summary>{table(('delta from', 'constants'), steps)}</details>"
+    drawn = plot("spectrum", "Defects of all functions, smallest first") if len(found.spectrum) else ""
+    return f"<p>{html.escape(found.reason[:1].upper() + found.reason[1:])}.</p>{drawn}{numbers}"

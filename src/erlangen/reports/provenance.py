@@ -95,6 +95,11 @@ class Provenance:
         """The hash of each file or array, by name."""
         return {one.name: one.sha256 for one in self.inputs}
 
+    def warned(self) -> list[str]:
+        """HTML of the card that opens a page where something about the data should be known first."""
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in self.warnings)
+        return [card("Warnings", f"<ul>{items}</ul>", wide=True, kind="warn")] if items else []
+
     def card(self) -> str:
         """HTML of the card that ends a page."""
         facts = [
@@ -104,14 +109,14 @@ class Provenance:
             ("system", self.system),
             ("versions", ", ".join(f"{name} {version}" for name, version in self.versions.items())),
             *(("read", remark) for remark in self.remarks),
-            *(("warning", warning) for warning in self.warnings),
         ]
         rows = [(name, text) for name, text in facts if text]
         files = [(one.name, one.about, f"{one.size:,} bytes", one.sha256) for one in self.inputs]
         body = table(("", "what"), rows)
         body += table(("data", "of", "size", "SHA-256"), files) if files else ""
         label, text = "Commands that do it again", html.escape(self.reproduce)
-        body += f"<p>{label}:</p><pre class='scroll' role='region' tabindex='0' aria-label='{label}'>{text}</pre>"
+        copy = f"<button type='button' data-copy='{text}'>Copy</button>"
+        body += f"<p>{label}: {copy}</p><pre role='region' tabindex='0' aria-label='{label}'>{text}</pre>"
         return card("Provenance, and how to reproduce this", body, wide=True)
 
 
