@@ -109,6 +109,33 @@ def _term_order(exponents: Sequence[Sequence[int]]) -> list[int]:
     return sorted(range(len(exponents)), key=lambda r: (sum(exponents[r]), [-int(e) for e in exponents[r]]))
 
 
+_OPERATORS = {"+": r"\oplus", "⋉": r"\ltimes", "⊕": r"\oplus", "×": r"\times", "x": r"\times", "⊗": r"\otimes"}
+_FACTOR = re.compile(r"(\d*)([A-Za-z]+)(\*?)(\([^()]*\))?(?:\^(\d+))?")
+
+
+def name_latex(name: str) -> str:
+    r"""Name of an algebra, group or representation for LaTeX; a name in words stays one.
+
+    Examples
+    --------
+    >>> print(name_latex("so(3) + R^2"), name_latex("SO(3)"), name_latex("Bianchi VII_0"))
+    \mathfrak{so}(3) \oplus \mathbb{R}^{2} \mathrm{SO}(3) \text{Bianchi VII_0}
+    """
+    parts = [_OPERATORS.get(part) or _factor_latex(part) for part in name.split(" ")]
+    return " ".join(map(str, parts)) if all(parts) else rf"\text{{{name}}}"
+
+
+def _factor_latex(part: str) -> str | None:
+    """One factor, or None for a word."""
+    found = _FACTOR.fullmatch(part)
+    if not found or (len(found[2]) > 1 and not found[4]):
+        return None
+    count, letters, star, arguments, power = found.groups()
+    font = "mathbb" if letters in "RCH" and not arguments else "mathfrak" if letters.islower() else "mathrm"
+    out = count + (rf"\{font}{{{letters}}}" if len(letters) > 1 or font == "mathbb" else letters)
+    return out + ("^{*}" if star else "") + (arguments or "") + (f"^{{{power}}}" if power else "")
+
+
 def polynomial_text(
     exponents: Any, coefficients: Sequence[Number], names: Sequence[str], digits: int = _DEFAULT_DIGITS
 ) -> str:

@@ -20,6 +20,9 @@ LONGEST_VALUE = 60
 LONGEST_REPR = 240
 """Characters of a repr: two lines of a wide terminal."""
 
+MOST_ROWS = 24
+"""Rows of a table that a notebook shows; how many more there are is said below."""
+
 FEW = 4
 """Entries up to which an array or a tuple is written out."""
 
@@ -44,7 +47,7 @@ class AbstractShown:
 
     def _repr_html_(self) -> str:
         if type(self).__str__ is object.__str__:
-            shown = [(name, brief(value)) for name, value in parts_of(self)]
+            shown = [(name, _cell(value)) for name, value in parts_of(self)]
             return card(type(self).__name__, shown) if shown else card(repr(self))
         first, _, rest = str(self).partition("\n")
         return card(first, text=rest)
@@ -59,8 +62,27 @@ def card(heading: str, rows: Iterable[Sequence[Any]] = (), headers: Sequence[str
     '<p><b>a &lt; b</b></p><pre>as it stands</pre>'
     """
     rows = list(rows)
+    if len(rows) > MOST_ROWS:
+        text = f"... and {len(rows) - MOST_ROWS} more\n{text}"
+        rows = rows[:MOST_ROWS]
     table = html_table(headers, rows) if rows else ""
     return f"<p><b>{escape(heading)}</b></p>{table}" + (f"<pre>{escape(text)}</pre>" if text.strip() else "")
+
+
+def aligned(left: str, right: Iterable[str]) -> str | None:
+    r"""Numbered equations for LaTeX, as a notebook takes them; None where there are none.
+
+    Examples
+    --------
+    >>> print(aligned(r"\xi", ["x", "y"]))
+    $\displaystyle \begin{aligned}
+    \xi_{1} &= x \\
+    \xi_{2} &= y
+    \end{aligned}$
+    """
+    lines = [f"{left}_{{{k}}} &= {text}" for k, text in enumerate(right, 1)]
+    body = " \\\\\n".join(lines)
+    return f"$\\displaystyle \\begin{{aligned}}\n{body}\n\\end{{aligned}}$" if lines else None
 
 
 def short_repr(obj: Any) -> str:
@@ -77,7 +99,7 @@ def short_repr(obj: Any) -> str:
     """
     text = ", ".join(f"{name}={brief(value)}" for name, value in parts_of(obj))
     room = LONGEST_REPR - len(type(obj).__name__) - 2
-    return f"{type(obj).__name__}({_cut(text, room)})"
+    return f"{type(obj).__name__}({cut(text, room)})"
 
 
 def parts_of(obj: Any) -> list[tuple[str, Any]]:
@@ -103,7 +125,7 @@ def brief(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return str(value.tolist()) if value.ndim == 1 and value.size <= FEW else f"array {value.shape}"
     if isinstance(value, str):
-        return _cut(repr(value), LONGEST_VALUE)
+        return cut(repr(value), LONGEST_VALUE)
     if isinstance(value, (tuple, list, set, frozenset, Mapping)):
         return _brief_entries(value)
     if hasattr(value, "shape") and not isinstance(value, AbstractShown):  # sparse matrices, tensors
@@ -111,6 +133,13 @@ def brief(value: Any) -> str:
     text = " ".join(repr(value).split())
     known = isinstance(value, (int, np.integer, AbstractShown)) or type(value).__module__.startswith("erlangen")
     return text if len(text) <= LONGEST_VALUE and (known or " at 0x" not in text) else type(value).__name__
+
+
+def _cell(value: Any) -> str:
+    """A value in a table, where there is more room than in a line."""
+    if isinstance(value, AbstractShown):
+        return cut(" ".join(repr(value).split()))
+    return cut(value) if isinstance(value, str) else brief(value)
 
 
 def _brief_entries(values: Any) -> str:
@@ -121,5 +150,6 @@ def _brief_entries(values: Any) -> str:
     return f"{len(values)} {'entry' if len(values) == 1 else 'entries'}"
 
 
-def _cut(text: str, length: int) -> str:
+def cut(text: str, length: int = LONGEST_REPR) -> str:
+    """A text that is not longer than this."""
     return text if len(text) <= length else text[: length - 3] + "..."

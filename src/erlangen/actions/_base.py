@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
-from erlangen._shown import AbstractShown
+from erlangen._shown import FEW, AbstractShown, card, cut
 from erlangen._typing import NDArray
 
 
@@ -27,6 +27,21 @@ class AbstractAction(AbstractShown, ABC):
     @abstractmethod
     def n_generators(self) -> int:
         """Number p of generators."""
+
+    def __repr__(self) -> str:
+        few = [self._said(k) for k in range(min(self.n_generators, FEW))]
+        more = ", ..." if self.n_generators > FEW else ""
+        return cut(f"<{self._head()}: {', '.join(few)}{more}>" if few else f"<{self._head()}>")
+
+    def _repr_html_(self) -> str:
+        return card(self._head(), [(k + 1, self._said(k)) for k in range(self.n_generators)], ("", "generator"))
+
+    def _head(self) -> str:
+        count = "1 generator" if self.n_generators == 1 else f"{self.n_generators} generators"
+        return f"{type(self).__name__}: {count} on R^{self.point_dim}"
+
+    def _said(self, k: int) -> str:
+        return self.describe(np.eye(self.n_generators)[k])
 
     @property
     @abstractmethod

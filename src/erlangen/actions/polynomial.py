@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from erlangen._errors import InputError, explain
-from erlangen._render import field_text
+from erlangen._render import field_latex, field_text
+from erlangen._shown import MOST_ROWS, aligned
 from erlangen._typing import NDArray
 from erlangen.actions._base import AbstractAction, check_basis, check_points
 from erlangen.linalg.polynomials import collect, monomial_gradients, monomials
@@ -85,6 +86,11 @@ class PolynomialAction(AbstractAction):
         names = names or coordinate_names(self.point_dim)
         row = np.asarray(self.matrix.T @ xi).reshape(self.point_dim, len(self.exponents))
         return field_text(self.exponents, row, names)
+
+    def _repr_latex_(self) -> str | None:
+        names, d, r = coordinate_names(self.point_dim), self.point_dim, len(self.exponents)
+        rows = (np.asarray(self.matrix.T @ xi).reshape(d, r) for xi in np.eye(self.n_generators)[:MOST_ROWS])
+        return aligned(r"\xi", (field_latex(self.exponents, row, names) for row in rows))
 
     def on_points(self, x: NDArray) -> NDArray:
         """Velocities ``(n, p, d)`` of the points ``x (n, d)``."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
-from erlangen._shown import AbstractShown
+from erlangen._render import _latex_name, _signed_sum, number, number_latex
+from erlangen._shown import AbstractShown, card, cut
 from erlangen._typing import NDArray
 from erlangen.algebra.ambient import AbstractAmbient, ConstantsAmbient, MatrixAmbient, PolynomialAmbient
 from erlangen.algebra.answer import Structure
@@ -19,6 +21,10 @@ from erlangen.algebra.identification import EXACT_TOL, identify_span
 from erlangen.algebra.known import realify
 from erlangen.algebra.repair import close_constants, generated, jacobi_defect, largest_closed, orthonormal
 from erlangen.algebra.structure import anatomy, killing_form
+from erlangen.linalg.qr import rounding
+
+READABLE = 8
+"""Dimension up to which all brackets are written out: 28 of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +169,29 @@ class LieAlgebra(AbstractShown):
         tables = in_slices(self.ambient, self.vectors)
         flat = np.concatenate([table[..., : self.ambient.dim] @ q for table in tables]).reshape(-1, self.dim)
         return np.linalg.solve(r, flat.T).T.reshape(self.dim, self.dim, self.dim)
+
+    def __repr__(self) -> str:
+        named = "" if self.names is None else f": {', '.join(self.names)}"
+        return cut(f"<LieAlgebra of dimension {self.dim}{named}>")
+
+    def _repr_html_(self) -> str:
+        rows = [(f"[{i}, {j}]", _signed_sum(terms, number, " ")) for i, j, terms in self._brackets(str)]
+        return card(f"LieAlgebra of dimension {self.dim}", rows, ("bracket", "value"))
+
+    def _repr_latex_(self) -> str | None:
+        lines = [
+            rf"[{i}, {j}] &= {_signed_sum(terms, number_latex, ' ')}" for i, j, terms in self._brackets(_latex_name)
+        ]
+        body = " \\\\\n".join(lines)
+        return f"$\\displaystyle \\begin{{aligned}}\n{body}\n\\end{{aligned}}$" if lines else None
+
+    def _brackets(self, write: Callable[[str], str]) -> Iterator[tuple[str, str, list[tuple[float, str]]]]:
+        """Names of two elements, and the terms of their bracket; none where there are too many to read."""
+        names = [write(name) for name in self.names or [f"e_{k + 1}" for k in range(self.dim)]]
+        c = self.structure_constants if self.dim <= READABLE else np.zeros((0, 0, 0))
+        c = np.where(np.abs(c) > rounding(c.shape) * np.abs(c).max(initial=0.0), c, 0.0)
+        for i, j in combinations(range(len(c)), 2):
+            yield names[i], names[j], [(float(x), name) for x, name in zip(c[i, j], names, strict=True) if x]
 
     def bracket(self, x: ArrayLike, y: ArrayLike) -> NDArray:
         """Bracket of two elements given and returned as coordinates ``(p,)`` in the basis.

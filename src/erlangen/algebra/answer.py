@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from erlangen._shown import AbstractShown
+from erlangen._render import name_latex
+from erlangen._shown import AbstractShown, cut
 from erlangen._typing import NDArray
 
 
@@ -110,6 +111,12 @@ class Structure(AbstractShown):
             unitary = [name for name in self.aliases if name.startswith("u(") and "+" not in name]
             return unitary[0] if unitary else self.name
         return self.name
+
+    def __repr__(self) -> str:
+        return cut(f"<Structure {self.name}: dim {self.dim}, {self.reason}>")
+
+    def _repr_latex_(self) -> str:
+        return f"${name_latex(self.name)}$"
 
     def __str__(self) -> str:
         also = f"  (also {', '.join(self.aliases)})" if self.aliases else ""

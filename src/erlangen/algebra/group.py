@@ -10,7 +10,8 @@ import scipy.linalg
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, UndecidedError, explain
-from erlangen._shown import AbstractShown
+from erlangen._render import name_latex
+from erlangen._shown import AbstractShown, card
 from erlangen._typing import NDArray
 from erlangen.algebra._arguments import check_room
 from erlangen.algebra._elements import Elements, as_permutations, enumerate_elements, permutation_order
@@ -264,6 +265,13 @@ class Group(AbstractShown):
 
     def __hash__(self) -> int:
         return hash((self.name, self.lie_algebra.shape, self.discrete.shape))
+
+    def _repr_html_(self) -> str:
+        said = [("generators", len(self.lie_algebra)), ("discrete elements", len(self.discrete))]
+        return card(self.name, [*said, ("acts on", f"R^{self.size}")])
+
+    def _repr_latex_(self) -> str:
+        return f"${name_latex(self.name)}$"
 
     def __repr__(self) -> str:
         p, m = len(self.lie_algebra), len(self.discrete)

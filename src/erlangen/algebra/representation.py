@@ -15,7 +15,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from erlangen._errors import InputError, explain
-from erlangen._shown import AbstractShown
+from erlangen._render import name_latex
+from erlangen._shown import AbstractShown, card
 from erlangen._typing import NDArray
 from erlangen.algebra._words import block_diagonal, kronecker, leibniz
 from erlangen.algebra.atoms import AbstractAtom
@@ -253,6 +254,12 @@ class Representation(AbstractShown):
 
     def __str__(self) -> str:
         return " + ".join(_term_text(word, count) for word, count in self.terms) or "0"
+
+    def _repr_html_(self) -> str:
+        return card(f"{self}", [("group", self.group.name), ("size", self.size)])
+
+    def _repr_latex_(self) -> str:
+        return f"${name_latex(str(self).replace('**', '^'))}$"
 
     def __repr__(self) -> str:
         return f'rep("{self}", {self.group.name})'

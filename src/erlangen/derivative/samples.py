@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
-from erlangen._shown import AbstractShown
+from erlangen._render import number
+from erlangen._shown import AbstractShown, brief, card
 from erlangen._typing import NDArray
 from erlangen.derivative.measures import AbstractMeasure, BoxMeasure, GaussianMeasure
 from erlangen.linalg.qr import StreamedQR
@@ -168,6 +169,17 @@ class Samples(AbstractSamples):
     points: NDArray
     weights: NDArray
     measure: AbstractMeasure | None = None
+
+    def __repr__(self) -> str:
+        where = "" if self.measure is None else f", {brief(self.measure)}"
+        return f"<Samples: {len(self)} points in R^{self.dim}{where}>"
+
+    def _repr_html_(self) -> str:
+        ends = zip(self.points.min(axis=0), self.points.max(axis=0), self.mean, self.std, strict=True)
+        rows = [(k, *(number(float(x)) for x in row)) for k, row in enumerate(ends, 1)]
+        where = "points" if self.measure is None else f"points of {brief(self.measure)}"
+        headers = ("coordinate", "least", "largest", "mean", "standard deviation")
+        return card(f"{len(self)} {where} in R^{self.dim}", rows, headers)
 
     @classmethod
     def box(

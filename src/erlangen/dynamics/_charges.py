@@ -85,6 +85,9 @@ class NoetherCharge(AbstractShown):
         gauge = f" (gauge term {self.gauge})" if self.exists and self.gauge != "0" else ""
         return f"{head}, by {self.generator}{gauge}: {self.reason}."
 
+    def _repr_latex_(self) -> str | None:
+        return None if self.formula is None else f"$\\displaystyle {self.formula.to_latex()}$"
+
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(str(self))}</p>"
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import Number, _signed_sum, number, number_latex
-from erlangen._shown import AbstractShown
+from erlangen._shown import AbstractShown, card, cut
 from erlangen._typing import NDArray
 from erlangen.dynamics._readable import Formulation
 from erlangen.fields.libraries import Features
@@ -100,6 +100,15 @@ class Law(AbstractShown):
             Its derivative by each coordinate.
         """
         return self.features.basis.contract(x, self.function[None])[:, 0]
+
+    def __repr__(self) -> str:
+        return cut(f"<Law {self.text}: defect {number(self.defect, 2)}>")
+
+    def _repr_html_(self) -> str:
+        return card(self.text, [("defect", number(self.defect, 2)), ("verdict", self.verdict)])
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings for JSON."""

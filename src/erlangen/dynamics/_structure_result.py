@@ -202,6 +202,9 @@ class FieldStructure(AbstractShown):
     def __repr__(self) -> str:
         return f"<FieldStructure {', '.join(f'{f.kind}: {f.verdict}' for f in self.findings)}>"
 
+    def _repr_latex_(self) -> str | None:
+        return f"$\\displaystyle {self.to_latex()}$" if any(f.matrix is not None for f in self.findings) else None
+
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(line)}</p>" for line in self._reasons())
         return f"<p>{html.escape(self.verdict)}</p>" + html_table(_HEADERS, self._rows()) + notes

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain, nearest
-from erlangen._render import _signed_sum, number
+from erlangen._render import _signed_sum, number, number_latex
 from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics._grid_windows import Monomial, norm_of
@@ -216,6 +216,10 @@ class GridEquation(AbstractShown):
         if n % 2 == 0:
             wave[-1] = 0.0  # the highest wave of an even grid has no derivative on it
         return wave
+
+    def _repr_latex_(self) -> str:
+        terms = ((c, "" if text == "1" else re.sub(r"_(\w+)", r"_{\1}", text)) for text, c in self.terms.items())
+        return f"$\\displaystyle u_t = {_signed_sum(terms, number_latex, ' ')}$"
 
     def __str__(self) -> str:
         pairs = ((c, "" if text == "1" else text) for text, c in self.terms.items())

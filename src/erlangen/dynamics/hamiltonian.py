@@ -180,6 +180,9 @@ class HamiltonianFit(AbstractShown):
     def __repr__(self) -> str:
         return f"<HamiltonianFit {self.verdict}>"
 
+    def _repr_latex_(self) -> str | None:
+        return None if self.law is None else f"$\\displaystyle {self.to_latex()}$"
+
     def _repr_html_(self) -> str:
         head, note = html.escape(self.verdict), html.escape(self.reason)
         return f"<p>{head}</p>{html_table(_HEADERS, self._rows())}<p>{note}.</p>"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._render import html_table, text_table
-from erlangen._shown import AbstractShown
+from erlangen._shown import AbstractShown, aligned
 from erlangen._typing import NDArray
 from erlangen.dynamics._law import Law
 from erlangen.dynamics.noether import HamiltonianField
@@ -139,6 +139,9 @@ class ConservedQuantities(AbstractShown):
 
     def __repr__(self) -> str:
         return f"ConservedQuantities({self.verdict})"
+
+    def _repr_latex_(self) -> str | None:
+        return aligned("I", (law.latex for law in self.laws))
 
     def _repr_html_(self) -> str:
         out = f"<p>{html.escape(self.verdict)}</p>"

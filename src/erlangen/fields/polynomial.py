@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
-from erlangen._render import field_text, polynomial_text
+from erlangen._render import field_latex, field_text, polynomial_latex, polynomial_text
+from erlangen._shown import aligned, card, cut
 from erlangen._typing import NDArray
 from erlangen.actions import coordinate_names
 from erlangen.fields._base import EXACT, AbstractLinearField
@@ -111,6 +112,26 @@ class PolynomialField(AbstractLinearField):
         """The same monomials with other coefficients."""
         coefficients = np.asarray(theta, dtype=np.float64).reshape(self.coefficients.shape)
         return PolynomialField(self.table, coefficients, self.kind, self.accuracy)
+
+    def __repr__(self) -> str:
+        shape = f"{self.kind} on R^{self.point_dim}"
+        if not np.any(self.coefficients):
+            return f"<PolynomialField: {shape}, a family of {self.n_params} parameters>"
+        return cut(f"<PolynomialField: {shape}, {self.describe()}>")
+
+    def _repr_html_(self) -> str:
+        head = f"PolynomialField: {self.kind} on R^{self.point_dim}"
+        if not np.any(self.coefficients):
+            return card(f"{head}, a family of {self.n_params} parameters")
+        return card(head, text=self.describe())
+
+    def _repr_latex_(self) -> str | None:
+        names = coordinate_names(self.point_dim)
+        if not np.any(self.coefficients):
+            return None
+        if self.kind == "vector":
+            return f"$\\displaystyle {field_latex(self.table, self.coefficients, names)}$"
+        return aligned("f", (polynomial_latex(self.table, row.tolist(), names) for row in self.coefficients))
 
     def describe(self, theta: ArrayLike | None = None, names: Sequence[str] | None = None) -> str:
         """Readable text of the field with parameters ``theta (q,)``, by default its own.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from erlangen._errors import UndecidedError, explain
+from erlangen._errors import ErlangenError, UndecidedError, explain
 from erlangen._render import html_table, number, text_table
 from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
@@ -432,6 +432,12 @@ class Symmetry(AbstractShown):
         found = f"{self.name}: {self.dim} generators"
         possible = f"not decided, perhaps {found}" if self.dim else "not decided"
         return f"<Symmetry {found if self.decided else possible}>"
+
+    def _repr_latex_(self) -> str | None:
+        try:
+            return f"$\\displaystyle {self.to_latex()}$" if self.dim else None
+        except ErlangenError:  # generators that have no formula
+            return None
 
     def _repr_html_(self) -> str:
         return _export.to_html(self, html_table)
