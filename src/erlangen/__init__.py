@@ -39,10 +39,12 @@ if _TYPE_CHECKING:
     from erlangen.derivative import Samples as Samples
     from erlangen.evidence.rule import Certified as Certified
     from erlangen.fields import as_field as as_field
+    from erlangen.io import read_blocks as read_blocks
     from erlangen.io import read_trajectories as read_trajectories
     from erlangen.linalg.rank import LargestGap as LargestGap
     from erlangen.linalg.rank import NoiseFloor as NoiseFloor
     from erlangen.linalg.rank import Threshold as Threshold
+    from erlangen.reports import plot as plot
     from erlangen.reports import report as report
     from erlangen.reports.citation import citation as citation
     from erlangen.verbs import Symmetry as Symmetry
@@ -61,8 +63,8 @@ _HOMES = {
     "algebra": ("LieAlgebra", "Group", "groups", "identify", "rep", "rep_from_matrices"),
     "linalg.rank": ("Threshold", "LargestGap", "NoiseFloor"),
     "evidence.rule": ("Certified",),
-    "io": ("read_trajectories",),
-    "reports": ("report",),
+    "io": ("read_blocks", "read_trajectories"),
+    "reports": ("report", "plot"),
     "reports.citation": ("citation",),
     "_errors": ("ErlangenError", "InputError", "UndecidedError", "MissingExtraError", "Interrupted", "ErlangenWarning"),
     "_progress": ("progress",),
@@ -114,8 +116,10 @@ __all__ = [
     "groups",
     "identify",
     "nn",
+    "plot",
     "progress",
     "promote",
+    "read_blocks",
     "read_trajectories",
     "rep",
     "rep_from_matrices",

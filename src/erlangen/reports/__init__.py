@@ -5,6 +5,7 @@ from erlangen.reports._draw import to_plotly as to_plotly
 from erlangen.reports._evidence_figures import bounds_figure as bounds_figure
 from erlangen.reports._evidence_figures import map_figure as map_figure
 from erlangen.reports._evidence_figures import path_figure as path_figure
+from erlangen.reports._plotting import plot as plot
 from erlangen.reports._reporting import report as report
 from erlangen.reports._reporting import report_html as report_html
 from erlangen.reports.dynamics import dynamics_html as dynamics_html

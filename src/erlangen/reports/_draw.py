@@ -57,13 +57,13 @@ def to_plotly(figure: Figure) -> Any:
     return go.Figure({"data": traces, "layout": layout})
 
 
-def save_figure(figure: Figure, path: str | PathLike[str], *, force: bool = False) -> Path:
+def save_figure(figure: Any, path: str | PathLike[str], *, force: bool = False) -> Path:
     """Write a figure as ``.png``, ``.svg`` or ``.pdf``; Matplotlib draws it, no browser is needed.
 
     Parameters
     ----------
-    figure : Figure
-        What is drawn.
+    figure : matplotlib.figure.Figure or dict
+        What `erlangen.plot` drew, or plain values, as `path_figure` and its like return.
     path : str or path
         Where, with the ending of the format.
     force : bool
@@ -87,21 +87,32 @@ def save_figure(figure: Figure, path: str | PathLike[str], *, force: bool = Fals
         what, fix = "Figures are written in other formats.", 'save_figure(figure, "path.png")'
         raise InputError(explain(what, given=given, expected="an ending .png, .svg or .pdf", fix=fix))
     check_target(path, force)
-    try:
-        from matplotlib.figure import Figure as Canvas
-        from matplotlib.lines import Line2D
-    except ImportError:
-        raise _missing("Matplotlib", "matplotlib") from None
-    layout = figure["layout"]
-    canvas = Canvas(figsize=(WIDTH, layout["height"] / 100), layout="constrained")
-    axes = canvas.add_subplot()
-    for trace in figure["data"]:
-        _draw(axes, trace)
-    _frame(axes, layout)
-    handles = [Line2D([], [], color=colour_of(run), linewidth=3, label=name) for name, run in layout["meta"]["legend"]]
-    canvas.legend(handles=handles, loc="outside upper left", ncols=5, frameon=False, fontsize=8)
+    canvas = _canvas(figure) if isinstance(figure, dict) else figure
     canvas.savefig(path, dpi=DPI)
     return path
+
+
+def matplotlib_figure(**options: Any) -> Any:
+    """A Matplotlib figure that no global state knows of."""
+    try:
+        from matplotlib.figure import Figure as Canvas
+    except ImportError:
+        raise _missing("Matplotlib", "matplotlib") from None
+    return Canvas(**options)
+
+
+def _canvas(figure: Figure) -> Any:
+    layout = figure["layout"]
+    canvas = matplotlib_figure(figsize=(WIDTH, layout["height"] / 100), layout="constrained")
+    from matplotlib.lines import Line2D
+
+    axes = canvas.add_subplot()
+    for trace in figure["data"]:
+        draw_trace(axes, trace)
+    frame(axes, layout)
+    handles = [Line2D([], [], color=colour_of(run), linewidth=3, label=name) for name, run in layout["meta"]["legend"]]
+    canvas.legend(handles=handles, loc="outside upper left", ncols=5, frameon=False, fontsize=8)
+    return canvas
 
 
 def colour_of(run: int) -> str:
@@ -125,22 +136,28 @@ def _faded(colour: str) -> str:
     return f"rgba({red},{green},{blue},0.18)"
 
 
-def _draw(axes: Any, trace: Figure) -> None:
+def draw_trace(axes: Any, trace: Figure) -> None:
+    """Draw one trace of a figure of a page into Matplotlib axes."""
     role, colour = trace["meta"]["role"], colour_of(trace["meta"]["run"])
     x, y = np.asarray(trace["x"], dtype=np.float64), np.asarray(trace["y"], dtype=np.float64)
     if role == "band":
         axes.fill(x, y, color=colour, alpha=0.18, linewidth=0)
     elif role == "dots":
-        symbol = trace["marker"]["symbol"]
+        symbol = trace.get("marker", {}).get("symbol", "circle")
         open_ = {"facecolors": "none", "edgecolors": colour} if symbol.endswith("-open") else {"color": colour}
         axes.scatter(x, y, s=14, marker=_MARKERS[symbol], linewidths=0.9, zorder=3, **open_)
+    elif role == "data":
+        axes.scatter(x, y, s=6, color=colour, alpha=0.4, linewidths=0)
+    elif role == "bars":
+        axes.bar(x, y, color=colour, alpha=0.6)
     elif role == "edge":
         axes.plot(x, y, color=INK, linestyle=":", linewidth=1.2)
     else:
         axes.plot(x, y, color=colour, linewidth=1.8)
 
 
-def _frame(axes: Any, layout: Figure) -> None:
+def frame(axes: Any, layout: Figure) -> None:
+    """Give Matplotlib axes the scales, ranges, ticks, names and notes of a figure of a page."""
     for letter in "xy":
         axis = layout[f"{letter}axis"]
         if axis.get("type") == "log":
@@ -157,9 +174,9 @@ def _frame(axes: Any, layout: Figure) -> None:
     axes.grid(True, color=EDGE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    log = layout["xaxis"].get("type") == "log"
+    across, up = (layout[f"{letter}axis"].get("type") == "log" for letter in "xy")
     for note in layout.get("annotations", ()):
-        at = (10.0 ** note["x"] if log else note["x"], note["y"])
+        at = (10.0 ** note["x"] if across else note["x"], 10.0 ** note["y"] if up else note["y"])
         shift = (note["xshift"], note["yshift"] - 2)
         axes.annotate(note["text"], at, shift, textcoords="offset points", va="top", fontsize=8, color=SOFT)
 

@@ -62,7 +62,7 @@ def move_of(one: PolynomialAction, names: Sequence[str]) -> Move:
     shift = float(np.abs(b).max(initial=0.0))
     if size <= CLOSE * shift:
         return Move("translation", f"translation along {_named(b, names)}")
-    moved = [names[i] for i in np.flatnonzero(np.abs(a).max(axis=1) > CLOSE * size)]
+    moved = [names[i] for i in np.flatnonzero(np.abs(a).max(axis=1) > CLOSE * size).tolist()]
     kind, rate = _kind(a, size)
     fixed = "" if shift == 0 or kind == "shear" else _centre(a, b)
     return Move(kind, f"{kind} of {_listed(moved)}{fixed}", rate)
@@ -96,7 +96,7 @@ def _named(b: NDArray, names: Sequence[str]) -> str:
     main = np.flatnonzero(np.abs(b) > CLOSE * np.abs(b).max())
     if len(main) == 1:
         return str(names[main[0]])
-    return f"a direction of {_listed([names[i] for i in main])}"
+    return f"a direction of {_listed([names[i] for i in main.tolist()])}"
 
 
 def _listed(names: Sequence[str], most: int = 6) -> str:

@@ -91,7 +91,7 @@ def _colours() -> str:
     return f":root{{{light}color-scheme:light dark}}{dark}"
 
 
-def _variables(ground: Mapping[str, str], k: int) -> str:
+def _variables(ground: dict[str, str], k: int) -> str:
     runs = {f"run{i}": pair[k] for i, pair in enumerate(RUN_COLOURS)}
     return "".join(f"--{name}:{value};" for name, value in (ground | runs).items())
 
