@@ -190,7 +190,9 @@ class Clocked(AbstractAction):
 
 @dataclass(frozen=True, eq=False)
 class Driven(AbstractAction):
-    """Generators on states and controls together, for x' = F(x, u): ``D_x F . xi + D_u F . eta - D xi . F = 0``.
+    """Generators on states and controls together, for x' = F(x, u).
+
+    A symmetry has ``D_x F . xi + D_u F . eta - D xi . F = 0``.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ class AbstractField(AbstractShown, ABC):
 
 
 class AbstractLinearField(AbstractField):
-    """A field that is linear in its q parameters: ``f(x) = features(x) . theta``."""
+    """A field that is linear in its q parameters: ``f(x) = features(x) @ theta``."""
 
     @property
     @abstractmethod

@@ -52,6 +52,16 @@ def report(
         Where the file exists, or there is no report of such an object.
     MissingExtraError
         Where Plotly is not installed.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> from tempfile import TemporaryDirectory
+    >>> sym = er.discover(lambda x: (x**2).sum(axis=1), samples=er.Samples.box(-1, 1, dim=3))
+    >>> with TemporaryDirectory() as folder:
+    ...     page = er.report(sym, Path(folder) / "symmetry.html")
+    ...     "so(3)" in page.read_text(encoding="utf-8")
+    True
     """
     home_of(result)  # refused before any work
     plotly_js()
