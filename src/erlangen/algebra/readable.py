@@ -170,8 +170,10 @@ def _factor(coefficients: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         norms = np.linalg.norm(given, axis=1)
         if norms.all():
             q, r = scipy.linalg.qr((given / norms[:, None]).T, mode="economic", check_finite=False)
-            # The reciprocal condition number of r tells dependent rows without a second factorisation.
-            if not len(given) or scipy.linalg.lapack.dtrcon(r)[0] > given.shape[1] * np.finfo(np.float64).eps:
+            # The reciprocal condition number of r, its own LU factor, tells dependent rows without a second
+            # factorisation.
+            size = np.abs(r).sum(axis=0).max(initial=0.0)
+            if not len(given) or scipy.linalg.lapack.dgecon(r, size)[0] > given.shape[1] * np.finfo(np.float64).eps:
                 return q, r, norms
     raise InputError(
         explain(
