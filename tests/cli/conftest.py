@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from cli_schema import check_document
 from cli_tables import ROTATIONS, ball, sphere, turns
 
 from erlangen.cli import main
@@ -27,6 +28,8 @@ def call(capsys) -> Callable[..., Outcome]:
         code = main([str(word) for word in words])
         outcome = Outcome(code, *capsys.readouterr())
         assert "--debug" in words or "Traceback" not in outcome.err
+        if "--json" in words:
+            check_document(outcome.out)
         return outcome
 
     return run

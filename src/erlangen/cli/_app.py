@@ -10,8 +10,20 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command
 
-from erlangen.cli import certify, completion, conserved, demo, discover, doctor, equations, identify
+from erlangen.cli import (
+    certify,
+    cite,
+    completion,
+    conserved,
+    demo,
+    discover,
+    doctor,
+    equations,
+    identify,
+    schema,
+)
 from erlangen.cli._console import say
+from erlangen.cli._failure import say_failure
 from erlangen.cli._session import BAD_INPUT, DEBUG, INTERRUPTED, LOG_FILE, explanation, trace
 
 _CODES = "Exit codes: 0 answered, 1 the data do not decide (says why), 2 bad usage or bad input."
@@ -31,7 +43,9 @@ conserved.register(app)
 equations.register(app)
 identify.register(app)
 doctor.register(app)
+cite.register(app)
 completion.register(app)
+schema.register(app)
 
 
 def _version(wanted: bool) -> None:
@@ -82,6 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = _usage(error)
         if words:
             say(f"error: {words}", sys.stderr, "bold red")
+            if "--json" in arguments:
+                say_failure("", error, words)
         return BAD_INPUT
 
 

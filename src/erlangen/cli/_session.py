@@ -90,6 +90,8 @@ class Session:
     remarks: list[str] = field(default_factory=list)
     """The same in words, printed above the answer."""
     warnings: list[str] = field(default_factory=list)
+    told: bool = False
+    """Whether JSON has been printed: stdout holds one document."""
     written: list[Path] = field(default_factory=list)
 
     def note(self, remark: str, **facts: Any) -> None:
@@ -126,6 +128,7 @@ class Session:
             from erlangen._files import to_json
 
             say_json(to_json(document))
+            self.told = True
         else:
             for line in [] if self.settings.quiet else self.remarks:
                 say(line)
@@ -154,11 +157,22 @@ class Session:
         self.inform(f"Wrote {self.settings.report}.")
         return None
 
+    def fail(self, error: BaseException, message: str, style: str = "") -> None:
+        """Tell a failure on stderr, and as JSON where that is wanted and nothing has been printed yet."""
+        say(f"error: {message}" if style else message, sys.stderr, style)
+        if self.settings.json and not self.told:
+            from erlangen.cli._failure import say_failure
+
+            self.told = True
+            say_failure(self.command, error, message)
+
     def document(self, answer: Answer, missed: Exception | None = None) -> dict[str, Any]:
         """Return everything as one JSON object."""
         from erlangen import __version__
+        from erlangen.cli._schema import VERSION
 
-        head = {"erlangen": __version__, "command": self.command, "answered": answer.decided, "why_not": answer.why_not}
+        head: dict[str, Any] = {"schema": VERSION, "erlangen": __version__, "command": self.command}
+        head |= {"answered": answer.decided, "why_not": answer.why_not}
         report = None if self.settings.report is None or missed else os.fsdecode(self.settings.report)
         return head | {"about": self.facts, "warnings": self.warnings, "report": report} | dict(answer.data)
 
@@ -331,8 +345,8 @@ def _guarded(session: Session, work: Callable[[], int]) -> int:
     """Run, and turn every failure into a message and an exit code."""
     try:
         return work()
-    except KeyboardInterrupt:
-        say(" ".join(["Interrupted.", *session.unwritten()]), sys.stderr)
+    except KeyboardInterrupt as error:
+        session.fail(error, " ".join(["Interrupted.", *session.unwritten()]))
         return INTERRUPTED
     except BrokenPipeError:
         # whoever read the output has left, as `head` does; nothing may be flushed to it at exit
@@ -340,7 +354,7 @@ def _guarded(session: Session, work: Callable[[], int]) -> int:
         return READER_LEFT
     except Exception as error:
         trace(session.settings.debug)
-        say(f"error: {explanation(error)}", sys.stderr, "bold red")
+        session.fail(error, explanation(error), "bold red")
         return BAD_INPUT
 
 

@@ -365,9 +365,9 @@ def _path_rows(band: Band, delta: float, most: int = 8) -> list[list[str]]:
     return [[number(t, 2), str(lo), str(mid), str(hi)] for t, lo, mid, hi in rows]
 
 
-def _plain(x: float) -> float | str:
-    """JSON has no infinities."""
-    return float(x) if np.isfinite(x) else str(float(x))
+def _plain(x: float) -> float | None:
+    """JSON has neither NaN nor infinity: null stands for them."""
+    return float(x) if np.isfinite(x) else None
 
 
 def _latex(text: str) -> str:
