@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from erlangen._errors import InputError, explain, nearest
+from erlangen._errors import ErlangenWarning, InputError, explain, nearest, warn
 from erlangen._typing import NDArray
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 SHOWN = 5  # rows named in a message
 
 
-class DataWarning(UserWarning):
+class DataWarning(ErlangenWarning):
     """The data were read, but something about them should be known: rows dropped, columns that never change."""
 
 
@@ -90,7 +89,8 @@ def finite_rows(table: dict[str, NDArray], drop: bool) -> NDArray:
     if not drop:
         fix = "drop these rows with --drop-nan (drop_nan=True)"
         raise InputError(explain("NaN, inf or missing entries.", given=given, expected="finite numbers", fix=fix))
-    warnings.warn(f"Dropped {given}: NaN, inf or missing entries.", DataWarning, stacklevel=3)
+    fix = "nothing, where entries are missing at random; else fill them in, or leave these columns out"
+    warn(f"Dropped {given}: NaN, inf or missing entries.", fix=fix, category=DataWarning)
     return good
 
 
@@ -99,7 +99,7 @@ def warn_constant(names: Iterable[str]) -> None:
     still = list(names)
     if still:
         text = f"Constant columns: {listing(still)}. The data say nothing about a dependence on them."
-        warnings.warn(text, DataWarning, stacklevel=3)
+        warn(text, fix="leave them out, or add rows in which they vary", category=DataWarning)
 
 
 def constant(x: NDArray) -> NDArray:

@@ -6,8 +6,13 @@ Every error names what was given, what was expected and the line that fixes it.
 from __future__ import annotations
 
 import difflib
+import os
+import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
+
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 class ErlangenError(Exception):
@@ -95,6 +100,24 @@ class ErlangenWarning(UserWarning):
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("error", er.ErlangenWarning)
     """
+
+
+def warn(what: str, *, fix: str, category: type[ErlangenWarning] = ErlangenWarning) -> None:
+    """Give a warning that points at the line of the user, however deep in erlangen it arises.
+
+    Parameters
+    ----------
+    what : str
+        What happened, in a sentence.
+    fix : str
+        What to do next.
+    category : type
+        The kind of warning.
+    """
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(f"{what}\n  fix: {fix}", category, stacklevel=level)
 
 
 def explain(what: str, *, given: str, expected: str, fix: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from erlangen._columns import DataWarning, constant, listing
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, explain, warn
 from erlangen._render import polynomial_text
 from erlangen._typing import NDArray
 from erlangen.fields.trajectories import Trajectories
@@ -31,8 +30,8 @@ def tell_columns(flow: Trajectories) -> None:
     """
     _check_names((*flow.names, *flow.controls))
     told = [*_still(flow), *_made_up(flow), *_wrapped(flow)]
-    for text in told:
-        warnings.warn(text, DataWarning, stacklevel=3)
+    for text, fix in told:
+        warn(text, fix=fix, category=DataWarning)
 
 
 def _check_names(names: Sequence[str]) -> None:
@@ -58,17 +57,19 @@ def _is_number(name: str) -> bool:
     return name[:1] in "+-.0123456789"  # a column may be called nan or inf
 
 
-def _still(flow: Trajectories) -> list[str]:
+def _still(flow: Trajectories) -> list[tuple[str, str]]:
     fixed = (*flow.constant_columns(), *flow.parameters())
     if not fixed:
         return []
     return [
-        f"Constant in each run: {listing(fixed)}. What does not move is a parameter, no state of the system: leave it "
-        f'out, or say so, Trajectories.from_frame(..., parameters="{fixed[0]}"), --parameter {fixed[0]}.'
+        (
+            f"Constant in each run: {listing(fixed)}. What does not move is a parameter, no state of the system.",
+            f'leave it out, or say so: Trajectories.from_frame(..., parameters="{fixed[0]}"), --parameter {fixed[0]}',
+        )
     ]
 
 
-def _made_up(flow: Trajectories) -> list[str]:
+def _made_up(flow: Trajectories) -> list[tuple[str, str]]:
     """Columns that are sums of multiples of columns before them, as exactly as they are written down."""
     names, x = (*flow.names, *flow.controls), np.hstack([flow.points, flow.inputs])
     if len(x) <= 2 * x.shape[1]:
@@ -81,7 +82,7 @@ def _made_up(flow: Trajectories) -> list[str]:
             kept.append(int(j))
             continue
         text = polynomial_text(np.eye(len(kept) + 1, len(kept)), weights, [names[k] for k in kept])
-        told.append(f"Column {names[j]} is {text}: many equations say the same of them. Leave one of them out.")
+        told.append((f"Column {names[j]} is {text}: many equations say the same of them.", "leave one of them out"))
     return told
 
 
@@ -123,7 +124,7 @@ def _rounding(column: NDArray) -> float:
     return len(column) ** 0.5 * digits
 
 
-def _wrapped(flow: Trajectories) -> list[str]:
+def _wrapped(flow: Trajectories) -> list[tuple[str, str]]:
     """Coordinates that jump by a turn, and move in small steps once the turns are added up."""
     told = []
     for j, name in enumerate(flow.names):
@@ -132,8 +133,6 @@ def _wrapped(flow: Trajectories) -> list[str]:
             steps = np.concatenate([np.abs(np.diff(column)) for column in columns])
             smooth = np.concatenate([np.abs(np.diff(np.unwrap(column, period=turn))) for column in columns])
             if steps.max() > 0.75 * turn and smooth.max() < 0.25 * turn and np.ptp(flow.points[:, j]) < 1.25 * turn:
-                told.append(
-                    f"Column {name} jumps by {text}, as angles do that are wrapped: np.unwrap(..., period={turn:.6g}) "
-                    "within each run, and functions sin and cos of it."
-                )
+                fix = f"np.unwrap(..., period={turn:.6g}) within each run, and functions sin and cos of it"
+                told.append((f"Column {name} jumps by {text}, as angles do that are wrapped.", fix))
     return told

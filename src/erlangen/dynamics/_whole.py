@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +11,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from erlangen._columns import DataWarning
-from erlangen._errors import UndecidedError, explain
+from erlangen._errors import UndecidedError, explain, warn
 from erlangen._progress import carried, keeping, track
 from erlangen._typing import NDArray
 from erlangen.actions import affine
@@ -156,7 +155,8 @@ def whole_form(
         else unexplained(data.flow.names, chosen.misfit, chosen.noise / _spread(data))
     )
     if left:
-        warnings.warn(f"{left[0].upper()}{left[1:]}.", DataWarning, stacklevel=4)
+        fix = "other functions (library=), the missing columns, or denser samples; residuals_ shows where"
+        warn(f"{left[0].upper()}{left[1:]}.", fix=fix, category=DataWarning)
     said = "; ".join(part for part in (dropped, chosen.space.reason, chosen.reason, left) if part)
     return replace(chosen, reason=said, unexplained=left, rivals=_rivals(found, chosen, data))
 
@@ -399,7 +399,9 @@ def _left_out(found: Candidates, finite: NDArray, kept: set[int]) -> str:
     parts = [f"left out, since it is not finite on these data: {', '.join(odd)}"] if odd else []
     parts += [f"left out, since simpler functions make it up on these data: {', '.join(lost)}"] if lost else []
     if parts:
-        warnings.warn("; ".join(parts), stacklevel=4)
+        text = "; ".join(parts)
+        fix = "nothing, where the simpler ones will do; else another library, or runs that start elsewhere"
+        warn(f"{text[0].upper()}{text[1:]}.", fix=fix)
     return "; ".join(parts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._errors import InputError, UndecidedError, explain, warn
 from erlangen._typing import NDArray
 from erlangen.dynamics._explain import Explained, explained
 from erlangen.dynamics._imperfect import OneStep, RightHandSide, imperfect, refuse_controls
@@ -140,8 +139,8 @@ class ModelError(BaseEstimator):
             misfit, texts_of(family, self.names_), basis, lambda theta: breaking_share(family, theta, basis, points)
         )
         if found.unexplained:
-            words = "Most of the misfit is left: nothing in the library explains it. Try other functions (library=)."
-            warnings.warn(words, UserWarning, stacklevel=2)
+            fix = "other functions (library=), another model, or the inputs that it leaves out"
+            warn("Most of the misfit is left: nothing in the library explains it.", fix=fix)
         self._report(found, family, model, misfit)
         return self
 

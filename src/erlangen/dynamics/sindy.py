@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
 from typing import Any, Self
@@ -14,7 +13,7 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from erlangen._errors import InputError, explain, nearest
+from erlangen._errors import InputError, explain, nearest, warn
 from erlangen._progress import carried
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, affine
@@ -353,7 +352,8 @@ class SINDy(BaseEstimator):
         states = np.full((len(times), len(self.names_)), np.nan)
         states[: len(run.times)] = run.states
         if not run.complete:
-            warnings.warn(f"{run.reason}; later states are not a number", stacklevel=2)
+            fix = "shorter times, another start, or model.equations_.simulate, which returns what was reached"
+            warn(f"The solution ends early: {run.reason}. Later states are not a number.", fix=fix)
         return states
 
     def equations(self, digits: int = 4) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from erlangen._columns import DataWarning, apart, as_names, finite_rows, listing, matrix, numbers, others, require, rows
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, explain, warn
 from erlangen._typing import NDArray
 from erlangen.fields._runs import Run
 
@@ -124,7 +123,8 @@ def _clock(frame: pd.DataFrame, time: str) -> NDArray:
         dates = pd.to_datetime(column, format="ISO8601", utc=True)
     except (ValueError, TypeError):
         return numbers(frame, time)
-    warnings.warn(f"Column {time!r} holds dates: times are seconds since the earliest.", DataWarning, stacklevel=4)
+    fix = "nothing; for other units, a column of numbers"
+    warn(f"Column {time!r} holds dates: times are seconds since the earliest.", fix=fix, category=DataWarning)
     return ((dates - dates.min()) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._columns import DataWarning
-from erlangen._errors import InputError, explain, nearest
+from erlangen._errors import InputError, explain, nearest, warn
 from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.fields._frames import frame_of_runs, runs_of_frame
@@ -133,7 +132,8 @@ class Trajectories(AbstractShown):
         given = control_names if control_names is not None else [f"u{j + 1}" for j in range(u)]
         flow = cls(tuple(runs), chosen, tuple(str(name) for name in given))
         if flow.n_missing:
-            warnings.warn(f"Left out {flow.n_missing} samples that are missing (NaN).", DataWarning, stacklevel=2)
+            fix = "nothing, where few are missing; the runs are cut there"
+            warn(f"Left out {flow.n_missing} samples that are missing (NaN).", fix=fix, category=DataWarning)
         return flow
 
     @classmethod

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import torch
 
-from erlangen._errors import UndecidedError, explain
+from erlangen._errors import UndecidedError, warn
 from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation, identify
 from erlangen.linalg.qr import rounding
@@ -63,11 +61,9 @@ def change_of_outputs(module: torch.nn.Module, twin: torch.nn.Module, x: NDArray
 def warn_of_change(change: float, group: Group, seen: str) -> None:
     """Warn where the network of a subgroup is no longer the function that was trained."""
     if change > CHANGE:
-        message = explain(
-            "The closest network of this subgroup is another function: what was trained is lost in part.",
-            given=f"{group.name}; outputs change by {change:.2g} of their spread at {seen}",
-            expected=f"a subgroup that the function keeps, by layers that keep it too: a change below {CHANGE:g}",
+        warn(
+            "The closest network of this subgroup is another function: what was trained is lost in part. Outputs "
+            f"change by {change:.2g} of their spread at {seen}; {group.name} is kept with less than {CHANGE:g}.",
             fix="train the new network; or network.subgroup(x) at your own points with a smaller delta, or a price "
             'with where="stacked" for longer, so that layers come to break no more than the function does',
         )
-        warnings.warn(message, stacklevel=3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from itertools import product
 from typing import final
@@ -10,7 +9,7 @@ from typing import final
 import numpy as np
 import torch
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, explain, warn
 from erlangen._typing import NDArray
 from erlangen.algebra import Group, Representation
 from erlangen.algebra.equivariant import equivariant_maps
@@ -382,9 +381,8 @@ def _check_size(rep1: Representation, rep2: Representation, rep_out: Representat
     # Factors of the isotypic components of all products, in float64.
     factors = 8.0 * (rep1.size * rep2.size) ** 2
     if rep_out.group.permutations is None and factors > _LARGE:
-        warnings.warn(
+        warn(
             f"The products of {rep1} and {rep2} have {rep1.size * rep2.size} entries, and a basis of their maps about "
-            f"{factors / 2**30:.2g} GiB: this layer takes long to make. ChannelProducts(rep_in, rep_out), products of "
-            "single channels that are mixed, is the layer for many channels.",
-            stacklevel=3,
+            f"{factors / 2**30:.2g} GiB: this layer takes long to make.",
+            fix="ChannelProducts(rep_in, rep_out), products of single channels that are mixed, where there are many",
         )

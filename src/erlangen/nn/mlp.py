@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Sequence
 from typing import final
 
 import torch
 
-from erlangen._errors import InputError, explain
+from erlangen._errors import InputError, explain, warn
 from erlangen.algebra import Group, Representation, rep
 from erlangen.algebra.equivariant import equivariant_maps
 from erlangen.algebra.representation import Word, collected, word_size
@@ -198,15 +197,17 @@ def _check_dependence(network: EquivariantMLP) -> None:
     group = network.rep_out.group.name
     what = f"The output {' + '.join(still)} of this network would be constant: no layer makes it from {network.rep_in}."
     fix = "more hidden channels or layers, inputs with more vectors or their duals (V.T), or another group"
-    text = explain(
-        what,
-        given=f"{network.rep_in} >> {network.rep_out} of {group}",
-        expected="an input of which linear maps, products of two channels and gates make the output",
-        fix=fix,
+    if moves.any():
+        warn(what, fix=fix)
+        return
+    raise InputError(
+        explain(
+            what,
+            given=f"{network.rep_in} >> {network.rep_out} of {group}",
+            expected="an input of which linear maps, products of two channels and gates make the output",
+            fix=fix,
+        )
     )
-    if not moves.any():
-        raise InputError(text)
-    warnings.warn(text, stacklevel=3)
 
 
 def mixed(rep_in: Representation, rep_out: Representation, channels: int) -> Representation:
