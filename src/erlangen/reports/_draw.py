@@ -178,7 +178,7 @@ def frame(axes: Any, layout: Figure) -> None:
     for note in layout.get("annotations", ()):
         at = (10.0 ** note["x"] if across else note["x"], 10.0 ** note["y"] if up else note["y"])
         shift = (note["xshift"], note["yshift"] - 2)
-        axes.annotate(note["text"], at, shift, textcoords="offset points", va="top", fontsize=8, color=SOFT)
+        axes.annotate(note["text"], at, shift, textcoords="offset points", va=note["yanchor"], fontsize=8, color=SOFT)
 
 
 def _missing(name: str, module: str) -> MissingExtraError:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from erlangen._errors import InputError, explain
+from erlangen._formula import Formula
 from erlangen._typing import NDArray
 from erlangen.reports._draw import EDGE, INK, SOFT, WIDTH, colour_of, draw_trace, frame, matplotlib_figure
+from erlangen.reports._evidence_figures import _short
 from erlangen.reports._figures import Figure
 from erlangen.reports._story import home_of
 
@@ -19,7 +21,10 @@ ROW = 2.5
 MOST_FIELDS = 4
 """Generators whose vector fields are drawn."""
 
-MOST_ARROWS = 180
+MOST_ARROWS = 110
+
+MOST_LETTERS = 44
+"""Letters of a title: what fits above a panel."""
 
 MOST_PANELS = 6
 
@@ -79,7 +84,7 @@ def compose(panels: Sequence[Panel]) -> Any:
     for k, (title, paint) in enumerate(panels):
         axes = canvas.add_subplot(rows, columns, k + 1)
         paint(axes)
-        axes.set_title(text(title), fontsize=9, color=INK, loc="left")
+        axes.set_title(text(_short(title, MOST_LETTERS)), fontsize=9, color=INK, loc="left")
         axes.tick_params(labelsize=7, colors=SOFT)
         for label in (axes.xaxis.label, axes.yaxis.label):
             label.set_fontsize(8)
@@ -126,6 +131,8 @@ def image(title: str, matrix: NDArray, rows: str, columns: str) -> Panel:
     def paint(axes: Any) -> None:
         size = float(np.abs(matrix).max(initial=0.0)) or 1.0
         shown = axes.imshow(matrix, cmap="RdBu_r", vmin=-size, vmax=size, aspect="auto", interpolation="nearest")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.get_major_locator().set_params(integer=True)
         axes.set_xlabel(columns, color=SOFT)
         axes.set_ylabel(rows, color=SOFT)
         axes.figure.colorbar(shown, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
@@ -251,14 +258,17 @@ def _dynamics(result: Any, data: Any, axes: Sequence[str] | None) -> list[Panel]
 
 def _coefficients(equations: Any, a: int) -> Panel:
     """Coefficients of one equation with two standard errors."""
+    from erlangen.dynamics._equation_terms import printed
+
     at = np.flatnonzero(equations.coefficients[a])
     errors = None if equations.errors is None else 2 * equations.errors[a, at]
+    terms = [printed(Formula(equations.terms[j], equations.variables)) or "1" for j in at]
 
     def paint(axes: Any) -> None:
         height = np.arange(len(at))[::-1]
         finite = None if errors is None else np.where(np.isfinite(errors), errors, 0.0)
         axes.errorbar(equations.coefficients[a, at], height, xerr=finite, fmt="o", color=colour_of(0), markersize=4)
-        axes.set_yticks(height, [text(equations.terms[j]) for j in at])
+        axes.set_yticks(height, [text(term) for term in terms])
         axes.axvline(0, color=EDGE, linewidth=1)
         axes.set_ylim(-0.6, len(at) - 0.4)
         axes.set_xlabel("coefficient", color=SOFT)
@@ -277,9 +287,9 @@ def _promoted(result: Any, data: Any, axes: Sequence[str] | None) -> list[Panel]
 
     fit, selected = fit_of(result)
     values = fit.singular_values
-    broken = np.arange(len(values)) < fit.broken_rank
-    words = ("broken", "kept")
-    panels = [stems("What is broken", values, broken, ("direction", "singular value"), words)]
+    kept = np.arange(len(values)) >= fit.broken_rank
+    words = ("kept", "broken")
+    panels = [stems("What is broken", values, kept, ("direction", "singular value"), words)]
     if selected is not None and len(selected.lams):
         panels.append(_errors(selected))
     return panels

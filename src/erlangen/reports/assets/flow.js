@@ -13,9 +13,9 @@ function exponential(m,t){
   for(let k=1;k<18;k++){term=times(term,a).map(r=>r.map(v=>v/k));out=out.map((r,i)=>r.map((v,j)=>v+term[i][j]))}
   for(let k=0;k<halvings;k++)out=times(out,out);
   return out}
-function byMatrix(g,t){
+function byMatrix(g,t,which){
   const e=exponential(g.matrix,t);
-  return start.map(p=>Float64Array.from(p,(_,a)=>e[a][d]+p.reduce((s,v,b)=>s+e[a][b]*v,0)))}
+  return which.map(i=>start[i]).map(p=>Float64Array.from(p,(_,a)=>e[a][d]+p.reduce((s,v,b)=>s+e[a][b]*v,0)))}
 function velocity(g,p){
   const v=new Float64Array(d);
   for(const [a,c,powers] of g.terms){let m=c;for(const [j,e] of powers)m*=p[j]**e;v[a]+=m}
@@ -25,26 +25,29 @@ function step(g,p,h){
   const k1=velocity(g,p),k2=velocity(g,at(p,k1,h/2)),k3=velocity(g,at(p,k2,h/2)),k4=velocity(g,at(p,k3,h));
   return p.map((v,a)=>v+h/6*(k1[a]+2*k2[a]+2*k3[a]+k4[a]))}
 function follow(g,p,t,steps){for(let k=0;k<steps;k++)p=step(g,p,t/steps);return p}
-function bySteps(g,t){
-  // Twice as many steps until both agree; a point that never settles has left for infinity.
-  return start.map(p=>{
+function bySteps(g,t,which){
+  // Twice as many steps until both agree; a point that never settles is on its way to infinity.
+  return which.map(i=>start[i]).map(p=>{
     let coarse=follow(g,p,t,16);
-    for(let steps=32;steps<=2048;steps*=2){
+    for(let steps=32;steps<=16384&&coarse.every(v=>isFinite(v));steps*=2){
       const fine=follow(g,p,t,steps);
       if(fine.every((v,a)=>Math.abs(v-coarse[a])<=1e-9*(box[a][2]+Math.abs(v))))return fine;
       coarse=fine}
     return coarse.map(()=>NaN)})}
-function byFrames(g,t){
+function byFrames(g,t,which){
   const last=g.frames.length-1,u=(t/g.span+1)/2*last,k=Math.min(Math.max(Math.floor(u),0),last-1),w=u-k;
   const f=i=>g.frames[Math.min(Math.max(i,0),last)],four=[f(k-1),f(k),f(k+1),f(k+2)];
-  if(!four[1]||!four[2])return start.map(p=>p.map(()=>NaN));
+  if(!four[1]||!four[2])return which.map(()=>new Float64Array(d).fill(NaN));
   const [p,q,r,s]=[four[0]||four[1],four[1],four[2],four[3]||four[2]];
-  return start.map((_,i)=>Float64Array.from(start[i],(_,a)=>q[i][a]+w*((r[i][a]-p[i][a])/2+w*(p[i][a]-2.5*q[i][a]
+  return which.map(i=>Float64Array.from(start[i],(_,a)=>q[i][a]+w*((r[i][a]-p[i][a])/2+w*(p[i][a]-2.5*q[i][a]
     +2*r[i][a]-s[i][a]/2+w*(1.5*(q[i][a]-r[i][a])+(s[i][a]-p[i][a])/2)))))}
-function flowed(g,t){return t===0?start:g.matrix?byMatrix(g,t):g.terms?bySteps(g,t):byFrames(g,t)}
+const all=start.map((_,i)=>i);
+function flowed(g,t,which=all){
+  if(t===0)return which.map(i=>start[i]);
+  return (g.matrix?byMatrix:g.terms?bySteps:byFrames)(g,t,which)}
 function speed(g,p,i){
   if(g.terms)return velocity(g,p);
-  const h=g.span/1e3,a=byFrames(g,h)[i],b=byFrames(g,-h)[i];
+  const h=g.span/1e3,[a]=byFrames(g,h,[i]),[b]=byFrames(g,-h,[i]);
   return a.map((v,k)=>(v-b[k])/(2*h))}
 
 // --- what is drawn
@@ -81,8 +84,8 @@ function across(e){
   const s=Math.hypot(...c);return c.map(v=>v/s)}
 function trails(g){
   if(time===0)return lines([]);
-  const stops=Array.from({length:13},(_,k)=>flowed(g,time*k/12)),list=few(60);
-  return lines(list.map(i=>stops.map(points=>shown().map(a=>a===VALUE?FLOW.values[i]:points[i][a]))))}
+  const list=few(60),stops=Array.from({length:13},(_,k)=>flowed(g,time*k/12,list));
+  return lines(list.map((i,j)=>stops.map(points=>shown().map(a=>a===VALUE?FLOW.values[i]:points[j][a]))))}
 function places(points){
   const gone=points.map(p=>!p.every(v=>isFinite(v)));
   return Object.fromEntries(letters().map((l,k)=>[l,column(points,shown()[k]).map((v,i)=>gone[i]?null:v)]))}
@@ -136,7 +139,7 @@ function words(){
   const gone=moved.filter(p=>!p.every(v=>isFinite(v))).length,c=changed(g);
   const size=c===null||c===undefined?"":c<1e-9?` The ${FLOW.compared} agree with the field, up to rounding.`:
     ` The ${FLOW.compared} differ from the field by ${number(100*c)} % of its size, where the data reach.`;
-  const lost=gone?` ${gone} points have left for infinity.`:"";
+  const lost=gone?` ${gone} points cannot be followed that far.`:"";
   return time===0?"The points are where they were.":`Moved for t = ${number(time)}${angle}.${size}${lost}`}
 function say(){$("flow-said").textContent=words()}
 
