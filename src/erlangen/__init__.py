@@ -3,6 +3,22 @@
 The Lie derivative L_xi f = Df . xi - tau_xi f is linear in the generator xi and, for linear models,
 in the parameters theta. ``discover`` is its null space in xi, ``enforce`` its null space in theta, ``promote`` a
 convex penalty on its rank.
+
+Three words carry the rest: a *field* is what is looked at (a function, a fitted model, a table, trajectories), an
+*action* is what moves its points, and *samples* say where. ``er.fields``, ``er.actions`` and ``er.derivative`` hold
+them; ``er.algebra`` and ``er.groups`` name what was found, ``er.evidence`` says how sure it is, ``er.dynamics`` asks
+the same of motion, ``er.nn`` and ``er.estimators`` build it into models, ``er.report`` writes it down, and
+``er.systems`` and ``er.testing`` serve those who try methods or extend the library.
+
+Examples
+--------
+>>> import erlangen as er
+>>> sym = er.discover(lambda x: (x**2).sum(axis=1), er.actions.affine(3), er.Samples.box(-1, 1, dim=3))
+>>> sym.name, sym.texts[0]
+('so(3)', 'x d/dy - y d/dx')
+>>> quadratics = er.fields.Polynomial(degree=2, dim=3).as_field()
+>>> er.enforce(quadratics, sym).dim  # 1 and x^2 + y^2 + z^2
+2
 """
 
 from importlib import import_module as _import_module

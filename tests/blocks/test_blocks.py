@@ -217,3 +217,17 @@ def test_sums_travel_between_processes():
     one = reduction.fold(reduction.start(), rows_of(0))
     again = pickle.loads(pickle.dumps((reduction, one)))
     assert np.array_equal(again[1][0].factor(), one[0].factor())
+
+
+def test_data_of_xarray_are_columns():
+    xarray = pytest.importorskip("xarray")
+    t, x = np.linspace(0, 1, 5), np.linspace(0, 2, 4)
+    u = np.add.outer(t, x**2)
+    data = xarray.DataArray(u, coords={"t": t, "x": x}, dims=("t", "x"), name="u")
+    for form in (data, data.chunk({"t": 2}), data.to_dataset()):
+        blocks = as_blocks(form)
+        rows = np.vstack([blocks.load(i) for i in range(blocks.n_blocks)])
+        assert blocks.names == ("t", "x", "u")
+        assert np.array_equal(rows[:, 2], rows[:, 0] + rows[:, 1] ** 2) and len(rows) == u.size
+    sym = er.discover(lambda p: p[:, 0] + p[:, 1] ** 2, er.actions.affine(2), as_blocks(data).select(["t", "x"]))
+    assert sym.texts == ("2 x d/dt - d/dx",) or sym.texts == ("-2 x d/dt + d/dx",)

@@ -3,6 +3,7 @@
 from erlangen.blocks.engine import AbstractEngine as AbstractEngine
 from erlangen.blocks.engine import DaskEngine as DaskEngine
 from erlangen.blocks.engine import SerialEngine as SerialEngine
+from erlangen.blocks.engine import connected as connected
 from erlangen.blocks.engine import local_cluster as local_cluster
 from erlangen.blocks.reduction import AbstractReduction as AbstractReduction
 from erlangen.blocks.reduction import Factored as Factored
@@ -23,6 +24,7 @@ __all__ = [
     "Summary",
     "Summed",
     "as_blocks",
+    "connected",
     "generated",
     "in_blocks",
     "local_cluster",

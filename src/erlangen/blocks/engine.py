@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from erlangen._errors import MissingExtraError, explain
+from erlangen._errors import InputError, MissingExtraError, explain
 from erlangen._progress import keeping, track
 from erlangen.blocks.reduction import AbstractReduction
 
@@ -214,6 +214,43 @@ def local_cluster(workers: int | None = None, *, memory: str = "auto") -> Iterat
         Client(cluster) as client,
     ):
         yield DaskEngine(client, count)
+
+
+@contextmanager
+def connected(address: str, *, timeout: float = 10.0) -> Iterator[DaskEngine]:
+    """Use a Dask cluster that is running.
+
+    Parameters
+    ----------
+    address : str
+        Of its scheduler: ``"tcp://host:8786"``.
+    timeout : float
+        Seconds to wait for an answer.
+
+    Yields
+    ------
+    DaskEngine
+        The engine to put blocks on.
+
+    Raises
+    ------
+    InputError
+        Where no scheduler answers.
+    MissingExtraError
+        Where Dask's scheduler is not installed.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise _missing("distributed") from None
+    try:
+        client = Client(address, timeout=timeout)
+    except (OSError, ValueError, TimeoutError) as error:
+        what, fix = "No Dask scheduler answers.", "start one: dask scheduler; dask worker tcp://host:8786"
+        given = f"{address}: {type(error).__name__}"
+        raise InputError(explain(what, given=given, expected="an address such as tcp://host:8786", fix=fix)) from None
+    with client:
+        yield DaskEngine(client)
 
 
 def _dask() -> Any:

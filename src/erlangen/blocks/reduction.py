@@ -131,7 +131,7 @@ class Summed:
     low, high : ndarray (k,)
         Smallest and largest entry of each column.
     rows : ndarray (s, k)
-        Some rows, evenly from every block.
+        Some rows, s of them, evenly from every block.
     weights : ndarray (s,)
         How many rows each of them stands for.
     """

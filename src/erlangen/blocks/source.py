@@ -285,7 +285,7 @@ def generated(
         what, fix = "Blocks need a number of columns, and there must be one block at least.", "generated(make, 20, 3)"
         given = f"n_blocks={n_blocks}, dim={dim}, names={names}"
         raise InputError(explain(what, given=given, expected="n_blocks >= 1 and dim or names", fix=fix))
-    chosen = tuple(names) if names is not None else _numbered(dim or 0)
+    chosen = tuple(names) if names is not None else numbered(dim or 0)
     return Generated(make, n_blocks, chosen)
 
 
@@ -302,18 +302,19 @@ def in_blocks(obj: Any) -> bool:
     bool
         Whether `as_blocks` takes it.
     """
-    if isinstance(obj, AbstractBlocks):
+    if isinstance(obj, AbstractBlocks) or comes_from(obj, "xarray"):
         return True
     return comes_from(obj, "dask") and (hasattr(obj, "to_delayed") or hasattr(obj, "__dask_graph__"))
 
 
 def as_blocks(obj: Any) -> AbstractBlocks:
-    """Read a Dask array or dataframe as a table in blocks.
+    """Read a Dask array or dataframe, or data of xarray, as a table in blocks.
 
     Parameters
     ----------
     obj : dask.array.Array (n,) or (n, k), dask.dataframe.DataFrame or Series, or AbstractBlocks
-        The table; its chunks of rows, or its partitions, become blocks.
+        The table; its chunks of rows, or its partitions, become blocks. Fields of xarray become columns too: one for
+        each coordinate, by its name, and one for each variable.
 
     Returns
     -------
@@ -332,6 +333,8 @@ def as_blocks(obj: Any) -> AbstractBlocks:
         given = f"an object of type {type(obj).__name__}"
         expected = "a Dask array or dataframe, or er.blocks.generated(...)"
         raise InputError(explain(what, given=given, expected=expected, fix=fix))
+    if comes_from(obj, "xarray"):
+        obj = _frame_of(obj)
     if hasattr(obj, "npartitions") and not hasattr(obj, "chunks"):
         names = tuple(str(c) for c in obj.columns) if obj.ndim == 2 else (str(obj.name),)
         return Tasks(tuple(obj.to_delayed()), names)
@@ -340,7 +343,15 @@ def as_blocks(obj: Any) -> AbstractBlocks:
         raise InputError(explain(what, given=f"a Dask array of shape {obj.shape}", expected="(n, k)", fix=fix))
     whole = obj if obj.ndim == 1 else obj.rechunk({1: -1})
     width = 1 if obj.ndim == 1 else obj.shape[1]
-    return Tasks(tuple(whole.to_delayed().ravel()), _numbered(width))
+    return Tasks(tuple(whole.to_delayed().ravel()), numbered(width))
+
+
+def _frame_of(field: Any) -> Any:
+    """The Dask dataframe of an xarray array or dataset: a column for each coordinate, then one for each variable."""
+    if hasattr(field, "to_dataset"):  # an array alone
+        field = field.to_dataset(name=field.name or "value")
+    whole = field if field.chunks else field.chunk()
+    return whole.to_dask_dataframe()
 
 
 def matrix(block: Any) -> NDArray:
@@ -349,7 +360,8 @@ def matrix(block: Any) -> NDArray:
     return array[:, None] if array.ndim == 1 else array
 
 
-def _numbered(k: int) -> tuple[str, ...]:
+def numbered(k: int) -> tuple[str, ...]:
+    """Names of columns that have none: x1, x2, ..."""
     return tuple(f"x{j + 1}" for j in range(k))
 
 

@@ -10,11 +10,13 @@ import typer
 from erlangen._errors import InputError, explain
 from erlangen.cli import _candidates
 from erlangen.cli._answer import Answer
+from erlangen.cli._blocks import Engine, Scheduler, chosen_engine, running
 from erlangen.cli._names import names, shown
 from erlangen.cli._session import DATA, DataSettings, Session, command
 
 if TYPE_CHECKING:
     from erlangen._typing import NDArray
+    from erlangen.blocks import AbstractEngine
     from erlangen.fields import AbstractField
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A table: .csv .tsv .parquet .npz .h5 .nc")]
@@ -141,13 +143,20 @@ def function(
     target: Target,
     inputs: Inputs = None,
     candidates: Candidates = "affine",
+    engine: Engine = None,
+    scheduler: Scheduler = None,
 ) -> Answer:
     """Symmetry of a function, from a table of its values.
 
     A model is chosen and fitted, and the generators are found along which it does not change. A target of zeros and
-    ones is a label, and its log-odds are fitted.
+    ones is a label, and its log-odds are fitted. A folder of files, and a .zarr store, are read block by block.
     """
     import numpy as np
+
+    chosen = chosen_engine(file, engine, scheduler)
+    if chosen != "memory":
+        with running(chosen, scheduler) as runner:
+            return _in_blocks(session, file, data, runner, (names(inputs), names(target)), candidates)
 
     from erlangen.io import read_function_table
 
@@ -165,6 +174,40 @@ def function(
     )
     kind = "invariant" if y.ndim == 2 else None
     return _fitted(session, data, x, y.astype(np.int64) if labels else y, kind, columns, candidates)
+
+
+def _in_blocks(
+    session: Session, file: Path, data: DataSettings, engine: AbstractEngine, columns: tuple, chosen: str
+) -> Answer:
+    """The same, of a table that is never in memory."""
+    from erlangen.cli._answer import of_symmetry
+    from erlangen.derivative import Samples
+    from erlangen.fields.table_blocks import fit_blocks
+    from erlangen.io import read_blocks
+    from erlangen.linalg.rank import Threshold
+    from erlangen.verbs import discover
+
+    session.progress.step(f"reading {file.name}")
+    goal = (columns[1] or "").split(",")
+    wanted = None if columns[0] is None else [*columns[0].split(","), *goal]
+    table = read_blocks(file, wanted, drop_nan=data.drop_nan).on(engine)
+    x, y = table.select([name for name in table.names if name not in goal]), table.select(goal)
+    samples = Samples.from_blocks(x)
+    session.note(
+        f"{len(samples)} samples of {','.join(goal)} over {shown(x.names)}, in {x.n_blocks} blocks",
+        file=file,
+        columns=list(x.names),
+        target=goal,
+        samples=len(samples),
+        labels=False,
+        blocks=x.n_blocks,
+    )
+    action = _candidates.build(chosen, x.width, len(samples) * len(goal))
+    session.progress.step("fitting a model")
+    field = fit_blocks(x, y, "invariant" if len(goal) > 1 else None, rng=session.settings.seed)
+    session.note(f"model: {field.reason}; its derivative is known to {field.accuracy:.2g}", model=_model(field))
+    session.progress.step("looking for generators")
+    return of_symmetry(discover(field, action, samples, rule=Threshold(data.delta), names=x.names))
 
 
 def cloud(

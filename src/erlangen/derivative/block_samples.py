@@ -12,6 +12,7 @@ import numpy as np
 from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
 from erlangen.blocks import AbstractBlocks, Factored, Summed
+from erlangen.blocks.source import numbered
 from erlangen.derivative.samples import AbstractSamples, RowsAt, Samples
 from erlangen.linalg.qr import StreamedQR
 
@@ -64,6 +65,11 @@ class BlockSamples(AbstractSamples):
             Always, with what to do instead.
         """
         raise self._not_at_hand("weights")
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """Names of the coordinates, where the table has names of its own."""
+        return None if self.table.names == numbered(self.dim) else self.table.names
 
     @property
     def dim(self) -> int:

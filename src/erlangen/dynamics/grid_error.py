@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._lazy import comes_from
 from erlangen._typing import NDArray
 from erlangen.dynamics._explain import explained
 from erlangen.dynamics._grid_windows import GridRun, Lattice, Monomial, grid_noise, grid_rows
+from erlangen.dynamics._labelled import labelled_field
 from erlangen.dynamics._misfit import AbstractMisfit
 from erlangen.dynamics._parts import BreakingTest
 from erlangen.dynamics._support import log_uncertainty
@@ -93,15 +95,15 @@ class GridModelError(BaseEstimator):
         self.library = library
         self.symmetry = symmetry
 
-    def fit(self, u: ArrayLike | Sequence[ArrayLike], t: ArrayLike | Sequence[ArrayLike]) -> Self:
+    def fit(self, u: Any, t: ArrayLike | Sequence[ArrayLike] | None = None) -> Self:
         """Find the missing terms.
 
         Parameters
         ----------
-        u : array (T, n), or list of them
+        u : array (T, n), xarray.DataArray, or list of them
             Samples on n equally spaced points of one period, at T times; one table a run.
-        t : array (T,), or list of them
-            Equally spaced times.
+        t : array (T,), or list of them, optional
+            Equally spaced times; a DataArray brings its own, as a coordinate ``t`` or ``time``.
 
         Returns
         -------
@@ -231,6 +233,8 @@ def _uncertainty(misfit: GridMisfit, lattice: Lattice) -> float:
 def _runs(u: Any, t: Any, length: float) -> list[GridRun]:
     tables = list(u) if isinstance(u, (list, tuple)) else [u]
     clocks = list(t) if isinstance(t, (list, tuple)) else [t] * len(tables)
+    if any(comes_from(table, "xarray") for table in tables):
+        tables, clocks = zip(*(labelled_field(table, length) for table in tables), strict=True)
     out = []
     for table, clock in zip(tables, clocks, strict=True):
         field, times = np.asarray(table, dtype=np.float64), np.asarray(clock, dtype=np.float64)

@@ -6,6 +6,7 @@ from erlangen._files import save_arrays as save_arrays
 from erlangen._files import to_json as to_json
 from erlangen._files import write_json as write_json
 from erlangen._files import write_text as write_text
+from erlangen.io.blocks import read_blocks as read_blocks
 from erlangen.io.read import Generators as Generators
 from erlangen.io.read import read_cloud as read_cloud
 from erlangen.io.read import read_function_table as read_function_table
@@ -17,6 +18,7 @@ __all__ = [
     "DataWarning",
     "Generators",
     "check_target",
+    "read_blocks",
     "read_cloud",
     "read_function_table",
     "read_generators",

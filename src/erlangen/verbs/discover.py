@@ -104,7 +104,7 @@ def discover(
     action = affine(field.point_dim) if action is None else action
     lie = LieDerivative(field, action, _default(field) if chosen is None else chosen)
     scales = scales_of(field, lie.lifted, lie.samples, units)
-    coordinates = _names(names, field, field.point_dim)
+    coordinates = _names(names or getattr(chosen, "names", None), field, field.point_dim)
     _log.debug("%s on R^%d: %d candidates", type(field).__name__, field.point_dim, action.n_generators)
     with carried(Factors, lambda factors, _: _answer(lie, scales, factors, rule, coordinates)):
         factors = lie.factors(scales)
