@@ -1,0 +1,298 @@
+"""Reports in a browser: they open alone and at once, move points as the flow does, and serve every reader."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+
+import erlangen as er
+from erlangen.cli import main
+from erlangen.dynamics import Equations, symmetries
+from erlangen.fields.trajectories import Trajectories
+from erlangen.reports import report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: no page is opened here")
+playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright is installed: no page is opened here")
+
+CHECKS = (Path(__file__).parent / "page_checks.js").read_text("utf-8")
+LARGEST = 6_000_000
+SLOWEST = 2.0
+"""Seconds until the first figure is there: of the page's own thread, as what else runs on the machine is not its fault,
+and the better of two loads, as the first one of a session waits for the disk."""
+
+SOFTWARE = ("GL Driver Message", "willReadFrequently")
+"""Advice of Chromium on its own drawing without a graphics card, on whatever page has a picture in space."""
+
+FIRST_FIGURE = """
+new MutationObserver((_, self) => {
+  if (document.querySelector(".main-svg")) { window.firstFigure = true; self.disconnect() }
+}).observe(document, {childList: true, subtree: true});
+addEventListener("DOMContentLoaded", () => document.querySelector(".plot").scrollIntoView());
+"""
+
+
+# --- the pages
+
+
+def planets(path: Path) -> None:
+    """Write the page of the demo, as a user does."""
+    assert main(["demo", "--report", str(path), "--quiet"]) == 0
+
+
+BALL = er.Samples.box(-1, 1, dim=3)
+
+
+def ball() -> er.Symmetry:
+    return er.discover("x**2 + y**2 + z**2", er.actions.affine(3), BALL)
+
+
+HOPF = {"x": "x - y - x*(x**2 + y**2)", "y": "x + y - y*(x**2 + y**2)"}
+
+
+def plane() -> er.Symmetry:
+    return symmetries(HOPF)
+
+
+def spring(path: Path) -> None:
+    """Write the page of given equations beside noisy runs of them."""
+    found, t, rng = (
+        Equations.from_text({"x": "v", "v": "-x - 0.2*v"}),
+        np.linspace(0, 10, 120),
+        np.random.default_rng(0),
+    )
+    runs = [found.simulate(start, t).states + 0.01 * rng.normal(size=(120, 2)) for start in ([1.0, 0.0], [0.2, 1.5])]
+    report(found, path, data=Trajectories.from_arrays(runs, t, names=["x", "v"]), title="A spring")
+
+
+PAGES: dict[str, Callable[[Path], object]] = {
+    "planets": planets,
+    "ball": lambda path: report(ball(), path),
+    "plane": lambda path: report(plane(), path),
+    "spring": spring,
+}
+MOVING = ("planets", "ball", "plane")
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what it did there."""
+
+    page: Any
+    path: Path
+    seconds: float
+    told: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def opened(browser, tmp_path_factory) -> Callable[[str], Opened]:
+    """Open a page once, and hand it out as it was left."""
+    folder, known = tmp_path_factory.mktemp("pages"), {}
+
+    def get(name: str) -> Opened:
+        if name not in known:
+            path = folder / f"{name}.html"
+            PAGES[name](path)
+            known[name] = _open(browser, path)
+        page = known[name].page
+        page.emulate_media(media="screen", color_scheme="light")
+        page.set_viewport_size({"width": 1200, "height": 900})
+        return known[name]
+
+    return get
+
+
+def _open(browser, path: Path) -> Opened:
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    one = Opened(page, path, np.inf)
+
+    def hear(message: Any) -> None:
+        if message.type in ("error", "warning") and not any(words in message.text for words in SOFTWARE):
+            one.told.append(f"{message.type}: {message.text}")
+
+    def fetch(route: Any) -> None:
+        if route.request.url == path.as_uri():
+            return route.continue_()
+        one.asked.append(route.request.url)
+        return route.abort()
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: one.told.append(str(error)))
+    page.route("**/*", fetch)
+    page.add_init_script(FIRST_FIGURE)
+    meter = page.context.new_cdp_session(page)
+    meter.send("Performance.enable", {"timeDomain": "threadTicks"})
+    for _ in range(2):
+        page.goto(path.as_uri())
+        page.wait_for_function("window.firstFigure")
+        numbers = {one["name"]: one["value"] for one in meter.send("Performance.getMetrics")["metrics"]}
+        one.seconds = min(one.seconds, numbers["ThreadTime"])
+        if one.seconds < SLOWEST:
+            break
+    return one
+
+
+# --- what they do
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_alone_and_at_once(opened, name):
+    one = opened(name)
+    one.page.evaluate("erlangen.paintAll()")
+    one.page.wait_for_function("[...document.querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))")
+    assert one.path.stat().st_size < LARGEST
+    assert (one.told, one.asked) == ([], [])
+    assert one.seconds < SLOWEST
+
+
+def slide(page: Any, key: str, times: int = 1) -> float:
+    """Move the slider by the keyboard, and return the time of the flow."""
+    page.focus("#flow-time")
+    for _ in range(times):
+        page.keyboard.press(key)
+    return page.evaluate("erlangen.flow.time()")
+
+
+def flatten(page: Any) -> None:
+    """Choose a view in the plane: pictures in space take a second each where no graphics card draws them."""
+    page.focus("#flow-z")
+    page.keyboard.press("Home")
+    assert page.evaluate("erlangen.flow.axes()[2]") == -1
+
+
+def choose(page: Any, k: int) -> None:
+    """Choose a generator by the keyboard."""
+    page.focus("#flow-generator")
+    page.keyboard.press("Home")
+    for _ in range(k):
+        page.keyboard.press("ArrowDown")
+    assert page.evaluate("erlangen.flow.generator()") == k
+
+
+def points_of(page: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Points as they were, and moved: as the page computes them, and the ones that it has drawn."""
+    moved = np.array(page.evaluate("erlangen.flow.points()"))
+    drawn = "(() => {const t = document.getElementById('flow-plot').data[3]; return [t.x, t.y]})()"
+    on_screen = np.array([list(v.values()) if isinstance(v, dict) else v for v in page.evaluate(drawn)]).T
+    np.testing.assert_allclose(on_screen, moved[:, page.evaluate("erlangen.flow.axes()")[:2]], rtol=1e-6, atol=1e-12)
+    return np.array(page.evaluate("erlangen.flow.start()")), moved
+
+
+def affine(sym: er.Symmetry, k: int, start: np.ndarray, t: float) -> np.ndarray:
+    """Where the k-th generator takes points, by the exponential of its matrix."""
+    listed = (*sym.found.generators, *sym.found.own)
+    matrix = np.tensordot(listed[k].xi, er.actions.matrices_of(sym.candidates), axes=1)
+    padded = np.c_[start, np.ones(len(start))][:, : len(matrix)]
+    return (padded @ expm(t * matrix).T)[:, : start.shape[1]]
+
+
+def kepler(start: np.ndarray, t: float) -> np.ndarray:
+    """Newton's law of gravitation."""
+
+    def rate(_: float, flat: np.ndarray) -> np.ndarray:
+        x, v = np.split(flat.reshape(start.shape), 2, axis=1)
+        return np.hstack([v, -x / np.linalg.norm(x, axis=1, keepdims=True) ** 3]).ravel()
+
+    return solve_ivp(rate, (0, t), start.ravel(), "DOP853", rtol=1e-10, atol=1e-12).y[:, -1].reshape(start.shape)
+
+
+@pytest.mark.parametrize(("name", "sym"), [("ball", ball), ("plane", plane)])
+def test_the_slider_moves_points_as_the_generators_do(opened, name, sym):
+    page, found = opened(name).page, sym()
+    page.locator("#flow-plot").scroll_into_view_if_needed()
+    page.wait_for_function("document.getElementById('flow-plot').data")
+    flatten(page)
+    for k in range(found.dim):
+        choose(page, k)
+        slide(page, "Home")
+        t = slide(page, "ArrowRight", 2 + k)
+        start, moved = points_of(page)
+        assert t != 0 and np.abs(moved - start).max() > 0.05
+        np.testing.assert_allclose(moved, affine(found, k, start, t), atol=1e-8)
+        assert page.locator("#flow-said").inner_text().startswith("Moved for t =")
+    page.click("#flow-reset")
+    np.testing.assert_array_equal(*points_of(page))
+    assert opened(name).told == []
+
+
+def test_planets_turn_about_axes_and_go_round_the_sun(opened):
+    page = opened("planets").page
+    page.locator("#flow-plot").scroll_into_view_if_needed()
+    page.wait_for_function("document.getElementById('flow-plot').data")
+    texts = page.evaluate("FLOW.generators.map(g => g.text)")
+    about, later = (next(k for k, t in enumerate(texts) if t.startswith(w)) for w in ("x d/dy", "the flow itself"))
+    flatten(page)
+    choose(page, about)
+    slide(page, "End")
+    t = slide(page, "ArrowLeft", 3)
+    start, moved = points_of(page)
+    turn = np.kron(np.eye(2), [[np.cos(t), -np.sin(t), 0], [np.sin(t), np.cos(t), 0], [0, 0, 1]])
+    np.testing.assert_allclose(moved, start @ turn.T, atol=1e-7)
+    assert "up to rounding" in page.locator("#flow-said").inner_text()
+    choose(page, later)
+    for key, times, error in (("End", 1, 1e-5), ("ArrowLeft", 10, 2e-3)):  # on a frame, and between two of them
+        t = slide(page, key, times)
+        start, moved = points_of(page)
+        np.testing.assert_allclose(moved, kepler(start, t), atol=error)
+    assert np.abs(moved - start).max() > 0.05 and opened("planets").told == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_serves_every_reader(opened, name, scheme):
+    page = opened(name).page
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("erlangen.paintAll()")
+    found = page.evaluate(CHECKS)
+    faults = {key: value for key, value in found.items() if isinstance(value, list) and value}
+    assert faults == {}
+    assert found["language"] == "en" and found["title"] and found["texts"] > 40
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_keyboard_reaches_every_control(opened, name):
+    page = opened(name).page
+    wanted = "[...document.querySelectorAll('button,select,input,summary')].filter(e => e.checkVisibility())"
+    count = page.evaluate(f"{wanted}.forEach((e, k) => e.dataset.k = k) || {wanted}.length")
+    page.evaluate("document.activeElement.blur(), getSelection().removeAllRanges(), scrollTo(0, 0)")
+    page.locator("h1").click()
+    reached, outlined = set(), True
+    for _ in range(count + 30):
+        page.keyboard.press("Tab")
+        k, outline = page.evaluate("(e => [e.dataset.k, getComputedStyle(e).outlineStyle])(document.activeElement)")
+        if k is not None:
+            reached.add(int(k))
+            outlined = outlined and outline != "none"
+        if len(reached) == count:
+            break
+    assert reached == set(range(count)) and outlined
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone_and_paper(opened, name):
+    page = opened(name).page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("erlangen.paintAll()")
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    page.emulate_media(media="print", color_scheme="dark")
+    shown = "[...document.querySelectorAll('button,select,input')].filter(e => e.checkVisibility()).length"
+    assert page.evaluate(shown) == 0
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert min(int(v) for v in ground[4:-1].split(",")[:3]) > 200
