@@ -12,6 +12,7 @@ import sys
 import textwrap
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from numpydoc.docscrape import NumpyDocString
@@ -19,6 +20,13 @@ from public_names import Public, documented_constants, function_of, parameters
 
 ARRAY = re.compile(r"\b(NDArray|ArrayLike|Tensor|ndarray|spmatrix|sparray)\b")
 SHAPE = re.compile(r"\(\)|\(([^()]|\([^()]*\))*,([^()]|\([^()]*\))*\)|\bscalar\b|\bany shape\b|\bsame shape\b")
+LEGEND = set(
+    re.findall(
+        r"^\| (\w)(?: =.*)? \|", (Path(__file__).parents[1] / "docs" / "conventions.md").read_text("utf-8"), re.M
+    )
+)
+"""Letters of shapes that docs/conventions.md explains once for all."""
+
 LITERAL = re.compile("``.*?``")
 SECOND_SENTENCE = re.compile(r"(?<![.\s][a-zA-Z])(?<!\be\.g)[.?!] +[A-Z]")
 
@@ -67,6 +75,21 @@ def missing(public: Public) -> Iterator[str]:
         yield from _parameters(parameters(public), found)
         yield from _returns(public, found)
     yield from _raises(public, found)
+    yield from _letters(public, found[0])
+
+
+def _letters(public: Public, text: str) -> Iterator[str]:
+    """Shapes speak in the letters of the legend; another letter is explained where it stands, or at the class."""
+    sections = [entry for name in ("Parameters", "Attributes", "Returns", "Yields") for entry in parsed(text)[name]]
+    kinds = [f"{entry.name if not entry.type else ''} {entry.type}" for entry in sections]
+    shapes = [shape for kind in kinds if ARRAY.search(kind) or "array" in kind for shape in SHAPE.finditer(kind)]
+    rest = text + ((public.owner and public.owner.__doc__) or "")
+    for shape in shapes:
+        rest = rest.replace(shape.group(), "")
+    letters = {letter for shape in shapes for letter in re.findall(r"\b[a-zA-Z]\b", shape.group())}
+    for letter in sorted(letters - LEGEND):
+        if not re.search(rf"\b{letter}\b", rest):
+            yield f"the letter {letter} of a shape is neither in docs/conventions.md nor explained"
 
 
 def _module(public: Public) -> Iterator[str]:

@@ -193,6 +193,8 @@ def invariant_flag(matrices: NDArray, tol: float | None = None) -> tuple[NDArray
     -------
     tuple of ndarray (k, a), (k, b)
         Null space and sum of images, as orthonormal columns.
+    tuple of ndarray (k, a), (k, b)
+        Null space of dimension a and sum of images of dimension b, as orthonormal columns.
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)

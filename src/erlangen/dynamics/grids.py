@@ -176,7 +176,7 @@ class GridEquation(AbstractShown):
         u0 : array_like (n,)
             The field at the first time.
         t : array_like (T,)
-            Equally spaced times.
+            The T times, equally spaced.
         substeps : int
             Steps of the solver between two times.
 

@@ -43,7 +43,7 @@ class SmoothedRun(AbstractShown):
     keep : ndarray (n,) of bool
         Where they are as good as inside the run: False at the ends.
     controls : ndarray (n, u)
-        The controls of the run, as they were.
+        The u controls of the run, as they were.
     """
 
     label: Hashable

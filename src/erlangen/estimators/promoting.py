@@ -84,7 +84,7 @@ class SymmetryPromotingRegressor(AbstractCombination):
     lam_ : float
         Chosen weight.
     lams_, cv_errors_ : ndarray (l,)
-        Weights of the path, and the cross-validated mean squared error of each.
+        The l weights of the path, and the cross-validated mean squared error of each.
     broken_rank_ : int
         Number of broken generators.
     kept_ : ndarray (p, k)

@@ -143,7 +143,7 @@ def gates_of(
     delta : float
         Relative defect up to which a generator counts as a symmetry.
     errors : ndarray (r, p, s) or float
-        What the error of the estimate adds to each of r generators, or its size.
+        Root of the error of each of r generators, with s columns; or one size for all.
     noise : str
         As for `erlangen.evidence.estimate`.
     weights : array_like (n,) or (n, c), optional

@@ -97,8 +97,8 @@ class FittedField(AbstractField):
     runner_up : FittedField or None
         The next larger class, fitted: a symmetry of the table is one of both.
     error_root : tuple of ndarray (r, j), (c, c), or None
-        Covariance of the coefficients ``(c, r)`` of the model, as factors over functions and over channels: see
-        :meth:`draws`.
+        Covariance of the coefficients ``(c, r)`` of the model, as factors over functions (with j columns) and over
+        channels: see :meth:`draws`.
     labels : tuple or None
         The two classes of a labelled table: the field is the log-odds of the second.
     flips : float

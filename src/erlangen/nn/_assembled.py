@@ -126,7 +126,7 @@ class AbstractAssembled(AbstractInBasis):
         Parameters
         ----------
         weight : Tensor (a, b)
-            The weight as it is assembled.
+            The weight as it is assembled; in a bilinear layer b is the product of the sizes of both inputs.
 
         Returns
         -------

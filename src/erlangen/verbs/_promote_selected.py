@@ -51,7 +51,7 @@ class Selected(AbstractShown):
     refitted : bool
         Whether theta is the least squares fit among the fields that keep as much; otherwise it is the promoted fit.
     lams : ndarray (l,)
-        Weights of the path, descending.
+        The l weights of the path, descending.
     errors : ndarray (l,)
         Cross-validated mean squared error of each.
     candidates : tuple of Candidate

@@ -53,7 +53,7 @@ class Symmetry(AbstractShown):
     found : Found
         Findings, and the lists set apart (own, uncovered, refused).
     inert, vacuous : ndarray (p, i), (p, v)
-        Directions that move nothing on the samples; that move points where the field says nothing.
+        The i directions that move nothing on the samples; the v that move points where the field says nothing.
     structure : Named or None
         Name of the algebra and what it preserves.
     agreement : Agreement or None

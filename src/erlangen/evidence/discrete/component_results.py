@@ -31,7 +31,8 @@ class Component(AbstractShown):
     defect : float
         Its relative defect on points that the search has not used.
     turns : ndarray (t,)
-        Angles in degrees by which the map turned planes as it was found, before it was snapped; of products, theirs.
+        The t angles in degrees by which the map turned planes as it was found, before it was snapped; of products,
+        theirs.
     """
 
     matrix: NDArray
