@@ -121,6 +121,7 @@ __all__ = [
     "algebra",
     "blocks",
     "as_field",
+    "citation",
     "closure",
     "derivative",
     "discover",
