@@ -53,10 +53,10 @@ def main() -> None:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     drawing = buffer.getvalue()[buffer.getvalue().index("<svg") :]
     drawing = re.sub(r"<metadata>.*?</metadata>\s*|<defs>\s*<style.*?</defs>\s*", "", drawing, flags=re.DOTALL)
-    drawing = re.sub("font-family: [^;]*", "font-family: sans-serif", drawing)
+    drawing = re.sub('font-family: [^;"]*', "font-family: sans-serif", drawing)
     drawing = drawing.replace("#000000", "currentColor").replace('<text style="', '<text fill="currentColor" style="')
     words = f"<title>so(3) in a function of three variables</title><desc>{WORDS}</desc>"
-    drawing = re.sub(r"(<svg[^>]*)>", rf'\1 role="img">{words}', drawing, count=1)
+    drawing = re.sub(r"(<svg[^>]*)>", rf'\1 role="img" fill="currentColor">{words}', drawing, count=1)
     TARGET.write_text(re.sub(r"[ \t]+$", "", drawing, flags=re.MULTILINE), encoding="utf-8")
 
 
