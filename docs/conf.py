@@ -93,10 +93,14 @@ def _skip(app, what, name, obj, skip, options) -> bool | None:
     return True if re.fullmatch("set_[a-z]+_request", name) else None
 
 
+# An absolute value or a quotient within a line is not an operator with space on both sides.
+_BARS = re.compile(r"<mo([^>]*)>(&#x0007C;|&#x02016;|&#x0002F;)</mo>")
+
+
 def _formula(self, node) -> None:
     """Write a formula as MathML, which browsers draw themselves."""
     display = "block" if node.tagname == "math_block" else "inline"
-    self.body.append(convert(node.astext(), display=display))
+    self.body.append(_BARS.sub(r'<mo\1 lspace="0" rspace="0">\2</mo>', convert(node.astext(), display=display)))
     raise nodes.SkipNode
 
 
