@@ -132,7 +132,8 @@ def _factor_latex(part: str) -> str | None:
         return None
     count, letters, star, arguments, power = found.groups()
     font = "mathbb" if letters in "RCH" and not arguments else "mathfrak" if letters.islower() else "mathrm"
-    out = count + (rf"\{font}{{{letters}}}" if len(letters) > 1 or font == "mathbb" else letters)
+    plain = len(letters) == 1 and not arguments and font != "mathbb"
+    out = count + (letters if plain else rf"\{font}{{{letters}}}")
     return out + ("^{*}" if star else "") + (arguments or "") + (f"^{{{power}}}" if power else "")
 
 

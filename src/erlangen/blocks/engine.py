@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from erlangen._errors import InputError, MissingExtraError, explain
 from erlangen._progress import keeping, track
+from erlangen._shown import AbstractShown
 from erlangen.blocks.reduction import AbstractReduction
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Part:
     state: Any
 
 
-class AbstractEngine(ABC):
+class AbstractEngine(AbstractShown, ABC):
     """Where a reduction over blocks is computed."""
 
     @abstractmethod

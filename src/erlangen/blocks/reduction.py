@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen.linalg.qr import StreamedQR
 
 State = TypeVar("State")
@@ -23,7 +24,7 @@ SKETCH_ROWS = 16384
 """Rows kept of all blocks together, evenly: for scales, probes, flows and whatever else needs points at hand."""
 
 
-class AbstractReduction(ABC, Generic[State]):
+class AbstractReduction(AbstractShown, ABC, Generic[State]):
     """A sum over blocks of rows.
 
     States are values: neither method changes what it is given, for an engine may compute a block twice.
@@ -117,7 +118,7 @@ class Factored(AbstractReduction[tuple[StreamedQR, ...]]):
 
 
 @dataclass(frozen=True, eq=False)
-class Summed:
+class Summed(AbstractShown):
     """Summary of the columns of a table in blocks.
 
     Attributes

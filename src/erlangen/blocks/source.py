@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._lazy import comes_from
+from erlangen._shown import AbstractShown
 from erlangen.blocks.engine import AbstractEngine, DaskEngine, SerialEngine
 from erlangen.blocks.reduction import SKETCH_ROWS, AbstractReduction, Summary, Summed
 
 
-class AbstractBlocks(ABC):
+class AbstractBlocks(AbstractShown, ABC):
     """A table of n rows and k columns that is never in memory as a whole.
 
     Attributes
