@@ -49,6 +49,8 @@ def flow_data(symmetry: Symmetry) -> dict[str, Any] | None:
         "names": list(symmetry.coordinates),
         "points": points,
         "values": values[:, 0] if invariant and values is not None else None,
+        "value": "value of the field",
+        "against": ("the field", "its size"),
         "compared": {"vector": "vectors carried along", "map": "steps carried along"}.get(symmetry.kind, "values"),
         "generators": generators,
         "delta": _delta(symmetry),
@@ -150,7 +152,7 @@ def _change(symmetry: Symmetry, xi: NDArray, t: float, points: NDArray, values: 
 def flow_card(data: dict[str, Any]) -> str:
     """HTML of the view: its controls, each with a label, and the place that it is drawn in."""
     texts = [f"{k + 1}: {one['text']}" for k, one in enumerate(data["generators"])]
-    names = [*data["names"], *(["value of the field"] if data["values"] is not None else [])]
+    names = [*data["names"], *([data["value"]] if data["values"] is not None else [])]
     axes = data["axes"]
     vertical = axes[1] if len(axes) > 1 else len(names) - 1
     depth = axes[2] if len(axes) > 2 else -1
@@ -190,7 +192,7 @@ def _note(data: dict[str, Any]) -> str:
     text = f"{len(data['points'])} points. Arrows: the vector field of the generator. Rings: where the points were."
     if data["values"] is None:
         return text
-    return f"{text} Colour: the value of the field; where it stays, a dot has the colour of the rings around it."
+    return f"{text} Colour: the {data['value']}; where it stays, a dot has the colour of the rings around it."
 
 
 def flow_script(data: dict[str, Any]) -> str:

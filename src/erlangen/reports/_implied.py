@@ -124,7 +124,7 @@ def code(symmetry: Symmetry) -> list[str]:
     family = f"er.fields.Polynomial(degree=3, dim={d})"
     if symmetry.kind == "invariant":
         lines += [
-            f"space = er.enforce({family}, sym)  # every cubic with this symmetry",
+            f"space = er.enforce({family}.as_field(), sym)  # every cubic with this symmetry",
             "model = er.estimators.EquivariantRegressor(sym, degree=3)  # model.fit(X, y), for scikit-learn",
         ]
     else:

@@ -287,7 +287,7 @@ def _promoted(result: Any, data: Any, axes: Sequence[str] | None) -> list[Panel]
 
     fit, selected = fit_of(result)
     values = fit.singular_values
-    kept = np.arange(len(values)) >= fit.broken_rank
+    kept = np.arange(len(values)) >= (fit if selected is None else selected).broken_rank
     words = ("kept", "broken")
     panels = [stems("What is broken", values, kept, ("direction", "singular value"), words)]
     if selected is not None and len(selected.lams):

@@ -61,15 +61,17 @@ def basis_figure(basis: NDArray) -> Figure:
     """The coefficients of each basis element as colours."""
     size = float(np.abs(basis).max(initial=0.0)) or 1.0
     heat = {
-        "type": "heatmap", "z": basis.T, "zmin": -size, "zmax": size, "zmid": 0, "name": "coefficient",
-        "colorscale": [[0, "#0b66b0"], [0.5, "#ffffff"], [1, "#c8510a"]], "xgap": 1, "ygap": 1,
-        "meta": {"role": "heat", "run": -1}, "xaxis": "x", "yaxis": "y",
+        "type": "heatmap", "name": "coefficient", "meta": {"role": "heat", "run": -1}, "xaxis": "x", "yaxis": "y",
+        "z": basis.T, "zmin": -size, "zmax": size, "zmid": 0, "xgap": 1, "ygap": 1,
+        "x": np.arange(1, len(basis) + 1), "y": np.arange(1, basis.shape[1] + 1),
+        "colorscale": [[0, "#0b66b0"], [0.5, "#ffffff"], [1, "#c8510a"]],
         "colorbar": {"thickness": 10, "outlinewidth": 0},
     }  # fmt: skip
     layout = {
         "height": min(120 + 26 * basis.shape[1], 620), "margin": {"l": 56, "r": 8, "t": 8, "b": 48},
         "showlegend": False, "meta": {"legend": []},
-        "xaxis": {"title": {"text": "parameter"}}, "yaxis": {"title": {"text": "element"}, "autorange": "reversed"},
+        "xaxis": {"title": {"text": "parameter"}}, 
+        "yaxis": {"title": {"text": "element"}, "autorange": "reversed", "dtick": max(1, basis.shape[1] // 12)},
     }  # fmt: skip
     return {"data": [heat], "layout": layout}
 

@@ -17,6 +17,9 @@ from erlangen.reports._story import Story
 from erlangen.reports.evidence import legend
 from erlangen.verbs import Promoted, Selected
 
+_ROUNDING = float(np.sqrt(np.finfo(np.float64).eps))
+"""Share of the largest parameter below which one is left out of a formula: it is rounding."""
+
 
 def fit_of(result: Any) -> tuple[Promoted, Selected | None]:
     """The fit to all data, and how its weight was selected; of an estimator, those that it found.
@@ -53,8 +56,8 @@ def story(result: Any, data: Any = None) -> Story:
     figures: dict[str, Figure] = {}
     cards = [card("Why", _reasons(fit.reason if selected is None else selected.reason), wide=True)]
     if len(fit.singular_values):
-        figures["broken"] = broken_figure(fit)
-        note = "Singular values of generators and values: zero where a combination of generators is kept."
+        figures["broken"] = broken_figure(fit, broken)
+        note = _ZERO if selected is None or not selected.refitted else _REFIT
         label = "Singular values of the matrix of generators and values, in descending order"
         cards.append(card("What is broken", legend(figures["broken"]) + plot("broken", label), note))
     if selected is not None and np.ptp(selected.lams) > 0:
@@ -74,18 +77,27 @@ def verdict(broken: int, kept: NDArray, selected: Selected | None) -> str:
     name = _name(selected)
     called = f": {name}" if name and kept.shape[1] else ""
     if kept.shape[1] == 0:
-        return f"The data break all {total} generators; no symmetry is left."
+        return f"The data break {f'all {total} generators' if total > 1 else 'the generator'}; no symmetry is left."
     if broken == 0:
-        return f"Nothing is broken: the fit keeps all {total} generators{called}."
-    return f"The fit keeps {kept.shape[1]} of {total} generators{called}; {broken} are broken because the data insist."
+        what = f"all {total} generators" if total > 1 else "the generator"
+        return f"Nothing is broken: the fit keeps {what}{called}."
+    left = f"{broken} {'are' if broken > 1 else 'is'} broken because the data insist"
+    return f"The fit keeps {kept.shape[1]} of {total} generators{called}; {left}."
 
 
-def broken_figure(fit: Promoted) -> Figure:
-    """Singular values in descending order: those that are broken, and those that the penalty made zero."""
+_ZERO = "Singular values of generators and values: zero where a combination of generators is kept."
+_REFIT = (
+    "Singular values of generators and values in the promoted fit from which the refit starts. What is kept is zero in "
+    "the refit, however small the promoted fit left it."
+)
+
+
+def broken_figure(fit: Promoted, broken: int) -> Figure:
+    """Singular values in descending order: those of so many that are broken, and those that are kept."""
     values = np.asarray(fit.singular_values, dtype=np.float64)
     at = np.arange(1, len(values) + 1, dtype=np.float64)
     traces = []
-    for word, run, chosen in (("broken", 1, at <= fit.broken_rank), ("kept", 0, at > fit.broken_rank)):
+    for word, run, chosen in (("broken", 1, at <= broken), ("kept", 0, at > broken)):
         dots = _trace("dots", run, word, at[chosen], values[chosen])
         traces.append(dots | {"mode": "markers", "marker": {"symbol": "circle"}})
     layout = _layout(300, {"broken": 1, "kept": 0}) | {
@@ -149,5 +161,6 @@ def _formula(fit: Promoted | Selected) -> list[str]:
     describe = getattr(fit.field, "describe", None)
     if describe is None:
         return []
-    text = str(describe(fit.theta))
+    rounded = np.where(np.abs(fit.theta) > _ROUNDING * np.abs(fit.theta).max(initial=0.0), fit.theta, 0.0)
+    text = str(describe(rounded))
     return [card("The fit", f"<p><code>{html.escape(text)}</code></p>", wide=True)]
