@@ -278,7 +278,7 @@ USAGE = {
     "delta 0": ((*FUNCTION, "ball.csv", *ENERGY, "--delta", "0"), "--delta 0.0", "between 0 and 1"),
     "delta 2": (("demo", "--delta", "2"), "--delta 2.0"),
     "delta nan": (("demo", "--delta", "nan"), "--delta nan"),
-    "delta text": (("demo", "--delta", "small"), "--delta", "number"),
+    "delta text": (("demo", "--delta", "small"), "--delta", "small"),
     "seed": (("demo", "--seed", "-1"), "--seed"),
     "degree": (("conserved", "turns.csv", *RUNS, "--degree", "-2"), "--degree"),
     "noise": (("identify", "so3.npz", "--noise", "-1"), "--noise -1.0"),
