@@ -53,7 +53,7 @@ function speed(g,p,i){
 // --- what is drawn
 const VALUE=d;
 function column(points,a){return a===VALUE?FLOW.values:points.map(p=>p[a])}
-function label(a){return a===VALUE?"value of the field":FLOW.names[a]}
+function label(a){return a===VALUE?FLOW.value:FLOW.names[a]}
 function reach(a){
   if(a!==VALUE)return box[a];
   const lo=Math.min(...FLOW.values),hi=Math.max(...FLOW.values);return [lo,hi,(hi-lo)||1]}
@@ -93,7 +93,7 @@ function traces(){
   const g=FLOW.generators[chosen],type=flat()?"scatter":"scatter3d",common={type,hoverinfo:"skip",showlegend:false};
   const soft=css("--soft"),blue=css("--run0"),size=flat()?8:3.6;
   const colour=FLOW.values?{color:FLOW.values,colorscale:"Viridis",
-    showscale:innerWidth>640,colorbar:{thickness:10,len:.6,outlinewidth:0,title:{text:"value",side:"right"}}}:{color:blue};
+    showscale:innerWidth>640,colorbar:{thickness:10,len:.6,outlinewidth:0,title:{text:FLOW.value,side:"right"}}}:{color:blue};
   const rings=FLOW.values?{color:FLOW.values,colorscale:"Viridis",opacity:.55}:{color:soft,opacity:.5};
   const ghost={size:flat()?size+1:size,symbol:"circle-open",line:{width:1.2},...rings};
   return [
@@ -137,8 +137,8 @@ function changed(g){
 function words(){
   const g=FLOW.generators[chosen],angle=g.rate?` (${Math.round(time*g.rate*180/Math.PI)}\u00b0)`:"";
   const gone=moved.filter(p=>!p.every(v=>isFinite(v))).length,c=changed(g);
-  const size=c===null||c===undefined?"":c<1e-9?` The ${FLOW.compared} agree with the field, up to rounding.`:
-    ` The ${FLOW.compared} differ from the field by ${number(100*c)} % of its size, where the data reach.`;
+  const size=c===null||c===undefined?"":c<1e-9?` The ${FLOW.compared} agree with ${FLOW.against[0]}, up to rounding.`:
+    ` The ${FLOW.compared} differ from ${FLOW.against[0]} by ${number(100*c)} % of ${FLOW.against[1]}, where the data reach.`;
   const lost=gone?` ${gone} points cannot be followed that far.`:"";
   return time===0?"The points are where they were.":`Moved for t = ${number(time)}${angle}.${size}${lost}`}
 function say(){$("flow-said").textContent=words()}
