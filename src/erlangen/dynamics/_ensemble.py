@@ -9,6 +9,7 @@ import numpy as np
 from erlangen._errors import UndecidedError, explain
 from erlangen._progress import keeping, track
 from erlangen._render import number
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.dynamics.shooting.discovery import SHORTEST, Discovered
 from erlangen.dynamics.shooting.newton import Shooting
@@ -21,7 +22,7 @@ DRAWN = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class Ensemble(AbstractShown):
     """Equations of many draws of the data.
 
     Attributes

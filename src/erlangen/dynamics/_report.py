@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 
 
 @dataclass(frozen=True)
-class SymmetryTest:
+class SymmetryTest(AbstractShown):
     """An enforced symmetry against no symmetry, on the same data.
 
     Attributes

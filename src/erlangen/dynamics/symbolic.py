@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from erlangen._errors import InputError, UndecidedError, explain
 from erlangen._progress import carried, keeping, track
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, linear
 from erlangen.algebra import Group
@@ -63,7 +64,7 @@ DOUBT = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class Candidate:
+class Candidate(AbstractShown):
     """A system on the front.
 
     Attributes

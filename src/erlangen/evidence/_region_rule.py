@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from erlangen._render import number, polynomial_text
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.evidence._local import REACH
@@ -31,7 +32,7 @@ SURE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class Feature:
+class Feature(AbstractShown):
     """A number that describes a point: a polynomial, or the root of one.
 
     Attributes
@@ -61,7 +62,7 @@ class Feature:
 
 
 @dataclass(frozen=True, eq=False)
-class RegionRule:
+class RegionRule(AbstractShown):
     """Where a generator holds, in words.
 
     Attributes

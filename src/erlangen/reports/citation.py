@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from erlangen._errors import InputError, explain, nearest
+from erlangen._shown import AbstractShown
 from erlangen.reports._bibliography import Entry, bibliography
 from erlangen.reports._sources import EVERY, MODES, PARTS, SOURCES, features
 
@@ -17,7 +18,7 @@ OWN = ("erlangen", "otto2025unified")
 
 
 @dataclass(frozen=True)
-class Citation:
+class Citation(AbstractShown):
     """References, to print as text or as BibTeX.
 
     Attributes
