@@ -25,6 +25,7 @@ __all__ = [
     "map_cards",
     "map_figure",
     "path_figure",
+    "plot",
     "report",
     "report_html",
     "save_figure",
