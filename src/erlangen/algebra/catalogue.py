@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse
 
+from erlangen._shown import AbstractShown
 from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
 from erlangen.algebra._arguments import check_room, whole
@@ -23,7 +24,7 @@ Entry = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class MatrixGenerators:
+class MatrixGenerators(AbstractShown):
     """A basis of a matrix algebra, stored by its nonzero entries.
 
     Parameters
