@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
+
+sys.path.insert(0, str(Path(__file__).parent))  # for _gallery
 
 project = "erlangen"
 author = "the erlangen developers"
@@ -42,6 +46,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "filename_pattern": "/",
+    "image_scrapers": ("matplotlib", "_gallery.figures"),
     "subsection_order": [f"../examples/{part}" for part in ("discover", "evidence", "enforce", "promote", "dynamics")],
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,

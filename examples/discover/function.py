@@ -37,3 +37,8 @@ right.contourf(x, y, f(np.stack([x, y, 0 * x], axis=-1).reshape(-1, 3)).reshape(
 right.streamplot(u, u, -y, x, color="tab:orange", linewidth=0.8, density=0.7)
 right.set(title="the flow of x d/dy - y d/dx", aspect="equal", xlabel="x", ylabel="y")
 plt.show()
+
+# %%
+# The figure for a paper comes with the result: :code:`er.reports.save_figure(paper, "so3.pdf")` writes it.
+
+paper = er.plot(sym)
