@@ -184,3 +184,24 @@ class Pair(torch.nn.Module):
 def test_modules_that_cannot_be_fields_are_explained(module, words):
     with pytest.raises(InputError, match=words):
         as_field(module, dim=3)
+
+
+def test_a_device_is_where_the_module_is_evaluated():
+    net = torch.nn.Linear(3, 2)
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    here, named = as_field(net), as_field(net, device="cpu")
+    assert np.array_equal(here.jacobian(x), named.jacobian(x)) and next(net.parameters()).dtype == torch.float32
+    absent = "cuda" if not torch.cuda.is_available() else f"cuda:{torch.cuda.device_count()}"
+    for obj, device, words in ((net, absent, "doctor"), (net, "nowhere", "cpu"), (np.sin, "cpu", "torch.nn.Module")):
+        with pytest.raises(InputError, match=words):
+            as_field(obj, dim=3, device=device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_values_and_derivatives_of_a_gpu_are_those_of_the_cpu():
+    net = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    cpu, gpu = as_field(net, device="cpu"), as_field(net, device="cuda")
+    assert np.allclose(cpu.value(x), gpu.value(x), atol=1e-13) and np.allclose(
+        cpu.jacobian(x), gpu.jacobian(x), atol=1e-13
+    )

@@ -70,6 +70,7 @@ ABOUT = _object(
         "controls": _list("Columns given from outside."),
         "target": _list("Columns of the value."),
         "samples": _count("Rows that were used."),
+        "blocks": _count("Blocks that they were read in, where they were."),
         "runs": _count("Runs that they belong to."),
         "groups": _list("Labels of the runs."),
         "labels": _flag("Whether the target is zeros and ones, whose log-odds are fitted."),

@@ -45,6 +45,8 @@ class Request(AbstractShown):
         Points of the domain at which the object may be tried.
     variables : sequence or None
         Names (or SymPy symbols) of the coordinates, in order.
+    device : str or torch.device or None
+        Where a torch module is evaluated.
     """
 
     kind: str | None = None
@@ -53,6 +55,7 @@ class Request(AbstractShown):
     accuracy: float | None = None
     points: NDArray | None = None
     variables: Sequence[Any] | None = None
+    device: Any = None
 
     def probes(self, d: int) -> NDArray:
         """Some points ``(m, d)`` at which to try the object: those given, else a fixed cloud around 0 and 1.
@@ -80,6 +83,7 @@ def as_field(
     points: ArrayLike | None = None,
     variables: Sequence[Any] | None = None,
     data: tuple[ArrayLike, ArrayLike] | None = None,
+    device: Any = None,
 ) -> AbstractField:
     """Turn an object with values over points into a field.
 
@@ -105,6 +109,8 @@ def as_field(
     data : tuple (X, y), optional
         Observations of what a fitted model approximates, best held out from its training. The field is then
         the target, as model and residuals know it (see `calibrate`).
+    device : str or torch.device, optional
+        Where a torch module is evaluated, ``"cuda"``; by default where it is.
 
     Returns
     -------
@@ -128,7 +134,11 @@ def as_field(
     if points is None and data is not None:
         points = data[0]
     given = None if points is None else np.asarray(points, dtype=np.float64)
-    request = Request(kind, dim, jacobian, accuracy, given, variables)
+    if device is not None and not comes_from(obj, "torch"):
+        what, fix = "Only torch modules are evaluated on a device.", "leave device= out"
+        said = f"device={device!r} for a {type(obj).__name__}"
+        raise InputError(explain(what, given=said, expected="a torch.nn.Module", fix=fix))
+    request = Request(kind, dim, jacobian, accuracy, given, variables, device)
     load_adapters(type(obj))
     field = _convert(obj, request)
     if dim is not None and field.point_dim != dim:

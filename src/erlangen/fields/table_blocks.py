@@ -13,7 +13,7 @@ from erlangen._progress import carried
 from erlangen._typing import NDArray
 from erlangen.blocks import AbstractBlocks, Factored, Summary, as_blocks
 from erlangen.blocks.engine import Part
-from erlangen.blocks.source import Joined
+from erlangen.blocks.source import Joined, numbered
 from erlangen.fields._choice import revised
 from erlangen.fields._path import Level, mean_square, scatter
 from erlangen.fields.bases import AbstractBasis, BasisField
@@ -65,7 +65,7 @@ def fit_blocks(
     total = table.reduce(Summary(table.width, -(-MOST_ROWS // table.n_blocks)))
     d, values = left.width, total.rows[:, left.width :]
     first = fit_table(total.rows[:, :d], values[:, 0] if right.width == 1 else values, kind, classes=classes, rng=rng)
-    named = replace(first, names=first.names or (left.names if len(set(left.names)) == d else None))
+    named = replace(first, names=None if left.names == numbered(d) else left.names)
     linear = isinstance(first.model, BasisField) and first.labels is None and first.runner_up is not None
     if not linear or first.error_root is None or total.n == len(total.rows):
         told = f"; told by {len(total.rows)} of {total.n} rows" if total.n > len(total.rows) else ""

@@ -43,6 +43,8 @@ class ModuleField(AbstractField):
         Number c of value channels.
     stated : float, optional
         Relative error of the derivative where the caller knows it.
+    device : torch.device
+        Where it is evaluated; points go there and values come back.
     """
 
     module: torch.nn.Module
@@ -50,6 +52,7 @@ class ModuleField(AbstractField):
     dim: int
     channels: int
     stated: float | None = None
+    device: torch.device = torch.device("cpu")
 
     @property
     def point_dim(self) -> int:
@@ -76,18 +79,18 @@ class ModuleField(AbstractField):
         """Values ``(n, c)``."""
         with torch.no_grad():
             parts = [_rows(self.module, self._tensor(x[i : i + CHUNK])) for i in range(0, len(x), CHUNK)]
-        return np.concatenate([p.to(torch.float64).numpy() for p in parts])
+        return np.concatenate([p.to("cpu", torch.float64).numpy() for p in parts])
 
     def jacobian(self, x: NDArray) -> NDArray:
         """Jacobians ``(n, c, d)``: c passes backward, or d passes forward where there are fewer coordinates."""
         out = np.empty((len(x), self.channels, self.dim))
         rule = _backward if self.channels <= self.dim else _forward
         for i in track(range(0, len(x), CHUNK), "derivatives of the module"):
-            out[i : i + CHUNK] = rule(self.module, self._tensor(x[i : i + CHUNK]), self.channels).numpy()
+            out[i : i + CHUNK] = rule(self.module, self._tensor(x[i : i + CHUNK]), self.channels).cpu().numpy()
         return out
 
     def _tensor(self, x: NDArray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)).to(self.dtype)
+        return torch.from_numpy(np.ascontiguousarray(x, dtype=np.float64)).to(self.dtype).to(self.device)
 
 
 def _rows(module: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -142,15 +145,16 @@ def module_field(module: torch.nn.Module, request: Request) -> AbstractField:
             )
         )
     probes = request.probes(d)
-    twin = copied(module)
-    double = _try(twin.to(torch.float64), probes, torch.float64)
+    device = _device(module, request.device)
+    twin = copied(module).to(device)
+    double = _try(twin, probes, torch.float64)
     dtype = torch.float64
     if not isinstance(double, torch.Tensor) or double.dtype != torch.float64:
-        dtype, twin = torch.float32, copied(module).to(torch.float32)
+        dtype, twin = torch.float32, copied(module).to(device)
     y = _try(twin, probes, dtype)
     if not isinstance(y, torch.Tensor) or y.ndim not in (1, 2) or len(y) != len(probes) or not y.is_floating_point():
         raise InputError(_unfit(module, probes, y))
-    field = ModuleField(twin, dtype, d, y.reshape(len(y), -1).shape[1], request.accuracy)
+    field = ModuleField(twin, dtype, d, y.reshape(len(y), -1).shape[1], request.accuracy, device)
     slope = _attempt(lambda: field.jacobian(probes))
     if isinstance(slope, Exception):
         raise InputError(_no_derivative(module, slope))
@@ -176,8 +180,22 @@ def _attempt(call: Callable[[], Any]) -> Any:
 
 
 def _try(module: torch.nn.Module, probes: NDArray, dtype: torch.dtype) -> Any:
-    with torch.no_grad():
-        return _attempt(lambda: module(torch.from_numpy(np.ascontiguousarray(probes)).to(dtype)))
+    device = next((p.device for p in module.parameters()), None)
+    with torch.no_grad():  # in this order: a device without float64 must not be asked to hold it
+        return _attempt(lambda: module.to(dtype)(torch.from_numpy(np.ascontiguousarray(probes)).to(dtype).to(device)))
+
+
+def _device(module: torch.nn.Module, wanted: Any) -> torch.device:
+    """The device that was asked for, by default the one that the module is on."""
+    if wanted is None:
+        return next((p.device for p in module.parameters()), torch.device("cpu"))
+    try:
+        torch.empty(1, device=wanted)
+        return torch.device(wanted)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        what, fix = "This machine does not have that device.", 'device="cpu"; `erlangen doctor` lists what there is'
+        given = f"device={wanted!r}: {str(error).splitlines()[0][:120]}"
+        raise InputError(explain(what, given=given, expected="cpu, cuda, cuda:1, mps ...", fix=fix)) from None
 
 
 def _rows_alone(field: ModuleField, probes: NDArray) -> None:

@@ -45,6 +45,7 @@ def discover(
     units: Sequence[Sequence[int]] | None = None,
     names: Sequence[str] | None = None,
     data: tuple[ArrayLike, ArrayLike] | None = None,
+    device: Any = None,
 ) -> Symmetry:
     """Find the generators under which a field does not change.
 
@@ -73,6 +74,8 @@ def discover(
     data : tuple (X, y), optional
         Observations of what a fitted model approximates, best held out from its training. The answer is then
         about that target rather than about the model: see `erlangen.fields.calibrate`.
+    device : str or torch.device, optional
+        Where a torch module is evaluated, ``"cuda"``; by default where it is.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def discover(
     action = _check(action, rule)
     chosen = _given(_points_of(field) if samples is None else samples)
     points = None if chosen is None else chosen.local.points
-    field = as_field(field, kind=kind, dim=_dimension(action, chosen), points=points, data=data)
+    field = as_field(field, kind=kind, dim=_dimension(action, chosen), points=points, data=data, device=device)
     action = affine(field.point_dim) if action is None else action
     lie = LieDerivative(field, action, _default(field) if chosen is None else chosen)
     scales = scales_of(field, lie.lifted, lie.samples, units)
