@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         trace("--debug" in arguments)
-        words = _usage(error)
+        words = _usage(error, arguments)
         if words:
             say(f"error: {words}", sys.stderr, "bold red")
             if "--json" in arguments:
@@ -101,11 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BAD_INPUT
 
 
-def _usage(error: Any) -> str:
+def _usage(error: Any, arguments: Sequence[str]) -> str:
     """Say what is wrong with the words on the line; empty where the help has been printed instead."""
     # typer has carried its own copy of click for a while: its errors are known by their method, not by their class
     if not callable(getattr(error, "format_message", None)):
         return explanation(error)
     message = error.format_message().strip()
     path = getattr(getattr(error, "ctx", None), "command_path", "erlangen")
-    return f"{message}\n  fix:      {path} --help" if message else ""
+    # not every release of typer tells the value that it refuses, so the line is told
+    given = " ".join(shlex.join(["erlangen", *arguments]).split())[:200]
+    return f"{message}\n  given:    {given}\n  fix:      {path} --help" if message else ""
