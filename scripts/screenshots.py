@@ -46,7 +46,8 @@ def settled(page: Page, place: str) -> None:
 def small(picture: bytes) -> bytes:
     """The same picture with as few colours as fit a documentation."""
     out = io.BytesIO()
-    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image = image.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)  # keeps colours of thin lines
     image.save(out, "PNG", optimize=True)
     if len(out.getvalue()) > LARGEST:
         raise SystemExit(f"a picture of {len(out.getvalue())} bytes, more than {LARGEST}")
