@@ -112,17 +112,17 @@ def _summary(text: str) -> Iterator[str]:
 
 def _class(public: Public, text: str) -> Iterator[str]:
     cls = public.thing
-    if dataclasses.is_dataclass(cls) and "__init__" not in vars(cls):
-        wanted = {f.name: str(f.type) for f in dataclasses.fields(cls) if not f.name.startswith("_")}
-    elif hasattr(cls, "_fields"):
-        wanted = {name: str(kind) for name, kind in cls.__annotations__.items()}
-    elif issubclass(cls, BaseException) or "__init__" not in vars(cls):
-        wanted = {}
-    else:
-        wanted = {name: str(p.annotation) for name, p in parameters(Public("", vars(cls)["__init__"], cls, "")).items()}
-    # A field that a base class already describes is not described twice.
+    taken = parameters(Public("", vars(cls)["__init__"], cls, "")) if "__init__" in vars(cls) else {}
+    made = dataclasses.is_dataclass(cls) and "__init__" not in vars(cls)
+    wanted = {} if made else {name: str(p.annotation) for name, p in taken.items()}
+    for base in reversed([base for base in cls.__mro__ if _ours(base)]):
+        kinds = inspect.get_annotations(base).items()
+        wanted |= {name: str(kind) for name, kind in kinds if name[0] != "_" and f"*{name}" not in taken}
+    # What a base class already describes is not described twice.
     inherited = [inspect.cleandoc(base.__doc__ or "") for base in cls.__mro__[1:] if _ours(base)]
     yield from _described(wanted, _entries([text, *inherited], "Parameters", "Attributes"), "Attributes")
+    for name in sorted(set(_entries([text], "Parameters")) - set(wanted)) if made or taken else []:
+        yield f"Parameters: {name} is not in the signature"
 
 
 def _ours(cls: type) -> bool:

@@ -57,6 +57,8 @@ class ModelError(BaseEstimator):
         Functions and coordinates.
     reason_ : str
         Where the equations are from, what was tested, and what is left.
+    n_features_in_ : int
+        Number d of coordinates of the data.
 
     References
     ----------

@@ -123,6 +123,8 @@ class SINDy(BaseEstimator):
         The last step of the search, from which `ensemble` draws.
     reason_ : str
         How runs were smoothed, which generators were kept, and how many terms.
+    n_features_in_ : int
+        Number d of coordinates of the data.
 
     References
     ----------

@@ -131,6 +131,10 @@ class SymbolicRegression(BaseEstimator):
         Relative squared defect of the symmetry.
     reason_ : str
         Where derivatives are from, how many expressions were compared, and what the symmetry costs.
+    names_ : tuple of str
+        Names of the d coordinates.
+    n_features_in_ : int
+        Number d of coordinates of the data.
 
     References
     ----------

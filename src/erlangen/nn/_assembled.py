@@ -68,6 +68,17 @@ class AbstractAssembled(AbstractInBasis):
         Of the weight (a, b).
     dtype, device
         Of parameters and constants.
+
+    Attributes
+    ----------
+    weight_map, bias_map : AbstractWeight, or None
+        How coefficients make the weight, and the bias.
+    bias : Parameter (r,) or None
+        Coordinates of the bias; None where there is no invariant one.
+    coefficients : Parameter (r,)
+        Coordinates of the weight.
+    kept_weight, kept_bias : Tensor (a, b), (a,), or None
+        What is kept of a weight with sides a and b in evaluation mode.
     """
 
     marks: torch.Tensor

@@ -91,6 +91,11 @@ class AbstractInBasis(torch.nn.Module):
     A basis of a space is a choice: another version of a library may turn it, and the same coefficients would
     then silently mean another function. The state therefore holds one number for each basis vector, and a
     state of another basis is carried over or refused, before anything of this module is loaded.
+
+    Attributes
+    ----------
+    marks : Tensor (r,)
+        One number per basis vector, by which a state tells its basis.
     """
 
     marks: torch.Tensor

@@ -48,6 +48,11 @@ class EquivariantBilinear(AbstractAssembled):
     device : torch.device or str, optional
         Where they are kept.
 
+    Attributes
+    ----------
+    constants : Constants
+        How the weight is arranged.
+
     Raises
     ------
     InputError
@@ -171,6 +176,19 @@ class ChannelProducts(AbstractInBasis):
         Of the parameters; torch's default type by default.
     device : torch.device or str, optional
         Where they are kept.
+
+    Attributes
+    ----------
+    words_in, words_out : list
+        The words of both sides, with the coordinates of all their copies.
+    pairs : list
+        Which words are multiplied, by which maps, and where products go.
+    constants : Constants
+        Those coordinates and maps.
+    features : list of int
+        Number of products that go to each word of the output.
+    coefficients : Parameter (r,)
+        Weights of the products in the channels of the output.
 
     Notes
     -----

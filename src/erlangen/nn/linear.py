@@ -50,6 +50,11 @@ class EquivariantLinear(AbstractAssembled):
     device : torch.device, optional
         Where the parameters are.
 
+    Attributes
+    ----------
+    in_features, out_features : int
+        The sizes N_in and N_out.
+
     Raises
     ------
     InputError

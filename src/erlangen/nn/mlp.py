@@ -37,6 +37,15 @@ class EquivariantBlock(torch.nn.Module):
     device : torch.device or str, optional
         Where they are kept.
 
+    Attributes
+    ----------
+    gated : Gated
+        The gates at the end.
+    linear : EquivariantLinear
+        The layer at the start.
+    products : ChannelProducts
+        What is added to it.
+
     References
     ----------
     M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons for
@@ -103,6 +112,15 @@ class EquivariantMLP(torch.nn.Module):
         Of the parameters.
     device : torch.device, optional
         Where the parameters are.
+
+    Attributes
+    ----------
+    in_features, out_features : int
+        The sizes N_in and N_out.
+    blocks : torch.nn.Sequential
+        The hidden layers.
+    last : EquivariantLinear
+        The layer at the end.
 
     Raises
     ------

@@ -41,6 +41,11 @@ class SymmetryMonitor(AbstractShown):
     delta : float
         Relative defect above which a direction counts as broken, between 0 and 1.
 
+    Attributes
+    ----------
+    ends : Ends
+        The network between its two ends, at the points.
+
     Raises
     ------
     InputError

@@ -40,6 +40,12 @@ class Gated(AbstractConstants):
     ----------
     rep_in : Representation
         What goes in: `rep`, then one scalar for each block of it that is not a scalar.
+    rep_out : Representation
+        What comes out: `rep`.
+    is_scalar : Tensor (N,) of bool
+        Which coordinates are scalars.
+    gate_of : Tensor (N,) of int
+        The gate of each coordinate; of a scalar, itself.
 
     References
     ----------
@@ -126,6 +132,17 @@ class NormActivation(AbstractConstants):
     device : torch.device or str, optional
         Where they are kept.
 
+    Attributes
+    ----------
+    rep_in, rep_out : Representation
+        Both are `rep`.
+    runs : list of tuple of int
+        Start, stop, count and size of the blocks of each word.
+    scale, shift : Parameter (r,)
+        One number for each of r blocks.
+    block : Tensor (N,) of int
+        The block of each coordinate.
+
     Raises
     ------
     InputError
@@ -203,6 +220,11 @@ class Pointwise(torch.nn.Module):
         What goes in and comes out: scalars, and words that the group acts on by permutations.
     activation : callable
         Of each coordinate.
+
+    Attributes
+    ----------
+    rep_in, rep_out : Representation
+        Both are `rep`.
 
     Raises
     ------

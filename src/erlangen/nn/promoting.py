@@ -57,6 +57,15 @@ class EquivariancePromotingMLP(torch.nn.Module):
     device : torch.device, optional
         Where the parameters are.
 
+    Attributes
+    ----------
+    in_features, out_features : int
+        The sizes N_in and N_out.
+    blocks : torch.nn.Sequential
+        The hidden layers.
+    last : PromotingLinear
+        The layer at the end.
+
     References
     ----------
     Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8, for promotion.

@@ -46,6 +46,11 @@ class PromotingLinear(torch.nn.Linear):
     device : torch.device, optional
         Where the parameters are.
 
+    Attributes
+    ----------
+    has_maps : bool
+        Whether there is an equivariant weight other than zero.
+
     References
     ----------
     M. Finzi, G. Benton, A. G. Wilson, Residual pathway priors for soft equivariance constraints, NeurIPS 2021 (layers

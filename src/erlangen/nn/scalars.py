@@ -51,6 +51,16 @@ class InvariantScalars(AbstractConstants):
     ----------
     out_features : int
         Number of invariants.
+    rep_in : Representation
+        What goes in: `rep`.
+    rep_out : Representation
+        What comes out: as many scalars as there are invariants.
+    linear_forms : ndarray (r, N)
+        The linear invariants.
+    pairs : list
+        The invariant bilinear forms of two words each.
+    linear : Tensor (r, N)
+        The linear invariants, on the device.
 
     Raises
     ------
