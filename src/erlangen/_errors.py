@@ -5,6 +5,7 @@ Every error names what was given, what was expected and the line that fixes it.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import sys
@@ -12,7 +13,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_PASSED = (os.path.dirname(os.path.abspath(__file__)) + os.sep, contextlib.__file__)
+"""Files whose lines are not the user's."""
 
 
 class ErlangenError(Exception):
@@ -115,7 +117,7 @@ def warn(what: str, *, fix: str, category: type[ErlangenWarning] = ErlangenWarni
         The kind of warning.
     """
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PASSED):
         frame, level = frame.f_back, level + 1
     warnings.warn(f"{what}\n  fix: {fix}", category, stacklevel=level)
 

@@ -361,7 +361,9 @@ def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
         Where there are fewer samples than functions.
     """
     values = _unchecked(found, data.points)
-    finite: NDArray = np.asarray(np.isfinite(values).all(axis=0))
+    # Squares are summed: a function that is too large for them is of no more use than an infinite one.
+    top = np.sqrt(np.finfo(np.float64).max / max(values.size, 1))
+    finite: NDArray = np.asarray((np.abs(values) < top).all(axis=0))
     if not finite[1:].any():
         found.check_finite(data.points)
     if len(values) < finite.sum():
@@ -373,6 +375,8 @@ def independent_columns(found: Candidates, data: Data) -> tuple[NDArray, str]:
     order = order[finite[order]]
     probes = _unchecked(found, drawn)[:, order]
     probes = probes[np.isfinite(probes).all(axis=1)]
+    largest = np.abs(probes).max(axis=0, initial=0.0)
+    probes = probes / np.where(largest > 0, largest, 1.0)  # squares of large values would overflow
     lengths = np.linalg.norm(probes, axis=0)
     left: NDArray = np.array(np.linalg.qr(probes / np.where(lengths > 0, lengths, 1.0), mode="r"))
     kept = []
@@ -396,7 +400,7 @@ def _left_out(found: Candidates, finite: NDArray, kept: set[int]) -> str:
     """Which functions are not used, and why; said by a warning too."""
     odd = [found.texts[j] for j in np.flatnonzero(~finite)]
     lost = [found.texts[j] or "1" for j in np.flatnonzero(finite) if j not in kept]
-    parts = [f"left out, since it is not finite on these data: {', '.join(odd)}"] if odd else []
+    parts = [f"left out, since its squares are not finite on these data: {', '.join(odd)}"] if odd else []
     parts += [f"left out, since simpler functions make it up on these data: {', '.join(lost)}"] if lost else []
     if parts:
         text = "; ".join(parts)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import comb
 from typing import Any
 
 import numpy as np
 
-from erlangen._errors import InputError, UndecidedError, explain
+from erlangen._errors import InputError, UndecidedError, explain, warn
 from erlangen._lazy import comes_from
 from erlangen._typing import NDArray
 from erlangen.evidence.observed import Observed
@@ -68,7 +70,8 @@ def fitted(model: Any, x: NDArray, y: NDArray, kind: str) -> AbstractField:
     if comes_from(model, "sklearn") or (hasattr(model, "fit") and hasattr(model, "get_params")):
         from sklearn.base import clone
 
-        answer: Any = clone(model).fit(x, y[:, 0] if y.shape[1] == 1 else y)
+        with told_once(type(model).__name__):
+            answer: Any = clone(model).fit(x, y[:, 0] if y.shape[1] == 1 else y)
     elif isinstance(model, AbstractField) or hasattr(model, "state_dict") or not callable(model):
         raise InputError(
             explain(
@@ -92,6 +95,22 @@ def fitted(model: Any, x: NDArray, y: NDArray, kind: str) -> AbstractField:
             )
         )
     return field
+
+
+@contextmanager
+def told_once(name: str) -> Iterator[None]:
+    """Say of an estimator that stopped early what that means here, in place of what it says itself."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield
+    for one in heard:
+        if not issubclass(one.category, ConvergenceWarning):
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if any(issubclass(one.category, ConvergenceWarning) for one in heard):
+        what = f"A {name} that is fitted to folds stopped before it converged."
+        warn(what, fix="more iterations (max_iter), or scaled inputs: bounds are wider than they need be")
 
 
 def polynomial_fit(x: NDArray, y: NDArray, kind: str, degree: int | None) -> PolynomialField:
