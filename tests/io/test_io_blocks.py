@@ -111,3 +111,16 @@ def test_a_labelled_field_brings_its_times(tmp_path):
     for bad in (u.rename(time="step"), u.isel(time=0), u.isel(x=slice(0, 5)), u.assign_coords(x=x**2)):
         with pytest.raises(er.InputError, match="fix"):
             labelled_field(bad, 2.0)
+
+
+def test_files_of_a_folder_are_runs(tmp_path):
+    t = np.linspace(0, 1, 5)
+    for i in range(3):
+        pd.DataFrame({"t": t, "x": np.cos(t + i), "v": -np.sin(t + i)}).to_csv(tmp_path / f"run{i}.csv", index=False)
+    flow = er.read_trajectories(tmp_path, "t")
+    assert flow.n_runs == 3 and flow.names == ("x", "v") and np.allclose(flow.runs[2].states[:, 0], np.cos(t + 2))
+    with pytest.raises(er.InputError, match="no column 'run'"):
+        er.read_trajectories(tmp_path, "t", "run")
+    (tmp_path / "run3.csv").write_text("t,y\n0,1\n1,2\n")
+    with pytest.raises(er.InputError, match=r"run3\.csv has other columns"):
+        er.read_trajectories(tmp_path, "t")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +18,12 @@ from erlangen.fields._frames import runs_of_frame
 from erlangen.fields.trajectories import Trajectories
 from erlangen.io.tables import existing_file, load_arrays, read_table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Names = str | Sequence[str] | None
+
+_FILE = "file"  # the column that tells the runs of a folder apart, where none is named
 
 
 def read_trajectories(
@@ -33,11 +40,11 @@ def read_trajectories(
     Parameters
     ----------
     path : str or path
-        A file of `read_table`.
+        A file of `read_table`, or a folder of them with the same columns.
     time : str
         The column of times: numbers, or dates in ISO 8601, which become seconds since the earliest.
     group : str, optional
-        The column that tells the runs apart; by default all rows are one run.
+        The column that tells the runs apart. By default all rows are one run, and in a folder those of one file.
     state : sequence of str, or str with commas, optional
         The columns of the state, by default all others.
     drop_nan : bool
@@ -68,10 +75,32 @@ def read_trajectories(
     >>> flow.names, len(flow.runs), flow.runs[0].states.shape
     (('x', 'y'), 1, (3, 2))
     """
-    frame = read_table(path)
+    frame, group = _runs_table(Path(path).expanduser(), group)
     flow = Trajectories(*runs_of_frame(frame, time, group, state, controls, parameters, drop_nan, infinite=True))
     warn_constant(flow.constant_columns())
     return flow
+
+
+def _runs_table(path: Path, group: str | None) -> tuple[pd.DataFrame, str | None]:
+    """The table of runs, and the column that tells them apart: of a folder, the file that a row is from."""
+    if not path.is_dir():
+        return read_table(path), group
+    import pandas as pd
+
+    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+    if not files:
+        what, fix = "This folder holds no files.", "one table for each run in it"
+        raise InputError(explain(what, given=str(path), expected="tables with the same columns", fix=fix))
+    frames = [read_table(file) for file in files]
+    for file, frame in zip(files, frames):
+        if list(frame.columns) != list(frames[0].columns):
+            what, fix = f"{file.name} has other columns than {files[0].name}.", "files of one table in one folder"
+            given, expected = listing(list(frame.columns)), listing(list(frames[0].columns))
+            raise InputError(explain(what, given=given, expected=expected, fix=fix))
+    if group not in (None, _FILE) or _FILE in frames[0].columns:
+        return pd.concat(frames, ignore_index=True), group
+    rows = [frame.assign(**{_FILE: file.relative_to(path).as_posix()}) for file, frame in zip(files, frames)]
+    return pd.concat(rows, ignore_index=True), _FILE
 
 
 def read_function_table(
