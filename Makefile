@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Two processes of one thread each: with more, they would wait for each other's cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: demo test lint types docs bench format constraints clean
+.PHONY: demo test lint types docs dist clean-install python bench format constraints clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/erlangen demo
@@ -31,6 +31,19 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python -m sphinx -W --keep-going -q -j $(WORKERS) -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+# Wheel and source distribution in dist/, complete and without a warning.
+dist: $(VENV)/dev.stamp
+	$(BIN)/python scripts/check_distribution.py
+
+# What a new user does, with the wheel in dist/ and nothing else installed.
+clean-install: dist
+	$(BIN)/python scripts/clean_install.py
+
+# A fast selection of the tests on another Python, `make python VERSION=3.13`, or with the oldest versions allowed,
+# `make python VERSION=3.11 PINS=constraints-min.txt`.
+python:
+	bash scripts/other_python.sh $(VERSION) $(or $(PINS),constraints.txt)
+
 # One benchmark by name, `make bench NAME=discover`; without a name, the list of names.
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks $(NAME)
@@ -44,9 +57,11 @@ constraints: $(VENV)/dev.stamp
 	$(INSTALL) '.[dev,all]'
 	$(BIN)/python scripts/pin.py > constraints.txt.new
 	mv constraints.txt.new constraints.txt
+	$(BIN)/python scripts/lower_bounds.py > constraints-min.txt.new
+	mv constraints-min.txt.new constraints-min.txt
 
 clean:
-	rm -rf $(VENV) docs/_build docs/generated docs/gallery
+	rm -rf $(VENV) .venv-* dist docs/_build docs/generated docs/gallery
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,4 +1,4 @@
-"""Print constraints-min.txt: the oldest versions that pyproject.toml allows, and for all else what constraints.txt pins.
+"""Print constraints-min.txt: the oldest versions that pyproject.toml allows, beside the pins of constraints.txt.
 
 The bounds are those of the library itself and of its extras for users that the test of the oldest versions installs;
 nothing is written by hand, so neither list can drift from the other. Without an argument the file is printed; with
