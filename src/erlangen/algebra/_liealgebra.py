@@ -367,6 +367,15 @@ def structure_of(c: ArrayLike, tol: float | None = None) -> Structure:
     References
     ----------
     W. A. de Graaf, Lie Algebras: Theory and Algorithms (2000), chapters 1 and 2.
+
+    Examples
+    --------
+    >>> from itertools import permutations
+    >>> c = np.zeros((3, 3, 3))
+    >>> for p in permutations(range(3)):
+    ...     c[p] = np.linalg.det(np.eye(3)[list(p)])
+    >>> structure_of(c).name
+    'so(3)'
     """
     return LieAlgebra.from_structure_constants(c).identify(tol)
 

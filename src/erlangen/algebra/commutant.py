@@ -167,6 +167,13 @@ def irreducible_blocks(matrices: NDArray, tol: float | None = None, rng: int | n
     ----------
     K. Murota, Y. Kanno, M. Kojima and S. Kojima, Japan J. Indust. Appl. Math. 27 (2010) 125 (random elements of the
     commutant).
+
+    Examples
+    --------
+    >>> from scipy.linalg import block_diag
+    >>> turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    >>> irreducible_blocks(block_diag(turn, 2 * turn)[None]).sizes
+    (2, 2)
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)
@@ -195,6 +202,13 @@ def invariant_flag(matrices: NDArray, tol: float | None = None) -> tuple[NDArray
         Null space and sum of images, as orthonormal columns.
     tuple of ndarray (k, a), (k, b)
         Null space of dimension a and sum of images of dimension b, as orthonormal columns.
+
+    Examples
+    --------
+    >>> shear = np.array([[[0.0, 1.0], [0.0, 0.0]]])
+    >>> null, image = invariant_flag(shear)
+    >>> null.shape, image.shape
+    ((2, 1), (2, 1))
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)
@@ -228,6 +242,12 @@ def fixed_point(linear: NDArray, shift: NDArray, noise: float | None = None) -> 
     ------
     InputError
         When linear and constant parts do not fit together.
+
+    Examples
+    --------
+    >>> turn = np.array([[[0.0, -1.0], [1.0, 0.0]]])
+    >>> fixed_point(turn, np.array([[2.0, -1.0]])).point.round(12).tolist()
+    [1.0, 2.0]
     """
     linear, shift = np.asarray(linear, dtype=np.float64), np.asarray(shift, dtype=np.float64)
     if linear.ndim != 3 or linear.shape[1] != linear.shape[2] or shift.shape != linear.shape[:2]:
@@ -275,6 +295,13 @@ def trace_ratio(matrices: NDArray, killing: NDArray, tol: float | None = None) -
     ----------
     E. B. Dynkin, Semisimple subalgebras of semisimple Lie algebras, AMS Translations 6 (1957) 111 (the index of a
     representation).
+
+    Examples
+    --------
+    >>> from erlangen.algebra import LieAlgebra, catalogue
+    >>> so3 = catalogue.so(3).matrices
+    >>> round(trace_ratio(so3, LieAlgebra.from_matrices(so3).killing_form), 12)
+    1.0
     """
     matrices = np.asarray(matrices, dtype=np.float64)
     tol = default_tolerance(matrices.shape[1]) if tol is None else float(tol)

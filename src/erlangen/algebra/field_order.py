@@ -51,6 +51,14 @@ def order_fields(exponents: NDArray, coefficients: NDArray) -> FieldOrder:
     -------
     FieldOrder
         The order, and the sign of each field.
+
+    Examples
+    --------
+    >>> exponents = np.array([[1, 0], [0, 1]])
+    >>> fields = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [-1.0, 0.0]]])  # growth, and y d/dx - x d/dy
+    >>> found = order_fields(exponents, fields)
+    >>> found.order.tolist(), found.signs.tolist(), found.kinds
+    ([1, 0], [-1.0, 1.0], ('rotation', 'dilation'))
     """
     exponents, coefficients = np.asarray(exponents), np.asarray(coefficients, dtype=np.float64)
     graded = np.lexsort([*(-exponents[:, j] for j in range(exponents.shape[1] - 1, -1, -1)), exponents.sum(axis=1)])

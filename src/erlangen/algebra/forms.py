@@ -144,6 +144,13 @@ def conformal_forms(matrices: NDArray, symmetric: bool = True, tol: float | None
     -------
     PreservedForms
         A basis of the forms, and how well they are preserved.
+
+    Examples
+    --------
+    >>> from erlangen.algebra import catalogue
+    >>> similar = np.concatenate([catalogue.so(3).matrices, np.eye(3)[None]])
+    >>> conformal_forms(similar).signature
+    (3, 0)
     """
     a = as_generators(matrices)
     tol = default_tolerance(a.shape[1]) if tol is None else float(tol)
@@ -225,6 +232,13 @@ def complex_structure(matrices: NDArray, tol: float | None = None) -> NDArray | 
     References
     ----------
     A. Cannas da Silva, Lectures on Symplectic Geometry, 2001, chapter 12 (compatible triples).
+
+    Examples
+    --------
+    >>> from erlangen.algebra import catalogue
+    >>> complex_structure(catalogue.u(1).matrices).round(12) + 0.0
+    array([[ 0.,  1.],
+           [-1.,  0.]])
     """
     symmetric = preserved_forms(matrices, True, tol)
     antisymmetric = preserved_forms(matrices, False, tol)
@@ -270,6 +284,12 @@ def is_compact(matrices: NDArray, rng: int | np.random.Generator = 0, tol: float
     References
     ----------
     B. C. Hall, Lie Groups, Lie Algebras, and Representations, second edition, 2015, chapter 4 (averages of forms).
+
+    Examples
+    --------
+    >>> from erlangen.algebra import catalogue
+    >>> is_compact(catalogue.so(3).matrices), is_compact(catalogue.so(2, 1).matrices)
+    (True, False)
     """
     forms = preserved_forms(matrices, True, tol)
     return _definite_member(forms, np.asarray(matrices, dtype=np.float64), np.random.default_rng(rng)) is not None

@@ -254,6 +254,12 @@ def spectral_distance(a: ArrayLike, b: ArrayLike) -> float:
     References
     ----------
     J. Mikhaeil, Z. Monfared, D. Durstewitz, NeurIPS 2022, for the distance.
+
+    Examples
+    --------
+    >>> t = np.linspace(0, 60, 600)[:, None]
+    >>> round(spectral_distance(np.sin(t), np.cos(t)), 1), round(spectral_distance(np.sin(t), np.sin(9 * t)), 1)
+    (0.0, 1.0)
     """
     x, y = (np.asarray(s, dtype=np.float64).reshape(len(s), -1) for s in (a, b))  # type: ignore[arg-type]
     if x.shape[1] != y.shape[1] or min(len(x), len(y)) < 64 or not (np.isfinite(x).all() and np.isfinite(y).all()):
@@ -299,6 +305,15 @@ def step_residuals(field: Any, flow: Trajectories, *, steps: int = 1) -> Traject
     References
     ----------
     L. Ljung, System Identification: Theory for the User, second edition, 1999, chapter 16 (residual analysis).
+
+    Examples
+    --------
+    >>> from erlangen.fields import Trajectories
+    >>> t = np.linspace(0, 1, 11)
+    >>> flow = Trajectories.from_arrays(np.exp(-t)[:, None], t)
+    >>> rest = step_residuals(lambda x: -x, flow, steps=1)
+    >>> bool(abs(rest.runs[0].states).max() < 1e-6)
+    True
     """
     known = as_field(field, kind="vector", dim=flow.point_dim, points=flow.points)
     runs = [run for run in flow.runs if len(run.time) > steps]

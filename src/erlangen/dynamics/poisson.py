@@ -130,6 +130,15 @@ def poisson_algebra(
     References
     ----------
     J. E. Marsden, T. S. Ratiu, Introduction to Mechanics and Symmetry, second edition, 1999, chapter 10 (brackets).
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(50, 2))  # q, p
+    >>> values = np.stack([x[:, 0] ** 2, x[:, 0] * x[:, 1], x[:, 1] ** 2], axis=1)
+    >>> rows = [[2 * q, 0, p, q, 0, 2 * p] for q, p in x]
+    >>> found = poisson_algebra(values, np.reshape(rows, (50, 3, 2)), np.array([[0.0, 1.0], [-1.0, 0.0]]))
+    >>> found.structure.name
+    'sl(2,R)'
     """
     names = tuple(labels) if labels is not None else tuple(f"f{i + 1}" for i in range(values.shape[1]))
     keep = _independent(values)

@@ -265,6 +265,12 @@ def pruned(field: AbstractLinearField) -> Gate:
     References
     ----------
     H. Leeb, B. M. Poetscher, Model selection and inference: facts and fiction, Econometric Theory 21 (2005) 21.
+
+    Examples
+    --------
+    >>> from erlangen.fields import polynomial_field
+    >>> pruned(polynomial_field(1, 2, [1.0, 0.0, 2.0])).passed
+    False
     """
     zero = int(np.sum(field.theta == 0.0))
     chosen = 0 < zero < field.n_params

@@ -47,6 +47,18 @@ def generator_log_e(both: Bilinear, fit: Estimate, xi: ArrayLike, delta: float) 
     References
     ----------
     Vovk and Wang, Annals of Statistics 49 (2021) 1736; Gruenwald, de Heide and Koolen, JRSS B 86 (2024) 1091.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> from erlangen.evidence.bilinear import bilinear
+    >>> family = er.fields.polynomial_field(2, 2, np.zeros(6))
+    >>> both = bilinear(family, er.actions.rotation(2), er.Samples.box(-1, 1, dim=2))
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, (300, 2))
+    >>> fit = er.evidence.estimate(family, x, (x**2).sum(axis=1) + 0.02 * rng.standard_normal(300))
+    >>> generator_log_e(both, fit, [1.0], 0.05) > 3.0
+    True
     """
     xi = np.asarray(xi, dtype=np.float64).ravel()
     if xi.shape != (both.n_generators,):
@@ -147,6 +159,19 @@ def among_named(
     References
     ----------
     Wang and Ramdas, JRSS B 84 (2022) 822.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> from erlangen.evidence.bilinear import bilinear
+    >>> family = er.fields.polynomial_field(2, 2, np.zeros(6))
+    >>> both = bilinear(family, er.actions.gl(2), er.Samples.box(-1, 1, dim=2))
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, (300, 2))
+    >>> fit = er.evidence.estimate(family, x, (x**2).sum(axis=1) + 0.02 * rng.standard_normal(300))
+    >>> named = {"rotation": [0, -1, 1, 0], "boost": [0, 1, 1, 0]}
+    >>> [name for name, _ in among_named(both, fit, named, 0.05, 0.05)]
+    ['rotation']
     """
     evidence = {name: generator_log_e(both, fit, xi, delta) for name, xi in named.items()}
     return [(name, evidence[name]) for name in discoveries(evidence, alpha)]

@@ -146,6 +146,13 @@ def estimate_features(
     References
     ----------
     MacKinnon and White, J. Econometrics 29 (1985) 305 (HC3); more at :func:`estimate`.
+
+    Examples
+    --------
+    >>> x = np.linspace(0, 1, 50)[:, None]
+    >>> fit = estimate_features(x, 3.0 * x)
+    >>> fit.theta.round(12).tolist(), fit.dof
+    ([3.0], 49.0)
     """
     y = _matrix(y, "y")
     if len(phi) != len(y) or (phi.ndim == 3 and phi.shape[1] != y.shape[1]):

@@ -157,6 +157,17 @@ def gates_of(
     -------
     tuple of Gate
         What each of them found.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> family = er.fields.polynomial_field(2, 2, np.zeros(6))
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-1, 1, (300, 2))
+    >>> y = (x**2).sum(axis=1) + 0.02 * rng.standard_normal(300)
+    >>> gates = gates_of(family, er.actions.rotation(2), x, y, er.Samples.box(-1, 1, dim=2))
+    >>> all(gate.passed for gate in gates)
+    True
     """
     first = data_gates(family, action, x, y, samples, delta=delta, noise=noise, weights=weights, groups=groups, rng=rng)
     if fitted is None or generators is None:

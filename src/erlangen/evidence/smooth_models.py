@@ -191,6 +191,15 @@ def network(factory: Callable[[], Any], *, steps: int = 300, decay: float = 1e-4
     References
     ----------
     D. C. Liu, J. Nocedal, Mathematical Programming 45 (1989) 503 (limited-memory quasi-Newton steps).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> make = network(lambda: nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1)), steps=5)
+    >>> x = np.linspace(-1, 1, 40)[:, None]
+    >>> make(x, x**2)(torch.zeros(2, 1, dtype=torch.float64)).shape
+    torch.Size([2, 1])
     """
 
     def fit(x: NDArray, y: NDArray) -> Any:

@@ -200,6 +200,13 @@ class ChannelProducts(AbstractInBasis):
     ----------
     M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons
     for arbitrary matrix groups, ICML 2021, section 6 (why bilinear layers are needed).
+
+    Examples
+    --------
+    >>> from erlangen.algebra import groups, rep
+    >>> layer = ChannelProducts(rep("3V + S", groups.SO(3)), rep("2V", groups.SO(3)))
+    >>> layer(torch.zeros(5, 10)).shape
+    torch.Size([5, 6])
     """
 
     rep_in: Representation

@@ -50,6 +50,13 @@ class EquivariantBlock(torch.nn.Module):
     ----------
     M. Finzi, M. Welling, A. G. Wilson, A practical method for constructing equivariant multilayer perceptrons for
     arbitrary matrix groups, ICML 2021.
+
+    Examples
+    --------
+    >>> from erlangen.algebra import groups, rep
+    >>> block = EquivariantBlock(rep("V + S", groups.SO(3)), rep("2V + S", groups.SO(3)))
+    >>> block(torch.zeros(5, 4)).shape
+    torch.Size([5, 7])
     """
 
     rep_in: Representation

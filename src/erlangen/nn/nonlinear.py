@@ -152,6 +152,12 @@ class NormActivation(AbstractConstants):
     ----------
     D. E. Worrall et al., Harmonic networks: deep translation and rotation equivariance, CVPR 2017; M. Weiler, G. Cesa,
     General E(2)-equivariant steerable CNNs, NeurIPS 2019.
+
+    Examples
+    --------
+    >>> from erlangen.algebra import groups, rep
+    >>> NormActivation(rep("2V", groups.O(3)))(torch.ones(5, 6)).shape
+    torch.Size([5, 6])
     """
 
     rep: Representation
@@ -234,6 +240,12 @@ class Pointwise(torch.nn.Module):
     References
     ----------
     S. Ravanbakhsh, J. Schneider, B. Poczos, Equivariance through parameter-sharing, ICML 2017.
+
+    Examples
+    --------
+    >>> from erlangen.algebra import groups, rep
+    >>> Pointwise(rep("V", groups.S(3)))(torch.tensor([[-1.0, 0.0, 2.0]])).shape
+    torch.Size([1, 3])
     """
 
     rep: Representation

@@ -146,6 +146,12 @@ def coefficients_of(action: AbstractAction, generator: AbstractAction | ArrayLik
     ------
     InputError
         When it is not one finite generator, or not a combination of the candidates.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> coefficients_of(er.actions.gl(2), er.actions.rotation(2)).round(12).tolist()
+    [0.0, -1.0, 1.0, 0.0]
     """
     p = action.n_generators
     if isinstance(generator, AbstractAction):

@@ -56,6 +56,15 @@ class Penalty(AbstractShown):
     References
     ----------
     Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> family = er.fields.Polynomial(degree=2, dim=2).as_field()
+    >>> penalty = er.promote(family, er.actions.rotation(2))
+    >>> circle, ellipse = [0, 0, 0, 1, 0, 1], [0, 0, 0, 1, 0, 2]
+    >>> penalty.broken_rank(circle), penalty.broken_rank(ellipse)
+    (0, 1)
     """
 
     field: AbstractLinearField

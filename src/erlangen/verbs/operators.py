@@ -152,6 +152,14 @@ class OperatorPenalty(AbstractShown):
     References
     ----------
     Otto, Zolman, Kutz, Brunton, JMLR 26(248), 2025, section 8.
+
+    Examples
+    --------
+    >>> import erlangen as er
+    >>> shifts = er.actions.on_grid(er.actions.translation(1), er.actions.FunctionGrid((8,)))
+    >>> penalty = er.promote(er.fields.operators(8), shifts)
+    >>> penalty.broken_rank(np.eye(8).ravel()), penalty.broken_rank(np.diag(np.arange(8.0)).ravel())
+    (0, 1)
     """
 
     lie: LieDerivative
