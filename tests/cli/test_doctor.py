@@ -76,10 +76,11 @@ METADATA = [
     'torch>=2.3; extra == "torch"',
     "dask[array]>=2024.1; extra == 'scale'",
     'old (>=9.0) ; extra == "scale"',
+    'new>=9.0; extra == "scale"',
     'sphinx>=7; extra == "docs"',
     'pytest; extra == "dev"',
 ]
-VERSIONS = {"numpy": "2.0", "pandas": "2.2", "dask": "2025.1", "old": "8.9.1", "torch": "2.3.0+cpu"}
+VERSIONS = {"numpy": "2.0", "pandas": "2.2", "dask": "2025.1", "old": "8.9.1", "new": "10.0", "torch": "2.3.0+cpu"}
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_extras_are_read_from_the_metadata(installed):
     assert {name: [p.name for p in group] for name, group in found.items()} == {
         "": ["numpy", "pandas"],
         "torch": ["torch"],
-        "scale": ["dask", "old"],
+        "scale": ["dask", "old", "new"],
     }
     assert [p.state for p in found[""]] == ["well", "well"] and found[""][1].required == ">=2.1"
 
@@ -118,6 +119,7 @@ def test_whatever_a_package_raises_is_told(installed):
     assert found["torch"].error == "cannot be imported: RuntimeError: two lines"
     assert found["dask"].error == "cannot be imported: SystemExit: no licence" and found["dask"].state == "broken"
     assert found["old"].error == "too old, >=9.0 is asked for" and found["old"].state == "broken"
+    assert found["new"].state == "well"  # 10 is more than 9, though not as text
     assert _health.examine("torch", ">=2.3").version == "2.3.0+cpu"
     assert _health.torch_facts() == {"version": "2.3.0+cpu", "error": "cannot be imported: RuntimeError: two lines"}
 

@@ -152,6 +152,8 @@ def test_a_symmetry_brings_the_papers_of_its_model_and_its_name():
     assert keys(exact) == {"otto2025unified", "degraaf2000lie", "helgason1978differential"}
     assert keys(fitted) - keys(exact) == {"kendiukhov2026certified", "allen1974relationship"}
     assert fitted.certificate is not None and keys(fitted.certificate) <= keys(fitted)
+    vars(exact)["_evidence"] = (SimpleNamespace(mode="held-out"), "")  # as once a certificate was asked for
+    assert keys("held-out") <= keys(exact)
 
 
 def test_names_of_solvable_algebras():
