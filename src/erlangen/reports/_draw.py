@@ -95,7 +95,7 @@ def save_figure(figure: Any, path: str | PathLike[str], *, force: bool = False) 
 def matplotlib_figure(**options: Any) -> Any:
     """A Matplotlib figure that no global state knows of."""
     try:
-        from matplotlib.figure import Figure as Canvas
+        from erlangen.reports._shown_figure import ShownFigure as Canvas
     except ImportError:
         raise _missing("Matplotlib", "matplotlib") from None
     return Canvas(**options)
