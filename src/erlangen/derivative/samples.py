@@ -212,7 +212,7 @@ class Samples(AbstractSamples):
         Raises
         ------
         InputError
-            When the box is empty, or the number of coordinates is not said.
+            When the box is empty, or corners and ``dim`` differ in their number of coordinates.
         """
         low, high = _broadcast(low, high, dim)
         if not np.all(low < high):
@@ -257,7 +257,8 @@ class Samples(AbstractSamples):
         Raises
         ------
         InputError
-            When a standard deviation is not positive, or the number of coordinates is not said.
+            When a standard deviation is not positive, or centre, deviation and ``dim`` differ in their number of
+            coordinates.
         """
         mean, std = _broadcast(mean, std, dim)
         if not np.all(std > 0):

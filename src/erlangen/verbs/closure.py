@@ -80,8 +80,14 @@ def closure(
 
     Parameters
     ----------
-    field, action, samples, discrete : as for :func:`enforce`, samples (n, d)
-        The family, what acts, where functions are compared, and further discrete elements.
+    field : AbstractLinearField
+        The family: a polynomial field, a basis with coefficients, or a field of your own.
+    action : AbstractAction, Symmetry or Group
+        What acts.
+    samples : Samples or ndarray (n, d), optional
+        Where functions are compared, as for :func:`enforce`.
+    discrete : sequence, optional
+        More discrete elements, as for :func:`enforce`.
 
     Returns
     -------
