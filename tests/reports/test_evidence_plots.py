@@ -151,7 +151,9 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: that pages are drawn is not tested here")
 def test_a_browser_draws_the_page(found, tmp_path):
     path = evidence_page(certificate(), tmp_path / "sure.html", maps=found)
-    words = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}", "--dump-dom"]
+    # Figures are drawn when they come near the window: this one shows the whole page.
+    words = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,9000", "--virtual-time-budget=5000"]
+    words += [f"--user-data-dir={tmp_path / 'user'}", "--dump-dom"]
     command = [str(BROWSER), *words, "--enable-logging=stderr", path.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert "Uncaught" not in done.stderr
