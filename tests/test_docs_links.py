@@ -149,10 +149,22 @@ def test_no_code_escapes_the_tests(page: Path):
     assert not list(escaped(page))
 
 
+def astray(tree: list[Path]) -> list[Path]:
+    """Pages that are in no table of contents, or in two, and entries that are no pages."""
+    listed = Counter(entry for page in tree for entry in contents(page))
+    return [*(entry for entry in listed if not entry.exists()), *(p for p in tree if listed[p] != (p.stem != "index"))]
+
+
 def test_every_page_is_in_one_table_of_contents():
-    listed = Counter(entry for page in TREE for entry in contents(page))
-    assert not [name(entry) for entry in listed if not entry.exists()]
-    assert not [name(page) for page in TREE if listed[page] != (page.name != "index.md")]
+    assert not astray(TREE)
+
+
+@pytest.mark.parametrize(("entries", "wrong"), [("one", 0), ("", 1), ("one\none", 1), ("one\ntwo", 1)])
+def test_a_page_that_is_astray_is_seen(entries: str, wrong: int, tmp_path: Path):
+    index, one = tmp_path / "index.md", tmp_path / "one.md"
+    index.write_text(f"# Start\n\n```{{toctree}}\n:hidden:\n\n{entries}\n```\n")
+    one.write_text("# One\n")
+    assert len(astray([index, one])) == wrong
 
 
 def test_every_example_is_in_a_group_of_the_gallery():
