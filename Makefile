@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Two processes of one thread each: with more, they would wait for each other's cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: demo test lint types docs dist clean-install python bench format constraints clean
+.PHONY: demo test lint types docs dist clean-install notebook python bench format constraints clean
 
 demo: $(VENV)/core.stamp
 	$(BIN)/erlangen demo
@@ -43,6 +43,10 @@ clean-install: dist
 # `make python VERSION=3.11 PINS=constraints-min.txt`.
 python:
 	bash scripts/other_python.sh $(VERSION) $(or $(PINS),constraints.txt)
+
+# What notebooks show, in a real kernel.
+notebook: $(VENV)/dev.stamp
+	$(BIN)/python scripts/notebook.py
 
 # One benchmark by name, `make bench NAME=discover`; without a name, the list of names.
 bench: $(VENV)/dev.stamp

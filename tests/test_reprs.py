@@ -194,6 +194,16 @@ def test_formulas_are_there_for_latex(name):
         assert part in text and text.startswith("$") and text.endswith("$") and text.count("{") == text.count("}")
 
 
+def test_a_notebook_is_offered_html_beside_latex():
+    """Frontends take HTML where both are offered, and writers of PDF the LaTeX: each says the same."""
+    from IPython.core.formatters import DisplayFormatter
+
+    data, _ = DisplayFormatter().format(symmetry())
+    assert data.keys() == {"text/plain", "text/html", "text/latex"}
+    assert "x d/dy - y d/dx" in data["text/html"] and r"x\,\partial_{y} - y\,\partial_{x}" in data["text/latex"]
+    assert DisplayFormatter().format(er.plot(symmetry()))[0]["image/png"][:4] == b"\x89PNG"
+
+
 def hostile_cases():
     frame = pd.DataFrame(X, columns=[HOSTILE, "y"])
     yield er.discover((frame, Y), er.actions.affine(2), BOX)

@@ -19,7 +19,7 @@ from erlangen._errors import InputError, MissingExtraError, explain
 from erlangen._files import write_json
 from erlangen._formula import Formula
 from erlangen._render import _latex_name, _signed_sum, html_table, number, number_latex
-from erlangen._shown import AbstractShown
+from erlangen._shown import AbstractShown, cut
 from erlangen._typing import NDArray
 from erlangen.dynamics._equation_simulation import Simulation, as_control, check_times, simulated
 from erlangen.dynamics._equation_terms import Terms, formula_text, held, printed, printed_latex
@@ -512,6 +512,9 @@ class Equations(AbstractShown):
             errors = np.array([[np.inf if e is None else e for e in row] for row in errors])
         names, controls, terms = (tuple(stored[key]) for key in ("names", "controls", "terms"))
         return cls(names, controls, terms, np.array(stored["coefficients"], dtype=np.float64), errors)
+
+    def __repr__(self) -> str:
+        return cut(f"<Equations: {'; '.join(self.text().splitlines())}>")
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.to_latex()}$"
