@@ -282,6 +282,22 @@ def test_doubts_come_before_the_rest():
     assert text.index("Read this first") < text.index("</main>") and "The data do not decide" in text
 
 
+def test_where_nothing_is_found_there_is_no_flow_and_no_alarm():
+    text = report_html(er.discover(lambda x: x[:, 0] + np.exp(x[:, 1] * x[:, 0]), samples=er.Samples.box(-1, 1, dim=2)))
+    assert "No continuous symmetry" in text and "What else may be asked" in text
+    assert "id='flow'" not in text and "Read this first" not in text and "Put it to use" not in text
+
+
+def test_many_generators_unfold_and_the_view_begins_where_the_first_moves():
+    sym = er.discover(lambda x: (x[:, 2:] ** 2).sum(axis=1), er.actions.rotation(8).restrict(np.eye(28)[:, 13:]),
+                      er.Samples.box(-1, 1, dim=8))  # fmt: skip
+    first = move_of(sym.candidates.restrict(sym.generators[0]), sym.coordinates).words
+    axes = flow_data(sym)["axes"]
+    assert sym.dim == 15 and {f"x{a + 1}" for a in axes} > set(first.removeprefix("rotation of ").split(", "))
+    text = report_html(sym)
+    assert "<summary>3 more</summary>" in text and text.count("aria-label='Copy the LaTeX") == 15
+
+
 def test_other_objects_are_refused_with_what_there_is(tmp_path, ball):
     with pytest.raises(er.InputError, match="There is no report of this object"):
         er.report(3, tmp_path / "a.html")

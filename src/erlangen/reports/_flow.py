@@ -54,7 +54,7 @@ def flow_data(symmetry: Symmetry) -> dict[str, Any] | None:
         "compared": {"vector": "vectors carried along", "map": "steps carried along"}.get(symmetry.kind, "values"),
         "generators": generators,
         "delta": _delta(symmetry),
-        "axes": _axes(points),
+        "axes": _axes(symmetry, listed[0].xi, points),
     }
 
 
@@ -63,10 +63,12 @@ def _few(points: NDArray) -> NDArray:
     return np.unique(np.linspace(0, len(points) - 1, min(most, len(points))).round().astype(np.int64))
 
 
-def _axes(points: NDArray) -> list[int]:
-    """Up to three coordinates to begin with: those that spread most, in their order."""
-    order = np.argsort(-points.std(axis=0), kind="stable")[:3] if points.shape[1] > 3 else np.arange(points.shape[1])
-    return sorted(int(a) for a in order)
+def _axes(symmetry: Symmetry, xi: NDArray, points: NDArray) -> list[int]:
+    """Up to three coordinates to begin with, in their order: those that a generator moves most."""
+    base = behind(symmetry.candidates)
+    speed = base.restrict(xi[: base.n_generators, None]).on_points(points)[:, 0]
+    sizes = np.mean((speed / symmetry.scales.points[: base.point_dim]) ** 2, axis=0)
+    return sorted(int(a) for a in np.argsort(-sizes, kind="stable")[:3])
 
 
 def _delta(symmetry: Symmetry) -> float | None:

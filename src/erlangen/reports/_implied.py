@@ -150,14 +150,15 @@ def head(symmetry: Symmetry) -> str:
     """The numbers that are read first."""
     sure = symmetry.certificate
     delta = None if symmetry.measurement is None else symmetry.measurement.delta
+    found = bool(symmetry.dim or symmetry.found.own)
     worst = float(symmetry.defects.max()) if symmetry.dim else None
     rows = [
-        ("algebra", symmetry.name if symmetry.decided else f"perhaps {symmetry.name}"),
+        ("algebra", "" if not found else symmetry.name if symmetry.decided else f"perhaps {symmetry.name}"),
         ("generators", str(symmetry.dim)),
         ("candidates", str(symmetry.candidates.n_generators)),
         ("largest defect", "" if worst is None else number(worst, 2)),
         ("allowed, delta", "" if delta is None else number(delta, 2)),
-        ("certified", "" if sure is None else f"dimension {sure.dim} at {100 * (1 - sure.alpha):g} %"),
+        ("certified", "" if sure is None or not found else f"dimension {sure.dim} at {100 * (1 - sure.alpha):g} %"),
         ("coordinates", ", ".join(symmetry.coordinates[:12]) + (", ..." if len(symmetry.coordinates) > 12 else "")),
     ]
     cells = "".join(f"<div><dt>{name}</dt><dd>{html.escape(text)}</dd></div>" for name, text in rows if text)

@@ -27,6 +27,9 @@ LEAST = 1e-17
 MOST_DIRECTIONS = 64
 """Directions of the spectrum that are drawn."""
 
+MOST_SHOWN = 12
+"""Generators that are shown at once: the others unfold."""
+
 MOST_LISTED = 40
 """Generators that are written out."""
 
@@ -38,6 +41,8 @@ def story(symmetry: Symmetry, data: Any = None) -> Story:
     cards = _warnings(symmetry)
     if found:
         cards += [meaning_card(symmetry), generators_card(symmetry)]
+    elif symmetry.decided:
+        cards.append(nothing_card(symmetry))
     flow = flow_data(symmetry)
     if flow is not None:
         cards.append(flow_card(flow))
@@ -71,7 +76,30 @@ def generators_card(symmetry: Symmetry) -> str:
     total = symmetry.dim + len(symmetry.found.own)
     more = f"<p class='soft'>{total - len(listed)} more are not written out.</p>" if total > len(listed) else ""
     note = "Vector fields that move the points. A defect of 0 is an exact symmetry, 1 is an unrelated direction."
-    return card("Generators", html_rows(names, rows) + more, note, wide=True)
+    block = html_rows(names, rows[:MOST_SHOWN])
+    if len(rows) > MOST_SHOWN:
+        rest = html_rows(names, rows[MOST_SHOWN:])
+        block += f"<details><summary>{len(rows) - MOST_SHOWN} more</summary>{rest}</details>"
+    return card("Generators", block + more, note, wide=True)
+
+
+def nothing_card(symmetry: Symmetry) -> str:
+    """What it means that nothing was found, and what may be asked next."""
+    d, s = len(symmetry.coordinates), "s" * (symmetry.candidates.n_generators > 1)
+    text = (
+        f"None of the {symmetry.candidates.n_generators} candidate{s}, and no combination of them, leaves the field "
+        "alone on these points. That says nothing of generators that were not on offer."
+    )
+    fixes = (
+        f"Curved candidates: er.actions.polynomial({d}, 2).",
+        "A symmetry that is only near: a larger delta, er.discover(..., rule=er.Threshold(0.2)).",
+        "A discrete symmetry, such as a reflection: er.evidence.test_elements.",
+        "A symmetry of a part of the points: er.evidence.where.",
+    )
+    items = "".join(f"<li>{html.escape(fix)}</li>" for fix in fixes)
+    return card(
+        "What this means", f"<p>{html.escape(text)}</p><h3>What else may be asked</h3><ul>{items}</ul>", "", True
+    )
 
 
 def _written(symmetry: Symmetry, one: Generator) -> tuple[str, str, str]:
@@ -111,7 +139,7 @@ def spectrum_figure(symmetry: Symmetry) -> Figure:
         told = [f"direction {k:g}: {v:.2g}" for k, v in zip(at[chosen], values[chosen], strict=True)]
         dots = _trace("dots", run, word, at[chosen], values[chosen])
         traces.append(dots | {"mode": "markers", "text": told, "marker": {"symbol": "circle"}})
-    bottom, top = float(min(low.min(), values.min())) / 3, max(3.0, float(high.max()) * 1.5)
+    bottom, top = float(min(low.min(), values.min(), delta or 1.0)) / 3, max(3.0, float(high.max()) * 1.5)
     layout = _layout(340, {"counts as zero": 0, "does not": 1}) | {
         "xaxis": {"title": {"text": "direction, in order of defect"}, "range": ends.tolist(), "dtick": _ticks(len(at))},
         "yaxis": {"type": "log", "range": _logs(bottom, top), "title": {"text": "relative defect"}},
@@ -145,7 +173,7 @@ def _warnings(symmetry: Symmetry) -> list[str]:
     sure = symmetry.certificate
     if sure is not None:
         told += [f"{gate.name}: {gate.reason}." for gate in sure.gates if not gate.passed]
-    elif symmetry.no_certificate:
+    elif symmetry.no_certificate and (symmetry.dim or symmetry.found.own):
         told.append(f"There is no certificate: {symmetry.no_certificate}. er.evidence.certify makes one from data.")
     if not told:
         return []

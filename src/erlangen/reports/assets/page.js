@@ -14,9 +14,10 @@ function dressed(trace){
   if(t.text)t.text=t.text.map(plain);
   return t}
 function short(text,most){return text.length>most?text.slice(0,most-1)+"\u2026":text}
+function decades(range){return range?Math.max(1,Math.ceil((range[1]-range[0])/7)):1}
 function axis(given){
   const a={...given,gridcolor:css("--edge"),zerolinecolor:css("--edge"),automargin:true,
-    exponentformat:"power",...(given.type==="log"?{dtick:1}:{}),fixedrange:touched.matches,
+    exponentformat:"power",...(given.type==="log"?{dtick:decades(given.range)}:{}),fixedrange:touched.matches,
     title:{text:plain(given.title?.text??""),standoff:8,font:{color:css("--soft"),size:13}}};
   if(a.ticktext)a.ticktext=a.ticktext.map(t=>plain(innerWidth<640?short(t,16):t));
   return a}
