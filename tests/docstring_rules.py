@@ -111,15 +111,16 @@ def _summary(text: str) -> Iterator[str]:
 
 
 def _class(public: Public, text: str) -> Iterator[str]:
-    cls = public.thing
+    cls: Any = public.thing
     taken = parameters(Public("", vars(cls)["__init__"], cls, "")) if "__init__" in vars(cls) else {}
+    ours: list[type] = [base for base in cls.__mro__ if _ours(base)]
     made = dataclasses.is_dataclass(cls) and "__init__" not in vars(cls)
     wanted = {} if made else {name: str(p.annotation) for name, p in taken.items()}
-    for base in reversed([base for base in cls.__mro__ if _ours(base)]):
+    for base in reversed(ours):
         kinds = inspect.get_annotations(base).items()
         wanted |= {name: str(kind) for name, kind in kinds if name[0] != "_" and f"*{name}" not in taken}
     # What a base class already describes is not described twice.
-    inherited = [inspect.cleandoc(base.__doc__ or "") for base in cls.__mro__[1:] if _ours(base)]
+    inherited = [inspect.cleandoc(base.__doc__ or "") for base in ours if base is not public.thing]
     yield from _described(wanted, _entries([text, *inherited], "Parameters", "Attributes"), "Attributes")
     for name in sorted(set(_entries([text], "Parameters")) - set(wanted)) if made or taken else []:
         yield f"Parameters: {name} is not in the signature"
@@ -201,7 +202,7 @@ def _raises(public: Public, found: list[str]) -> Iterator[str]:
 def raised(public: Public) -> set[str]:
     """Errors that its body raises, or a private function of its module or class that it calls."""
     thing = public.thing if inspect.isclass(public.thing) else public.function
-    known = {True: vars(thing if inspect.isclass(thing) else public.owner or object)}
+    known: dict[bool, Any] = {True: vars(thing if inspect.isclass(thing) else public.owner or object)}
     known[False] = vars(sys.modules[thing.__module__])
     if inspect.isclass(thing):
         waiting = [known[True][name] for name in ("__init__", "__post_init__", "__new__") if name in known[True]]
