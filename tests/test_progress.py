@@ -63,6 +63,16 @@ def test_a_terminal_gets_a_bar_after_a_while(monkeypatch):
     assert "slow work" in screen.getvalue() and "3" in screen.getvalue()
 
 
+def test_a_worker_process_leaves_the_terminal_to_the_one_that_started_it(monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(_progress, "PATIENCE", 0.0)
+    worker = types.SimpleNamespace(parent_process=lambda: object())
+    monkeypatch.setitem(sys.modules, "multiprocessing", worker)
+    assert sum(1 for _ in track((time.sleep(0.06) for _ in range(3)), "work", total=3)) == 3
+    assert screen.getvalue() == ""
+
+
 def test_a_kernel_is_seen_without_importing_ipython(monkeypatch):
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
     assert not _progress.in_notebook()

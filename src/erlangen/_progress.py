@@ -77,7 +77,7 @@ def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[
     chosen = _CHOSEN.get()
     if chosen is not None:
         return iter(items if chosen[0] is None else chosen[0](items, desc=label, total=total))
-    if not (in_notebook() or _on_terminal()):
+    if _is_worker() or not (in_notebook() or _on_terminal()):
         return iter(items)
     return iter(_own_bar()(items, desc=label, total=total, delay=PATIENCE, leave=False))
 
@@ -92,6 +92,12 @@ def in_notebook() -> bool:
 def _on_terminal() -> bool:
     isatty = getattr(sys.stderr, "isatty", None)  # stderr is None in a program without a console
     return isatty is not None and isatty()
+
+
+def _is_worker() -> bool:
+    """Whether another process started this one as its worker: it shares the terminal, and shows progress itself."""
+    processes = sys.modules.get("multiprocessing")
+    return processes is not None and processes.parent_process() is not None
 
 
 def _own_bar() -> Bar:
