@@ -22,13 +22,15 @@ print(laws)
 # %%
 # The energy per mass, as it was found, along each path. What matters is that each line is flat, not where it lies.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), width_ratios=[1, 1.3], layout="constrained")
+figure = plt.figure(figsize=(9, 3.8), layout="constrained")
+left, right = figure.add_subplot(1, 2, 1, projection="polar"), figure.add_subplot(1, 2, 2)
 for i, name in enumerate(planets.groups):
     x, v = np.split(planets.runs[i].states, 2, axis=1)
-    energy = (v**2).sum(axis=1) / 2 - 1 / np.linalg.norm(x, axis=1)
-    left.plot(x[:, 0], x[:, 1], linewidth=0.6)
+    r = np.linalg.norm(x, axis=1)
+    energy = (v**2).sum(axis=1) / 2 - 1 / r
+    left.plot(np.arctan2(x[:, 1], x[:, 0]), np.log10(10 * r), ".", markersize=1)
     right.plot(np.linspace(0, 1, len(energy)), energy, label=str(name))
-left.set(xscale="symlog", yscale="symlog", xlabel="x", ylabel="y", title="paths")
+left.set(title="paths, radius in decades", xticks=[], yticks=[])
 right.set(xlabel="time, as a part of each run", title="1/2 v^2 - 1/r")
 right.set_yscale("symlog", linthresh=0.01)
 right.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))

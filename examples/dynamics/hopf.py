@@ -14,7 +14,7 @@ import erlangen as er
 flow = er.systems.get("hopf").trajectories(rng=0, n_runs=4, t=np.linspace(0, 6, 61), noise=0.05)
 model = er.dynamics.SINDy(degree=3, symmetry="discover").fit(flow)
 print(model.equations(digits=3))
-print(model.symmetry_test_)
+print(model.symmetry_.verdict)
 
 # %%
 # Solutions of what was found, from the first state of each run, through the samples; and from a new state.

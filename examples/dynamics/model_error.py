@@ -3,9 +3,9 @@ What a simulator leaves out
 ===========================
 
 And whether that breaks a symmetry. A drop rolls in a round bowl: gravity pulls it back, friction slows it. A
-simulator has the linear pull alone. Five noisy tracks say what it lacks: friction, and that the bowl steepens. All
-of this is the same in every direction, and a test agrees. Then the bowl is tilted: the same question has another
-answer, and the part that breaks the symmetry is split off. Last, a wrong set of equations is repaired, term by term.
+simulator has the linear pull alone. Five noisy tracks say what it lacks: friction, and that the bowl steepens. All of
+this is the same in every direction, and a test agrees. Then the bowl is tilted: the same question has another answer,
+and the part that breaks the symmetry is split off. Last, a wrong set of equations is repaired, term by term.
 """
 
 import matplotlib.pyplot as plt

@@ -3,8 +3,11 @@ Every cubic flow of the plane with a rotation symmetry
 ======================================================
 
 Twenty coefficients describe a cubic vector field of the plane. Which of these fields look the same after any turn?
-The answer is computed in rational arithmetic: a space of four dimensions, with a basis that can be read.
+The answer is computed in rational arithmetic: a space of four dimensions, with a basis that can be read. Lines are as
+wide as the flow is fast.
 """
+
+import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,10 +20,12 @@ print(basis.dim, "of", family.n_params)
 
 u = np.linspace(-1.3, 1.3, 30)
 points = np.stack(np.meshgrid(u, u), axis=-1).reshape(-1, 2)
-figure, axes = plt.subplots(1, basis.dim, figsize=(10, 3), layout="constrained")
+figure, axes = plt.subplots(1, basis.dim, figsize=(10, 3.3), layout="constrained")
 for ax, theta in zip(axes, basis.sparse_basis().T):
     velocity = family.with_theta(theta).value(points).reshape(30, 30, 2)
-    ax.streamplot(u, u, velocity[..., 0], velocity[..., 1], color="tab:orange", density=0.6, linewidth=0.9)
-    ax.set(title=family.describe(theta), aspect="equal", xticks=[], yticks=[])
-    ax.title.set_fontsize(7)
+    speed = np.linalg.norm(velocity, axis=2)
+    width = 0.3 + 3 * speed / speed.max()
+    ax.streamplot(u, u, velocity[..., 0], velocity[..., 1], color="tab:orange", density=0.6, linewidth=width)
+    ax.set_title(textwrap.fill(family.describe(theta), 20), fontsize=9)
+    ax.set(aspect="equal", xticks=[], yticks=[])
 plt.show()
