@@ -121,6 +121,7 @@ def opened(browser, tmp_path_factory) -> Callable[[str], Opened]:
 
 def _open(browser, path: Path) -> Opened:
     page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.set_default_timeout(120_000)  # where the machine is busy; what a page itself may take is asserted
     one = Opened(page, path, np.inf)
 
     def hear(message: Any) -> None:
