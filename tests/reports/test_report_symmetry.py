@@ -159,6 +159,7 @@ def test_the_spectrum_has_its_line_and_its_band(noisy):
     assert len(found["counts as zero"]["x"]) == noisy.decision.dim == 3
     assert len(found["does not"]["x"]) == len(noisy.spectrum) - 3
     assert set(found["delta"]["y"]) == {noisy.measurement.delta}
+    assert np.min(found["counts as zero"]["y"]) >= noisy.floor  # smaller ones are not told apart
     band = np.asarray(found["true defects"]["y"])
     high, low = band[: len(band) // 2], band[len(band) // 2 :][::-1]
     drawn = np.maximum(noisy.spectrum, noisy.floor)

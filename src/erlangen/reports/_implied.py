@@ -104,7 +104,7 @@ def code_card(symmetry: Symmetry) -> str:
     """Lines of Python that put the symmetry to use."""
     text = "\n".join(code(symmetry))
     body = (
-        f"<pre id='code'>{html.escape(text)}</pre>"
+        f"<pre id='code' tabindex='0' aria-label='Code'>{html.escape(text)}</pre>"
         f"<button type='button' data-copy='{html.escape(text, quote=True)}'>Copy the code</button>"
     )
     return card(
