@@ -91,9 +91,10 @@ def test_another_bar_is_chosen_for_a_block_only():
     with er.progress(bar):
         list(track(iter("ab"), "letters", total=2))
         with er.progress(None):
-            list(track("cd", "more letters"))
-    list(track("ef", "letters after it"))
-    assert heard == [("letters", 2)]
+            list(track("cd", "unheard letters"))
+        list(track("e", "last letter"))
+    list(track("fg", "letters after it"))
+    assert heard == [("letters", 2), ("last letter", 1)]
 
 
 # --- what is kept
