@@ -187,7 +187,7 @@ class Summary(AbstractReduction[Summed]):
         Raises
         ------
         InputError
-            When an entry is not finite.
+            When the block has other columns, or an entry is not finite.
         """
         self._check(block)
         if len(block) == 0:

@@ -157,7 +157,7 @@ class LieDerivative(AbstractShown):
         Raises
         ------
         InputError
-            When the field or the action does not take such points, or is not finite there.
+            When the field is not finite at one of the points.
         """
         f, jacobian = self._evaluate(x)
         return self._rows(x, f, jacobian)
@@ -351,7 +351,7 @@ class LieDerivative(AbstractShown):
         Raises
         ------
         UndecidedError
-            When there are fewer distinct samples than the candidates need.
+            When there are too few residuals for so many candidates.
         """
         scales = scales or scales_of(self.field, self.lifted, self.samples)
         if self.exact is not None and self.parts is not None:

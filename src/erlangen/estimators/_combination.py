@@ -59,7 +59,9 @@ class AbstractCombination(MultiOutputMixin, RegressorMixin, BaseEstimator, ABC):
         Raises
         ------
         InputError
-            When inputs have another number of columns than those that were fitted.
+            When a function of the family is not finite at an input.
+        ValueError
+            When inputs have another number of columns than those that were fitted (scikit-learn's own).
         """
         check_is_fitted(self)
         x = np.asarray(validate_data(self, X, reset=False, dtype=np.float64))

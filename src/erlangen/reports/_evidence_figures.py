@@ -144,7 +144,7 @@ def map_figure(found: DefectMap, generator: int = 0, axes: tuple[int, int] | Non
     Raises
     ------
     InputError
-        When it is no map of where generators hold, or has no such generator.
+        When it is no map of where generators hold.
     """
     if not isinstance(found, DefectMap):
         raise _not_drawn(found, "a map of where generators hold", "er.evidence.where(problem, action)")

@@ -315,7 +315,7 @@ class System(AbstractShown):
         Raises
         ------
         InputError
-            When next to no state that is drawn satisfies the condition of the system.
+            When it is not known where the system starts, or next to no state that is drawn is kept.
         """
         rng = np.random.default_rng(rng)
         kept, count = [], 0

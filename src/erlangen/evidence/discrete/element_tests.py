@@ -86,7 +86,7 @@ def test_elements(
     Raises
     ------
     InputError
-        When observations, elements and samples do not fit together.
+        When delta or alpha is not between 0 and 1, or the elements do not act on the points.
 
     References
     ----------
