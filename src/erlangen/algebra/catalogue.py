@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy.sparse
 
-from erlangen._shown import AbstractShown
 from erlangen._errors import InputError, explain
+from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
 from erlangen.algebra._arguments import check_room, whole
 
