@@ -159,7 +159,7 @@ class NuclearNorm(AbstractNorm):
 
     def dual(self, v: NDArray) -> float:
         """Largest singular value."""
-        return float(np.linalg.norm(v.reshape(self.shape), 2))
+        return float(np.linalg.svd(v.reshape(self.shape), compute_uv=False).max(initial=0.0))
 
     def prox(self, v: NDArray, t: float, start: Shrunk | None, error: float) -> tuple[NDArray, Shrunk | None]:
         """Singular values, lowered by t."""
