@@ -34,7 +34,7 @@ function framed(layout){
   return l}
 // A note near the right edge stands to the left of what it notes.
 function placed(note,range){
-  if(!range||(note.x-range[0])/(range[1]-range[0])<.75)return {};
+  if(!range||(note.x-range[0])/(range[1]-range[0])<(innerWidth<640?.5:.75))return {};
   return {xanchor:"right",xshift:-note.xshift}}
 const PAPER=660; // pixels between the margins of a sheet
 let paper=false;
