@@ -212,3 +212,13 @@ def test_a_constant_field_is_not_a_negative_finding():
     constant = PolynomialField(np.zeros((1, 2), dtype=int), np.array([[3.0]]))
     sym = er.discover(constant, er.actions.affine(2), er.Samples.box(-1, 1, dim=2))
     assert not sym.decided and sym.verdict.startswith("Not decided")
+
+
+@pytest.mark.parametrize("small", [0.015, 0.02, 0.03])
+def test_an_entry_that_is_dropped_does_not_set_the_scale(small):
+    from erlangen.verbs._basis import readable_generators
+
+    action = er.actions.affine(2)
+    xi = np.where(np.array(action.names) == "d/dx", 1.0, np.where(np.array(action.names) == "x d/dx", small, 0.0))
+    (found,) = readable_generators(action, xi[:, None], 0.05, np.zeros(2), np.ones(2), lambda *_: (0.0, 1.0))
+    assert action.describe(found) == "d/dx"

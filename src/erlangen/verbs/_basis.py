@@ -67,9 +67,8 @@ def readable_generators(
     degree = np.concatenate([_degrees(base), np.zeros(len(sizes) - base.n_generators)])
     kept = []
     for row, xi in zip(chosen.coefficients, chosen.transform @ basis.T, strict=True):
-        lead = _leading(xi, sizes, degree)
-        tries = [v / v[lead] for v in (_back(units, row), xi) if v is not None and v[lead]]
-        kept.append(_rounded(tries, sizes, noise, cost, 8 * rounding(basis.shape) * cancelled))
+        tries = [v for v in (_back(units, row), xi) if v is not None and np.any(v)]
+        kept.append(_rounded(tries, sizes, degree, noise, cost, 8 * rounding(basis.shape) * cancelled))
     return _listed(action, base, np.array(kept))
 
 
@@ -125,16 +124,22 @@ def closed_under_shifts(table: NDArray) -> bool:
     return True
 
 
-def _rounded(tries: list[NDArray], sizes: NDArray, noise: float, cost: Callable, least: float) -> NDArray:
+def _rounded(
+    tries: list[NDArray], sizes: NDArray, degree: NDArray, noise: float, cost: Callable, least: float
+) -> NDArray:
     """Replace entries by simple numbers where that costs nothing; the last of the tries is the estimate itself.
 
     Of all acceptable forms the one with the fewest entries is taken; ``least`` is the defect that rounding
     alone may cause.
     """
-    good = [tries[-1]]
-    for xi in tries:
+    good = [tries[-1] / tries[-1][_leading(tries[-1], sizes, degree)]]
+    for estimate in tries:
+        plain = np.where(np.abs(estimate) * sizes > noise * np.linalg.norm(estimate * sizes), estimate, 0.0)
+        if not np.any(plain):
+            continue
+        one = plain[_leading(plain, sizes, degree)]  # of what is left: an entry that is dropped must not lead
+        xi, plain = estimate / one, plain / one
         tolerance = WITHIN * noise * np.linalg.norm(xi * sizes) / sizes
-        plain = np.where(np.abs(xi) * sizes > noise * np.linalg.norm(xi * sizes), xi, 0.0)
         simple = np.array([0.0 if v == 0 else _simple(v, t) for v, t in zip(plain, tolerance, strict=True)])
         for candidate in (plain, _whole(simple)):
             defect, allowed = cost(candidate, tries[-1])
