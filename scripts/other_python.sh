@@ -19,7 +19,7 @@ fi
 venv=.venv-$version-${pins%.txt}
 "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint "$pins" \
-  --editable '.[io,report]' pytest pytest-xdist hypothesis
+  --editable '.[io,report]' pytest pytest-xdist hypothesis jsonschema
 "$venv/bin/python" -c 'import sys, numpy, scipy, pandas, sklearn, sympy; print("Python", sys.version.split()[0], *(
     f"{m.__name__} {m.__version__}" for m in (numpy, scipy, pandas, sklearn, sympy)), sep=", ")'
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
