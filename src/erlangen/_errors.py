@@ -36,8 +36,9 @@ class MissingExtraError(ErlangenError, ImportError):
 class Interrupted(KeyboardInterrupt):
     """Long work was stopped by Ctrl-C, and what it had done is kept.
 
-    It is a KeyboardInterrupt: where nobody catches it, a program ends as after any Ctrl-C. In a notebook or at the
-    Python prompt, ``sys.last_value.partial`` is the result after the cell was stopped.
+    It is a KeyboardInterrupt, so that ``except Exception`` does not swallow it; where nobody catches it, a program ends
+    with exit code 1. In a notebook or at the Python prompt, ``sys.last_value.partial`` is the result after the cell was
+    stopped.
 
     Parameters
     ----------
