@@ -50,7 +50,7 @@ def test_blocks_are_the_table(write, table, tmp_path):
     blocks = er.read_blocks(path, "energy, x")
     assert (blocks.n_blocks, blocks.names) == (count, ("energy", "x"))
     rows = np.vstack([blocks.load(i) for i in range(count)])
-    assert np.array_equal(rows, table[["energy", "x"]].to_numpy())
+    np.testing.assert_allclose(rows, table[["energy", "x"]], rtol=1e-14)  # pandas before 3 may miss the last digit
 
 
 def test_zarr_arrays_are_read_by_whole_chunks(tmp_path, monkeypatch):
