@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._shown import AbstractShown
+from erlangen._typing import NDArray
 from erlangen.linalg.qr import StreamedQR
 
 State = TypeVar("State")

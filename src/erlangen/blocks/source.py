@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from erlangen._errors import InputError, explain
 from erlangen._lazy import comes_from
 from erlangen._shown import AbstractShown
+from erlangen._typing import NDArray
 from erlangen.blocks.engine import AbstractEngine, DaskEngine, SerialEngine
 from erlangen.blocks.reduction import SKETCH_ROWS, AbstractReduction, Summary, Summed
 
