@@ -71,7 +71,7 @@ class AbstractBlocks(AbstractShown, ABC):
         """Number k of columns."""
         return len(self.names)
 
-    def reduce(self, reduction: AbstractReduction) -> Any:
+    def reduce(self, reduction: AbstractReduction[Any]) -> Any:
         """Sum a reduction over all blocks, on the engine.
 
         Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from erlangen._errors import InputError, explain
 from erlangen._typing import NDArray
 from erlangen.blocks import AbstractBlocks, Factored, Summed
 from erlangen.blocks.source import numbered
+from erlangen.derivative.measures import AbstractMeasure
 from erlangen.derivative.samples import AbstractSamples, RowsAt, Samples
 from erlangen.linalg.qr import StreamedQR
 
@@ -37,7 +38,7 @@ class BlockSamples(AbstractSamples):
     table: AbstractBlocks
     summary: Summed
 
-    measure = None  # pyright: ignore[reportAssignmentType]
+    measure: AbstractMeasure | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         if self.summary.n == 0:
