@@ -143,5 +143,5 @@ def test_onnx(tmp_path):
 
 
 def test_the_example_runs(capsys):
-    runpy.run_path(str(Path(__file__).parents[2] / "examples" / "equivariant_layers.py"))
+    runpy.run_path(str(Path(__file__).parents[2] / "examples" / "enforce" / "equivariant_layers.py"))
     assert "below 1e-10: True" in capsys.readouterr().out
