@@ -6,9 +6,11 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 import erlangen
 
@@ -49,3 +51,18 @@ def test_the_pythons_that_are_tested_are_declared(minor):
 def test_all_holds_every_extra_that_needs_no_special_machine():
     (line,) = PROJECT["optional-dependencies"]["all"]
     assert {"torch", "io", "scale", "report"} <= set(re.findall(r"\[(.*)\]", line)[0].split(","))
+
+
+def test_every_pin_installs_on_the_oldest_python():
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    refused = []
+    for name, version in pins.items():
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            continue
+        needs = found.metadata.get("Requires-Python") or ""
+        if found.version.partition("+")[0] == version and not SpecifierSet(needs).contains("3.11.0"):
+            refused.append(f"{name}=={version} needs Python {needs}")
+    assert not refused
