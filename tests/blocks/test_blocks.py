@@ -178,6 +178,12 @@ BAD = {
     "width": (lambda: generated(lambda i: np.ones((4, 3)), 2, dim=2).summary(), r"\(n, 2\)"),
     "empty": (lambda: er.Samples.from_blocks(generated(lambda i: np.ones((0, 2)), 2, dim=2)), "no samples"),
     "no width": (lambda: generated(lambda i: np.ones((4, 3)), 2), "dim or names"),
+    "masked": (lambda: generated(lambda i: np.ma.masked_less(rows_of(i), 0.0), 2, dim=3).summary(), "not finite"),
+    "complex": (lambda: generated(lambda i: rows_of(i) + 0j, 2, dim=3).summary(), "two columns"),
+    "text": (lambda: generated(lambda i: np.array([["a", 1]], dtype=object), 2, dim=2).load(0), "astype"),
+    "engine": (lambda: table().on("dask"), "local_cluster"),
+    "workers": (lambda: DaskEngine(workers=0), "1 or more"),
+    "no workers": (lambda: er.blocks.local_cluster(0).__enter__(), "__main__"),
     "column": (lambda: table().select(["z"]), "x1, x2, x3"),
     "array": (lambda: as_blocks(np.ones(3)), "dask.array.from_array"),
     "axes": (lambda: as_blocks(da.ones((2, 2, 2))), "reshape"),
@@ -231,3 +237,51 @@ def test_data_of_xarray_are_columns():
         assert np.array_equal(rows[:, 2], rows[:, 0] + rows[:, 1] ** 2) and len(rows) == u.size
     sym = er.discover(lambda p: p[:, 0] + p[:, 1] ** 2, er.actions.affine(2), as_blocks(data).select(["t", "x"]))
     assert sym.texts == ("d/dx - 2 x d/dt",)
+
+
+def test_a_column_that_nobody_selects_may_hold_anything():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"x": [1.0, 2.0], "tag": ["a", "b"], "when": pd.to_datetime(["2020-01-01", "2020-01-02"])})
+    blocks = as_blocks(dd.from_pandas(frame, npartitions=1))
+    assert np.array_equal(blocks.select(["x"]).load(0), [[1.0], [2.0]])
+    for name, words in (("tag", "not numeric"), ("when", "total_seconds")):
+        with pytest.raises(er.InputError, match=words):
+            blocks.select([name]).load(0)
+
+
+@pytest.mark.parametrize("dtype", [int, bool, float])
+def test_zeros_and_ones_are_labels(dtype):
+    x = np.random.default_rng(0).uniform(-1, 1, (1500, 2))
+    y = ((x**2).sum(axis=1) < 0.5).astype(dtype)
+    field = er.as_field((da.from_array(x, chunks=(500, 2)), da.from_array(y, chunks=500)))
+    assert getattr(field, "labels", None) is not None and er.discover(field, er.actions.rotation(2)).dim == 1
+
+
+def test_masked_values_in_memory_are_missing_too():
+    x = np.random.default_rng(0).uniform(-1, 1, (50, 2))
+    y = np.ma.masked_where(x[:, 0] > 0, (x**2).sum(axis=1))
+    with pytest.raises(er.InputError, match="not finite"):
+        er.as_field((x, y))
+    with pytest.raises(er.InputError, match="not finite"):
+        er.Samples.from_data(np.ma.masked_greater(x, 0.5))
+    with pytest.raises(er.InputError, match="number"):
+        er.as_field((x + 0j, y.data))
+
+
+@pytest.mark.parametrize("stopped", [1, 2])
+def test_a_pass_that_is_stopped_on_dask_keeps_the_chains_that_are_done(stopped):
+    def bar(items, desc, total):
+        nonlocal passes
+        passes += desc == "blocks"
+        for i, item in enumerate(items):
+            if passes == stopped and i == 5:
+                raise KeyboardInterrupt
+            yield item
+
+    passes, blocks = 0, table().on(DaskEngine(workers=2))
+    with er.progress(bar), pytest.raises(KeyboardInterrupt) as stop:
+        er.discover(CASES["function"][0], er.actions.affine(3), blocks)
+    if stopped == 1:  # the pass that counts: nothing to show
+        assert not isinstance(stop.value, er.Interrupted)
+    else:
+        assert isinstance(stop.value.partial, er.Symmetry) and stop.value.done == 5

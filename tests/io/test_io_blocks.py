@@ -73,7 +73,7 @@ def test_a_symmetry_is_found_in_a_folder(table, tmp_path):
 def test_rows_that_are_not_finite_are_refused_or_left_out(table, tmp_path):
     table.assign(y=table["y"].where(table.index != 7)).to_parquet(tmp_path / "t.parquet")
     assert len(er.read_blocks(tmp_path / "t.parquet", "x,y", drop_nan=True).load(0)) == N - 1
-    with pytest.raises(er.InputError, match="not finite"):
+    with pytest.raises(er.InputError, match=r"in row group 1 of t\.parquet"):
         er.Samples.from_blocks(er.read_blocks(tmp_path / "t.parquet", "x,y"))
 
 
@@ -124,3 +124,12 @@ def test_files_of_a_folder_are_runs(tmp_path):
     (tmp_path / "run3.csv").write_text("t,y\n0,1\n1,2\n")
     with pytest.raises(er.InputError, match=r"run3\.csv has other columns"):
         er.read_trajectories(tmp_path, "t")
+
+
+def test_a_grid_in_zarr_is_no_table(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "grid.zarr", mode="w")
+    for name, data in (("a", np.arange(4.0)), ("b", np.arange(4.0)), ("u", np.ones((4, 4)))):
+        group.create_array(name, data=data)
+    with pytest.raises(er.InputError, match="open_zarr"):
+        er.read_blocks(tmp_path / "grid.zarr", "a,b")

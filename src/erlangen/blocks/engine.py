@@ -102,24 +102,35 @@ class DaskEngine(AbstractEngine):
         MissingExtraError
             When Dask is not installed.
         """
-        dask = _dask()
-        client = self.client or _default_client()
-        chains = _chains(dask, reduction, blocks, GROUPS * self._workers(client))
+        dask, client = _dask(), self._client()
+        workers = self._workers(client)
+        chains = _chains(dask, reduction, blocks, GROUPS * workers)
         _log.debug("%d blocks in %d chains on %s", blocks.n_blocks, len(chains), client or "threads of this process")
-        if client is None:
-            sums = dask.compute(*chains)
-        else:
-            futures = client.compute(list(chains))
-            from distributed import as_completed
+        sums: dict[int, State] = {}
 
-            total = len(futures)
-            for _ in track(as_completed(futures), "blocks", total=total):
-                pass
-            sums = client.gather(futures)
-        state = reduction.start()
-        for one in sums:
-            state = reduction.merge(state, one)
-        return state
+        def merged() -> State:
+            state = reduction.start()
+            for k in sorted(sums):
+                state = reduction.merge(state, sums[k])
+            return state
+
+        with keeping("reading blocks", len(chains)) as kept:
+            done = _in_threads(dask, chains, 4 * workers) if client is None else _on_cluster(client, chains)
+            for k, one in track(done, "blocks", total=len(chains)):
+                sums[k] = one
+                kept.keep(lambda _: Part(merged()), len(sums))
+        return merged()
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            what, given = "Somebody has to work.", f"workers={self.workers}"
+            raise InputError(explain(what, given=given, expected="1 or more", fix="DaskEngine(workers=2)"))
+
+    def _client(self) -> Any:
+        if self.client is not None and self.client.status in ("closed", "closing"):
+            what, fix = "This cluster has ended.", "with er.blocks.local_cluster() as engine: ... all the work inside"
+            raise InputError(explain(what, given=repr(self.client), expected="a cluster that runs", fix=fix))
+        return self.client or _default_client()
 
     def __reduce__(self) -> Any:
         return DaskEngine, (None, self.workers)  # a client stays where it is when blocks travel to its workers
@@ -148,6 +159,32 @@ def _chains(dask: Any, reduction: AbstractReduction, blocks: AbstractBlocks, mos
             state = load(shared, state, table, i) if task is None else fold(shared, state, task)
         chains.append(state)
     return chains
+
+
+def _in_threads(dask: Any, chains: list[Any], together: int) -> Iterator[tuple[int, Any]]:
+    """Sums of chains with their numbers, some at a time, in threads of this process or on Dask's own scheduler."""
+    for start in range(0, len(chains), together):
+        yield from enumerate(dask.compute(*chains[start : start + together]), start)
+
+
+def _on_cluster(client: Any, chains: list[Any]) -> Iterator[tuple[int, Any]]:
+    """Sums of chains with their numbers, as workers finish them; what is left when nobody asks further is given up."""
+    from distributed import as_completed
+
+    try:
+        futures = client.compute(list(chains))
+    except (TypeError, AttributeError, ValueError) as error:
+        what, given = "This work cannot be sent to other processes.", f"{type(error).__name__}: {str(error)[:120]}"
+        fix = (
+            "functions without open files, locks or generators in them; .on(er.blocks.SerialEngine()) needs no sending"
+        )
+        raise InputError(explain(what, given=given, expected="what pickle takes", fix=fix)) from None
+    numbers = {future.key: k for k, future in enumerate(futures)}
+    try:
+        for future, one in as_completed(futures, with_results=True):
+            yield numbers[future.key], one
+    finally:
+        client.cancel([future for future in futures if not future.done()])
 
 
 def _load(reduction: AbstractReduction[State], state: State | None, blocks: AbstractBlocks, i: int) -> State:
@@ -192,11 +229,15 @@ def local_cluster(workers: int | None = None, *, memory: str = "auto") -> Iterat
 
     Raises
     ------
+    InputError
+        Where the workers do not start; each imports the script, which must start no cluster while it is imported.
     MissingExtraError
         Where Dask's scheduler is not installed.
 
     Examples
     --------
+    In a script, under ``if __name__ == "__main__":``.
+
     >>> import erlangen as er
     >>> with er.blocks.local_cluster(2) as engine:  # doctest: +SKIP
     ...     sym = er.discover(f, er.actions.affine(8), table.on(engine))
@@ -206,15 +247,25 @@ def local_cluster(workers: int | None = None, *, memory: str = "auto") -> Iterat
     except ImportError:
         raise _missing("distributed") from None
     import os
+    from multiprocessing import parent_process
 
-    count = workers or os.cpu_count() or 1
+    count = (os.cpu_count() or 1) if workers is None else workers
+    if count < 1 or parent_process() is not None:
+        raise _unstarted(f"workers={count}" if count < 1 else "a worker that runs the whole script again")
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     settings: dict[str, Any] = {"dashboard_address": None, "memory_limit": memory, "env": one}
-    with (
-        LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **settings) as cluster,
-        Client(cluster) as client,
-    ):
+    try:
+        cluster = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **settings)
+    except RuntimeError as error:
+        raise _unstarted(str(error).splitlines()[0]) from None
+    with cluster, Client(cluster) as client:
         yield DaskEngine(client, count)
+
+
+def _unstarted(given: str) -> InputError:
+    what, expected = "The workers did not start.", "a script that workers can import, and 1 worker or more"
+    fix = 'put what starts the cluster under: if __name__ == "__main__":'
+    return InputError(explain(what, given=given, expected=expected, fix=fix))
 
 
 @contextmanager

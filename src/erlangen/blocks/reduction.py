@@ -220,7 +220,7 @@ class Summary(AbstractReduction[Summed]):
         bad = ~np.isfinite(block).all(axis=1)
         if bad.any():
             given = f"{int(bad.sum())} of {len(block)} rows of a block, for example {block[np.argmax(bad)].tolist()}"
-            what, fix = "Some entries are not finite.", "leave those rows out, say with .dropna()"
+            what, fix = "Some entries are missing or not finite.", "leave those rows out, say with .dropna()"
             raise InputError(explain(what, given=given, expected="finite numbers", fix=fix))
 
 

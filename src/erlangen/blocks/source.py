@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from erlangen._columns import matrix as matrix_of_columns
 from erlangen._errors import InputError, explain
 from erlangen._lazy import comes_from
 from erlangen._shown import AbstractShown
@@ -37,8 +38,8 @@ class AbstractBlocks(AbstractShown, ABC):
         """Number of blocks."""
 
     @abstractmethod
-    def load(self, i: int) -> NDArray:
-        """Block i as float64 ``(n_i, k)``, in this process.
+    def raw(self, i: int) -> Any:
+        """Block i as it comes, in this process.
 
         Parameters
         ----------
@@ -47,8 +48,8 @@ class AbstractBlocks(AbstractShown, ABC):
 
         Returns
         -------
-        ndarray (n_i, k)
-            Its rows.
+        ndarray (n_i, k) or DataFrame
+            Its rows; a column that nobody selects need not hold numbers.
         """
 
     @abstractmethod
@@ -65,6 +66,26 @@ class AbstractBlocks(AbstractShown, ABC):
         dask.delayed.Delayed or None
             What yields an array ``(n_i, k)`` on a worker; None where workers load blocks themselves.
         """
+
+    def load(self, i: int) -> NDArray:
+        """Block i as numbers, in this process.
+
+        Parameters
+        ----------
+        i : int
+            Which block, from 0.
+
+        Returns
+        -------
+        ndarray (n_i, k)
+            Its rows in float64; masked and missing entries are NaN.
+
+        Raises
+        ------
+        InputError
+            Where a column holds something else than numbers.
+        """
+        return matrix(self.raw(i))
 
     @property
     def width(self) -> int:
@@ -108,7 +129,19 @@ class AbstractBlocks(AbstractShown, ABC):
         >>> blocks = generated(lambda i: np.ones((2, 3)), 4, dim=3)
         >>> type(blocks.on(DaskEngine()).engine).__name__
         'DaskEngine'
+
+        Raises
+        ------
+        InputError
+            Where this is no engine.
         """
+        if not isinstance(engine, AbstractEngine):
+            what, expected = (
+                "Blocks are reduced on an engine.",
+                "SerialEngine(), DaskEngine(), local_cluster(), connected()",
+            )
+            fix = "with er.blocks.local_cluster(2) as engine: table.on(engine)"
+            raise InputError(explain(what, given=repr(engine), expected=expected, fix=fix))
         return replace(self, engine=engine)  # type: ignore[type-var]
 
     def select(self, columns: Sequence[str]) -> AbstractBlocks:
@@ -152,8 +185,8 @@ class Generated(AbstractBlocks):
     def n_blocks(self) -> int:
         return self.count
 
-    def load(self, i: int) -> NDArray:
-        return matrix(self.make(i))
+    def raw(self, i: int) -> Any:
+        return self.make(i)
 
     def delayed(self, i: int) -> Any:
         return None
@@ -171,8 +204,8 @@ class Tasks(AbstractBlocks):
     def n_blocks(self) -> int:
         return len(self.tasks)
 
-    def load(self, i: int) -> NDArray:
-        return matrix(self.tasks[i].compute())
+    def raw(self, i: int) -> Any:
+        return self.tasks[i].compute()
 
     def delayed(self, i: int) -> Any:
         return self.tasks[i]
@@ -195,8 +228,8 @@ class Selected(AbstractBlocks):
     def n_blocks(self) -> int:
         return self.table.n_blocks
 
-    def load(self, i: int) -> NDArray:
-        return _columns(self.table.load(i), self.columns)
+    def raw(self, i: int) -> Any:
+        return _columns(self.table.raw(i), self.columns)
 
     def delayed(self, i: int) -> Any:
         from dask.delayed import delayed
@@ -229,8 +262,8 @@ class Joined(AbstractBlocks):
     def n_blocks(self) -> int:
         return self.left.n_blocks
 
-    def load(self, i: int) -> NDArray:
-        return _beside(self.left.load(i), self.right.load(i))
+    def raw(self, i: int) -> Any:
+        return _beside(self.left.raw(i), self.right.raw(i))
 
     def delayed(self, i: int) -> Any:
         from dask.delayed import delayed
@@ -240,7 +273,7 @@ class Joined(AbstractBlocks):
             return None
         # one of two tables may be made by a function, the other by Dask
         made = [
-            delayed(side.load, pure=False)(i) if task is None else task
+            delayed(side.raw, pure=False)(i) if task is None else task
             for side, task in zip((self.left, self.right), tasks)
         ]
         return delayed(_beside, pure=False)(*made)
@@ -356,9 +389,27 @@ def _frame_of(field: Any) -> Any:
 
 
 def matrix(block: Any) -> NDArray:
-    """A block as float64 ``(n, k)``: of an array, a series or a dataframe."""
-    array = np.asarray(block, dtype=np.float64)
+    """A block as float64 ``(n, k)``, of an array, a series or a dataframe; masked and missing entries are NaN."""
+    if hasattr(block, "to_frame"):  # a series
+        block = block.to_frame()
+    if hasattr(block, "columns"):
+        frame = block.rename(columns=str)
+        for name, kind in zip(frame.columns, frame.dtypes, strict=True):
+            if kind.kind in "mM":
+                raise _no_numbers(f"column {name!r}, dates or durations", "seconds: (t - t[0]).dt.total_seconds()")
+        return matrix_of_columns(frame, list(frame.columns))
+    array = block if isinstance(block, np.ndarray) else np.asarray(block)
+    if array.dtype.kind not in "biufO":
+        raise _no_numbers(f"an array of {array.dtype}", "real numbers; two columns for a complex one")
+    try:
+        array = np.ma.filled(np.ma.asarray(array, dtype=np.float64), np.nan)
+    except (TypeError, ValueError) as error:
+        raise _no_numbers(f"an array of objects: {str(error)[:80]}", "astype(float)") from None
     return array[:, None] if array.ndim == 1 else array
+
+
+def _no_numbers(given: str, fix: str) -> InputError:
+    return InputError(explain("A block holds no numbers.", given=given, expected="real numbers", fix=fix))
 
 
 def numbered(k: int) -> tuple[str, ...]:
@@ -366,8 +417,11 @@ def numbered(k: int) -> tuple[str, ...]:
     return tuple(f"x{j + 1}" for j in range(k))
 
 
-def _columns(block: Any, columns: tuple[int, ...]) -> NDArray:
-    return matrix(block)[:, list(columns)]
+def _columns(block: Any, columns: tuple[int, ...]) -> Any:
+    if hasattr(block, "iloc"):
+        return block.iloc[:, list(columns)] if hasattr(block, "columns") else block
+    array = np.asanyarray(block)
+    return (array[:, None] if array.ndim == 1 else array)[:, list(columns)]
 
 
 def _beside(left: Any, right: Any) -> NDArray:

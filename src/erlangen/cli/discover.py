@@ -193,18 +193,19 @@ def _in_blocks(
     table = read_blocks(file, wanted, drop_nan=data.drop_nan).on(engine)
     x, y = table.select([name for name in table.names if name not in goal]), table.select(goal)
     samples = Samples.from_blocks(x)
+    action = _candidates.build(chosen, x.width, len(samples) * len(goal))
+    session.progress.step("fitting a model")
+    field = fit_blocks(x, y, "invariant" if len(goal) > 1 else None, rng=session.settings.seed)
+    labels = "; zeros and ones are labels" if field.labels is not None else ""
     session.note(
-        f"{len(samples)} samples of {','.join(goal)} over {shown(x.names)}, in {x.n_blocks} blocks",
+        f"{len(samples)} samples of {','.join(goal)} over {shown(x.names)}, in {x.n_blocks} blocks{labels}",
         file=file,
         columns=list(x.names),
         target=goal,
         samples=len(samples),
-        labels=False,
+        labels=field.labels is not None,
         blocks=x.n_blocks,
     )
-    action = _candidates.build(chosen, x.width, len(samples) * len(goal))
-    session.progress.step("fitting a model")
-    field = fit_blocks(x, y, "invariant" if len(goal) > 1 else None, rng=session.settings.seed)
     session.note(f"model: {field.reason}; its derivative is known to {field.accuracy:.2g}", model=_model(field))
     session.progress.step("looking for generators")
     return of_symmetry(discover(field, action, samples, rule=Threshold(data.delta), names=x.names))

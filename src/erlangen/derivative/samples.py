@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
+from erlangen._progress import carried
 from erlangen._render import number
 from erlangen._shown import AbstractShown, brief, card
 from erlangen._typing import NDArray
@@ -365,6 +366,8 @@ class Samples(AbstractSamples):
         InputError
             When points are no table of finite numbers, or weights do not fit them.
         """
+        if np.ma.isMA(points):  # a masked entry is missing, whatever number lies under the mask
+            points = np.ma.filled(np.ma.asarray(points, dtype=np.float64), np.nan)
         points = np.asarray(points, dtype=np.float64)
         if points.ndim != 2 or 0 in points.shape:
             raise InputError(
@@ -418,7 +421,8 @@ class Samples(AbstractSamples):
         from erlangen.derivative.block_samples import BlockSamples
 
         table = as_blocks(points)
-        return BlockSamples(table, table.summary())
+        with carried(AbstractSamples, lambda samples, _: samples):  # a summary of some blocks is no result
+            return BlockSamples(table, table.summary())
 
     @classmethod
     def _from_measure(cls, measure: AbstractMeasure, n: int, rng: int | np.random.Generator) -> Samples:

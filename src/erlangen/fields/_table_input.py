@@ -41,7 +41,7 @@ def read_table(x: ArrayLike, y: ArrayLike, kind: str | None) -> Table:
     names = None if columns is None else tuple(str(c) for c in columns)
     if points.ndim != 2 or 0 in points.shape:
         raise _wrong("X is not a table of points.", f"X of shape {points.shape}", "(n, d)", "X.reshape(-1, d)")
-    raw = np.asarray(y)
+    raw = y if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
     if raw.ndim not in (1, 2) or len(raw) != len(points):
         expected = f"y of shape ({len(points)},) or ({len(points)}, c)"
         raise _wrong("X and y do not belong together.", f"X {points.shape}, y {raw.shape}", expected, "one row each")
@@ -61,7 +61,10 @@ def read_table(x: ArrayLike, y: ArrayLike, kind: str | None) -> Table:
 
 def _numbers(values: Any, name: str) -> NDArray:
     try:
-        out = np.asarray(values, dtype=np.float64)
+        if np.iscomplexobj(values):
+            raise TypeError
+        out = np.ma.filled(np.ma.asarray(values, dtype=np.float64), np.nan) if np.ma.isMA(values) else values
+        out = np.asarray(out, dtype=np.float64)
     except (TypeError, ValueError):
         raise _wrong(
             f"{name} holds something that is not a number.",

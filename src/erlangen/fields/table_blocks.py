@@ -11,7 +11,7 @@ import numpy as np
 
 from erlangen._progress import carried
 from erlangen._typing import NDArray
-from erlangen.blocks import AbstractBlocks, Factored, Summary, as_blocks
+from erlangen.blocks import AbstractBlocks, Factored, Summary, Summed, as_blocks
 from erlangen.blocks.engine import Part
 from erlangen.blocks.source import Joined, numbered
 from erlangen.fields._choice import revised
@@ -64,13 +64,21 @@ def fit_blocks(
     table = Joined(left, right, left.engine)
     total = table.reduce(Summary(table.width, -(-MOST_ROWS // table.n_blocks)))
     d, values = left.width, total.rows[:, left.width :]
-    first = fit_table(total.rows[:, :d], values[:, 0] if right.width == 1 else values, kind, classes=classes, rng=rng)
+    labelled = kind is None and right.width == 1 and _zeros_and_ones(total, d)
+    chosen = values[:, 0].astype(np.int64) if labelled else values[:, 0] if right.width == 1 else values
+    first = fit_table(total.rows[:, :d], chosen, kind, classes=classes, rng=rng)
     named = replace(first, names=None if left.names == numbered(d) else left.names)
     linear = isinstance(first.model, BasisField) and first.labels is None and first.runner_up is not None
     if not linear or first.error_root is None or total.n == len(total.rows):
         told = f"; told by {len(total.rows)} of {total.n} rows" if total.n > len(total.rows) else ""
         return replace(named, reason=first.reason + told)
     return _to_all(named, table, rng)
+
+
+def _zeros_and_ones(total: Summed, column: int) -> bool:
+    """Whether a column holds the labels 0 and 1; what types files had is forgotten in blocks."""
+    low, high = total.low[column], total.high[column]
+    return low == 0 and high == 1 and bool(np.isin(total.rows[:, column], (0.0, 1.0)).all())
 
 
 def _to_all(first: FittedField, table: AbstractBlocks, rng: int | np.random.Generator) -> FittedField:

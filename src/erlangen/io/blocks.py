@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from erlangen._columns import as_names, listing, matrix, require
+from erlangen._columns import as_names, listing, require, rows
 from erlangen._errors import InputError, explain, nearest
-from erlangen._typing import NDArray
 from erlangen.blocks import AbstractBlocks, AbstractEngine, SerialEngine
 from erlangen.io.tables import existing_file, missing_extra, read_table
 
@@ -49,13 +48,22 @@ class FileBlocks(AbstractBlocks):
     def n_blocks(self) -> int:
         return len(self.parts)
 
-    def load(self, i: int) -> NDArray:
+    def raw(self, i: int) -> pd.DataFrame:
         frame = self.parts[i](list(self.names))
-        require(frame, self.names, "table")
-        table = matrix(frame, self.names)
-        if not self.drop_nan:
-            return table
-        return table[np.isfinite(table).all(axis=1)]
+        require(frame, self.names, f"table, in {self.parts[i]}")
+        frame = frame[list(self.names)]
+        good = np.array(frame.notna().all(axis=1))
+        for name in frame.select_dtypes("number").columns:
+            good &= np.isfinite(frame[name].to_numpy(dtype=np.float64, na_value=np.nan))
+        if good.all() or self.drop_nan:
+            return frame[good]
+        bad = np.flatnonzero(~good)
+        what, fix = (
+            f"NaN, inf or missing entries in {self.parts[i]}.",
+            "drop these rows with --drop-nan (drop_nan=True)",
+        )
+        given = f"{bad.size} of {good.size} rows, in {rows(bad)}"
+        raise InputError(explain(what, given=given, expected="finite numbers", fix=fix))
 
     def delayed(self, i: int) -> Any:
         return None
@@ -141,6 +149,9 @@ class _File:
     def __call__(self, columns: list[str]) -> pd.DataFrame:
         return read_table(self.file)
 
+    def __str__(self) -> str:
+        return self.file.name
+
 
 @dataclass(frozen=True)
 class _RowGroup:
@@ -153,7 +164,11 @@ class _RowGroup:
         from pyarrow.parquet import ParquetFile
 
         with ParquetFile(self.file) as store:
-            return store.read_row_group(self.group, columns=columns).to_pandas()
+            there = [name for name in columns if name in store.schema_arrow.names]
+            return store.read_row_group(self.group, columns=there).to_pandas()
+
+    def __str__(self) -> str:
+        return f"row group {self.group + 1} of {self.file.name}"
 
 
 def _parquet(files: Sequence[Path]) -> tuple[list[Callable[[list[str]], pd.DataFrame]], list[str]]:
@@ -187,10 +202,13 @@ class _ZarrRows:
         import zarr
 
         node = zarr.open(self.store, mode="r")
-        rows = slice(self.start, self.stop)
+        part = slice(self.start, self.stop)
         if isinstance(node, zarr.Array):
-            return pd.DataFrame(np.asarray(node[rows]), columns=[f"x{j + 1}" for j in range(node.shape[1])])
-        return pd.DataFrame({name: np.asarray(node[name][rows]) for name in columns})  # pyright: ignore
+            return pd.DataFrame(np.asarray(node[part]), columns=[f"x{j + 1}" for j in range(node.shape[1])])
+        return pd.DataFrame({name: np.asarray(node[name][part]) for name in columns})  # pyright: ignore
+
+    def __str__(self) -> str:
+        return f"rows {self.start + 1} to {self.stop} of {self.store.name}"
 
 
 def _zarr(path: Path) -> tuple[list[Callable[[list[str]], pd.DataFrame]], list[str]]:
@@ -204,9 +222,13 @@ def _zarr(path: Path) -> tuple[list[Callable[[list[str]], pd.DataFrame]], list[s
     else:
         arrays, names = [a for _, a in node.arrays()], [str(name) for name, _ in node.arrays()]
     lengths = {a.shape[0] for a in arrays if a.ndim}
-    if len(lengths) != 1 or (len(names) != len(arrays) and arrays[0].ndim != 2):
+    axes = 2 if isinstance(node, zarr.Array) else 1
+    if len(lengths) != 1 or any(a.ndim != axes for a in arrays):
         given = listing([f"{name} {a.shape}" for name, a in zip(names or ["array"], arrays)]) or "no arrays"
-        what, fix = f"{path.name} is no table.", "xarray.open_zarr(path, chunks={}) for fields over coordinates"
+        what, fix = (
+            f"{path.name} is no table.",
+            "er.blocks.as_blocks(xarray.open_zarr(path)) for fields over coordinates",
+        )
         raise InputError(explain(what, given=given, expected="one array (n, k), or arrays (n,)", fix=fix))
     (n,) = lengths
     step = max(1, int(arrays[0].chunks[0]))
