@@ -61,3 +61,42 @@ def test_a_class_that_the_data_chose_is_a_premise():
     given = certify(table, er.actions.rotation(2), BOX, family=2)
     assert "was chosen by rows" in chosen.assumptions[0] and "where the class" in chosen.guarantee
     assert "was chosen by rows" not in given.assumptions[0] and "where the class" not in given.guarantee
+
+
+MOVED = {
+    "as it is": lambda x: (x, square(x)),
+    "far from the origin": lambda x: (x + 1000.0, square(x + 1000.0)),
+    "in other units": lambda x: (x * [1e6, 1e-6], 1e8 * square(x)),
+    "small beside a constant": lambda x: (x, square(x) + 1e6),
+}
+
+
+@pytest.mark.parametrize("where", MOVED)
+def test_what_rounding_leaves_of_an_exact_model_is_no_misfit(where):
+    x, y = MOVED[where](np.random.default_rng(0).uniform(-1, 1, (300, 2)))
+    found = certify((x, y), er.actions.affine(2), family=2)
+    assert found.dim == 1, found
+    near = next(gate for gate in found.gates if gate.name == "lack of fit between neighbours")
+    assert near.passed and "rounding" in near.reason
+
+
+def test_a_degree_too_many_leaves_rounding_too():
+    x = np.random.default_rng(1).uniform(-1, 1, (300, 2))
+    assert certify((x, square(x)), er.actions.affine(2), family=4).dim == 1
+    chosen = certify((x, square(x)), er.actions.affine(2))
+    assert chosen.dim == 1 and not any("was left" in note for note in chosen.notes)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-7, 1e-11])
+def test_waves_above_rounding_are_seen_however_small(size):
+    x = np.random.default_rng(0).uniform(-1, 1, (400, 2))
+    found = certify((x, square(x) + size * np.sin(20 * x[:, 0])), er.actions.rotation(2), family=2)
+    assert found.dim == 0 and "lack of fit" in str(found).splitlines()[0]
+
+
+def test_rounding_is_judged_channel_by_channel():
+    x, left = left_over(waves, 400, 0.0, 0)
+    both = np.hstack([1e-16 * left, left])
+    assert not neighbours(x, both, alpha=1e-3, floor=np.array([1e-14, 1e-14])).passed
+    assert neighbours(x, both[:, :1], alpha=1e-3, floor=np.array([1e-14])).passed
+    assert not neighbours(x, both[:, :1], alpha=1e-3).passed

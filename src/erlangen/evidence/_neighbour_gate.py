@@ -14,6 +14,9 @@ from scipy.spatial import cKDTree
 from erlangen._render import number
 from erlangen._typing import NDArray
 from erlangen.evidence.certificate import Gate
+from erlangen.evidence.estimate import features_of
+from erlangen.fields import AbstractLinearField
+from erlangen.linalg.qr import rounding
 
 SIGNIFICANT = 1e-3
 """Level of gates where the class was given: a true one is rejected in one case of a thousand."""
@@ -38,6 +41,7 @@ def neighbours(
     alpha: float,
     noise: str = "equal",
     groups: NDArray | None = None,
+    floor: NDArray | float = 0.0,
     rng: int | np.random.Generator = 0,
 ) -> Gate:
     """Test whether residuals ``(n, c)`` at points ``x (n, d)`` agree between neighbours.
@@ -57,6 +61,9 @@ def neighbours(
         Law of the noise, as for `erlangen.evidence.estimate`.
     groups : ndarray (n,), optional
         Runs within which noise may be correlated.
+    floor : ndarray (c,) or float
+        Size of residuals that rounding explains, as `rounding_of` gives it: a fit moves by rounding as a whole, so
+        that neighbours share it.
     rng : int or Generator
         Order of pairing, and rows where there are many.
     """
@@ -64,9 +71,13 @@ def neighbours(
     pairs = _pairs(x, groups, rng)
     if len(pairs) < 8:
         return Gate("neighbours", True, float("nan"), alpha, "too few rows to compare residuals of neighbours")
+    size = np.sqrt(np.mean(residuals**2, axis=0))
+    if np.all(size <= floor):
+        return Gate("neighbours", True, 1.0, alpha, "the class explains the values to rounding")
     products = residuals[pairs[:, 0]] * residuals[pairs[:, 1]]
     of_one_law = noise in ONE_LAW and groups is None
     each = _shuffled(residuals, pairs, rng) if of_one_law else _studentised(products)
+    each = np.where(size <= floor, 1.0, each)
     p = float(min(1.0, len(each) * each.min()))
     if p >= alpha:
         return Gate("neighbours", True, p, alpha, f"residuals of neighbours have nothing in common (p = {p:.2g})")
@@ -77,6 +88,19 @@ def neighbours(
         "not noise but something finer than the model; take a richer class, or claim less"
     )
     return Gate("neighbours", False, p, alpha, words)
+
+
+def rounding_of(fitted: AbstractLinearField, x: NDArray, y: NDArray) -> NDArray:
+    """Size ``(c,)`` of the residuals that rounding leaves of values ``y (n, c)`` that a fitted field explains exactly.
+
+    Relative to the values and to the terms of the sum that meets them: what cancels between terms is not known better
+    than each of them, so that it grows as the functions of the class depend on each other.
+    """
+    x, y, n = x[:MOST_ROWS], y[:MOST_ROWS], len(x)
+    phi, theta = np.abs(features_of(fitted, x)), np.abs(fitted.theta)
+    terms = phi @ theta.reshape(y.shape[1], -1).T if phi.ndim == 2 else phi @ theta
+    size = np.sqrt(np.mean((np.abs(y) + terms) ** 2, axis=0))
+    return rounding((n, fitted.n_params)) * size
 
 
 def _studentised(products: NDArray) -> NDArray:

@@ -13,11 +13,11 @@ from erlangen.actions import coordinate_names
 from erlangen.derivative import BoxMeasure, GaussianMeasure, LieDerivative, Samples, scales_of
 from erlangen.derivative.scales import Scales
 from erlangen.evidence._measured import AbstractMeasured
-from erlangen.evidence._neighbour_gate import SIGNIFICANT, neighbours
+from erlangen.evidence._neighbour_gate import SIGNIFICANT, neighbours, rounding_of
 from erlangen.evidence._task import Answer, Task
 from erlangen.evidence.certificate import Band, Bound, Certificate, Gate
 from erlangen.evidence.gates import closure, data_gates, split_trivial
-from erlangen.fields import PolynomialField
+from erlangen.fields import AbstractLinearField, PolynomialField
 from erlangen.fields.bases import BasisField
 from erlangen.verbs._sort import Cluster, Found, Generator, sort_directions
 
@@ -55,16 +55,18 @@ def report(task: Task, measured: AbstractMeasured, answer: Answer, seconds: floa
         weights=data.weights,
         groups=data.groups,
     )
-    gates = _stricter(gates, task, data.y - fitted.value(data.x))
+    gates = _stricter(gates, task, fitted)
     names = data.names or coordinate_names(data.x.shape[1])
     lie = LieDerivative(fitted, task.action, task.samples)
     return written(lie, measured, answer, gates, names, task.alpha, task.delta, seconds)
 
 
-def _stricter(gates: tuple[Gate, ...], task: Task, residuals: NDArray) -> tuple[Gate, ...]:
+def _stricter(gates: tuple[Gate, ...], task: Task, fitted: AbstractLinearField) -> tuple[Gate, ...]:
     """Compare neighbours too; where the data chose the class, ask it to pass at the level of the claim itself."""
     level = SIGNIFICANT if task.chosen_on is None else task.alpha
-    near = neighbours(task.data.x, residuals, alpha=level, noise=task.noise, groups=task.data.groups)
+    x, y = task.data.x, task.data.y
+    floor = rounding_of(fitted, x, y)
+    near = neighbours(x, y - fitted.value(x), alpha=level, noise=task.noise, groups=task.data.groups, floor=floor)
     out = []
     for gate in (*gates, replace(near, name="lack of fit between neighbours")):
         if gate.name == "lack of fit" and task.chosen_on is not None and gate.passed and gate.value < level:
