@@ -15,6 +15,11 @@ from numpy.typing import ArrayLike
 
 from erlangen._errors import InputError, explain
 
+EXAMPLE = 'such as "result.html"'
+
+SHOWN = 60
+"""Characters of a name that is refused which an error shows."""
+
 
 def check_target(path: str | os.PathLike[str], force: bool = False) -> Path:
     """Return the path to write to, or refuse it: call this before long work.
@@ -34,14 +39,47 @@ def check_target(path: str | os.PathLike[str], force: bool = False) -> Path:
     Raises
     ------
     InputError
-        Where the file exists and `force` is not given, it is a directory, or its folder is missing or closed.
+        Where the file exists and `force` is not given, it is a directory, its folder is missing or closed, or no file
+        can have this name.
     """
-    target = Path(os.path.realpath(Path(path).expanduser()))
-    problem = _problem(target, force)
+    written = as_path(path)
+    try:
+        target = Path(os.path.realpath(written.expanduser()))
+        problem = _problem(target, force)
+    except (OSError, RuntimeError, ValueError) as error:
+        what, given = "No file can have this name.", f"{_short(written)}: {_reason(error)}"
+        raise InputError(explain(what, given=given, expected="a file name", fix=f"choose another, {EXAMPLE}")) from None
     if problem:
         what, expected, fix = problem
         raise InputError(explain(what, given=str(path), expected=expected, fix=fix))
     return target
+
+
+def as_path(path: Any) -> Path:
+    """Read what was given as the name of a file; nothing is looked up.
+
+    Parameters
+    ----------
+    path : str or path
+        The name.
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    InputError
+        Where it is neither text nor a path, or empty.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        given, fix = f"{_short(path)} of type {type(path).__name__}", f"the name of a file, {EXAMPLE}"
+        raise InputError(explain("This is no path.", given=given, expected="text or a pathlib.Path", fix=fix))
+    if not os.fspath(path):
+        what, fix = "The file to write has no name.", f"give it one, {EXAMPLE}"
+        raise InputError(explain(what, given="an empty text", expected="a file name", fix=fix))
+    return Path(path)
 
 
 def write_text(path: str | os.PathLike[str], text: str, force: bool = False) -> Path:
@@ -165,10 +203,24 @@ def _problem(target: Path, force: bool) -> tuple[str, str, str] | None:
     return None
 
 
+def _reason(error: Exception) -> str:
+    """Why the system does not take a name, in words."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    if isinstance(error, ValueError):  # a zero byte, or half of a pair of surrogates
+        return "it has a character that file names cannot have"
+    return "there is no such home folder"
+
+
+def _short(path: Any) -> str:
+    told = repr(os.fspath(path) if isinstance(path, os.PathLike) else path)
+    return told if len(told) <= SHOWN else f"{told[:SHOWN]}..."
+
+
 def _write(path: str | os.PathLike[str], fill: Callable[[BinaryIO], object], force: bool) -> Path:
     """Fill a temporary file beside the target, then move it there in one step."""
     target = check_target(path, force)
-    part = target.parent / f".{target.name}.{secrets.token_hex(8)}.part"
+    part = target.parent / f".{secrets.token_hex(8)}.part"  # without the name, which may be as long as names can be
     try:
         with part.open("xb") as stream:
             fill(stream)

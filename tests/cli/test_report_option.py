@@ -98,6 +98,9 @@ REFUSED = {
     "exists": ("there.html", "--force"),
     "folder": ("nowhere/page.html", "no such folder"),
     "twice": ("also.html", "another file on the line"),
+    "empty": ("", "no name"),
+    "root": ("/", "no name"),
+    "too long": (300 * "a" + ".html", "too long"),
 }
 
 
@@ -113,6 +116,12 @@ def test_reports_that_cannot_be_written_are_refused_before_any_work(call, here, 
     code, out, err = call("identify", "so3.npz", "--report", name, *(("--out", name) if case == "twice" else ()))
     assert code == 2 and out == "" and told in err and "fix:" in err
     assert sorted(here.iterdir()) == before and (here / "there.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["", "/", 300 * "a" + ".json"])
+def test_no_name_of_a_file_is_told_for_out_too(call, here, name):
+    code, out, err = call("identify", "so3.npz", "--out", name)
+    assert code == 2 and out == "" and "fix:" in err and ("no name" in err or "too long" in err)
 
 
 def test_force_overwrites(call, here):

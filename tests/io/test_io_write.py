@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+import erlangen as er
 from erlangen._errors import InputError
 from erlangen.io import check_target, save_arrays, write_json, write_text
 
@@ -17,6 +19,8 @@ WRITERS = {
     "json": lambda path, **o: write_json(path, {"a": 1}, **o),
     "arrays": lambda path, **o: save_arrays(path, {"a": np.arange(3.0)}, **o),
 }
+
+SYMMETRY = er.discover(lambda x: (x**2).sum(axis=1), samples=er.Samples.box(-1, 1, dim=2))
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -104,3 +108,47 @@ def test_arrays_come_back_without_pickles(tmp_path):
         with pytest.raises(InputError):
             save_arrays(tmp_path / "b.npz", bad)
     assert os.listdir(tmp_path) == ["a.npz"]
+
+
+NO_PATH = {
+    "none": (None, "NoneType"),
+    "a number": (5, "int"),
+    "bytes": (b"a.html", "bytes"),
+    "empty": ("", "no name"),
+    "dot": (".", "directory"),
+    "root": ("/", "directory"),
+    "zero byte": ("a\0b.html", "character"),
+    "half a character": ("a\ud800.html", "character"),
+    "too long": ("a" * 300 + ".html", "too long"),
+    "nobody's home": ("~nobody-of-that-name/a.html", "home"),
+}
+
+
+@pytest.mark.parametrize("name", NO_PATH)
+@pytest.mark.parametrize("kind", [*WRITERS, "symmetry", "equations", "figure", "report"])
+def test_what_is_no_path_is_refused_with_a_lesson(tmp_path, monkeypatch, kind, name):
+    monkeypatch.chdir(tmp_path)
+    path, told = NO_PATH[name]
+    writers = WRITERS | {
+        "symmetry": SYMMETRY.save,
+        "equations": er.dynamics.Equations.from_text({"x": "-x"}).save,
+        "figure": lambda path: er.reports.save_figure(object(), path),
+        "report": lambda path: er.report(SYMMETRY, path),
+    }
+    with pytest.raises(InputError, match="fix:") as refused:
+        writers[kind](path)
+    assert kind == "figure" or re.search(told, str(refused.value)), refused.value
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_longest_name_is_written(tmp_path):
+    path = tmp_path / ("a" * 250 + ".html")
+    assert write_text(path, "new").read_text() == "new" and os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("title", [5, ["a"]])
+def test_a_title_is_text(tmp_path, title):
+    for write in (er.report, er.reports.evidence_page):
+        with pytest.raises(InputError, match="title"):
+            write(SYMMETRY, tmp_path / "page.html", title=title)
+    assert os.listdir(tmp_path) == []

@@ -222,12 +222,21 @@ def check_outputs(settings: Settings, inputs: Sequence[Path]) -> None:
 
 def check_ending(option: str, path: Path, ending: str) -> None:
     """Refuse a file name with another ending."""
+    _check_name(option, path, ending)
     if path.suffix.lower() != ending:
         what, fix = f"{option} writes {ending} files.", f"{option} {path.with_suffix(ending).name}"
         raise InputError(explain(what, given=str(path), expected=f"a name that ends in {ending}", fix=fix))
 
 
+def _check_name(option: str, path: Path, ending: str) -> None:
+    """Refuse what is no file name at all: an empty text, or the folder at the top."""
+    if not path.name:
+        what, given = "The file to write has no name.", f"{option} '{'' if path == Path() else path}'"
+        raise InputError(explain(what, given=given, expected="a file name", fix=f"{option} result{ending}"))
+
+
 def _check_format(out: Path) -> None:
+    _check_name("--out", out, ".json")
     ending = out.suffix.lower()
     if ending not in FORMATS:
         close = nearest(ending, FORMATS)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from erlangen._errors import InputError, MissingExtraError, explain
-from erlangen._files import check_target
+from erlangen._files import as_path, check_target
 from erlangen.reports._figures import Figure
 from erlangen.reports._page import RUN_COLOURS
 
@@ -81,7 +81,7 @@ def save_figure(figure: Any, path: str | PathLike[str], *, force: bool = False) 
     MissingExtraError
         Where Matplotlib is not installed.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix not in (".png", ".svg", ".pdf"):
         given = f"{path.name!r}"
         what, fix = "Figures are written in other formats.", 'save_figure(figure, "path.png")'

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from erlangen._errors import MissingExtraError, explain
+from erlangen._errors import InputError, MissingExtraError, explain
 
 RUN_COLOURS = (
     ("#0b66b0", "#5aa9e6"), ("#c8510a", "#ff9a52"), ("#0f7d5c", "#42c99b"), ("#a8407f", "#e58cc4"),
@@ -36,6 +36,13 @@ _ICON = (
     "r='11' fill='none' stroke='%230b66b0' stroke-width='4'/%3E%3Ccircle cx='24' cy='8' r='5' fill='%23c8510a'/%3E"
     "%3C/svg%3E"
 )
+
+
+def check_title(title: Any) -> None:
+    """Refuse a title that is no text, before any work is done."""
+    if title is not None and not isinstance(title, str):
+        given, fix = f"title = {title!r}"[:80], 'title="Energy of the ball"'
+        raise InputError(explain("The title of a page is text.", given=given, expected="text", fix=fix))
 
 
 def page(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from erlangen._files import check_target, write_text
-from erlangen.reports._page import page, plotly_js
+from erlangen.reports._page import check_title, page, plotly_js
 from erlangen.reports._story import home_of, story_of
 from erlangen.reports.provenance import provenance_of
 
@@ -64,6 +64,7 @@ def report(
     True
     """
     home_of(result)  # refused before any work
+    check_title(title)
     plotly_js()
     check_target(path, force)
     return write_text(path, report_html(result, data=data, title=title, provenance=provenance), force)

@@ -21,7 +21,7 @@ from erlangen.fields.trajectories import Trajectories
 from erlangen.reports import _figures as figures
 from erlangen.reports._evidence import Shown, chosen, shown, solved, units_of
 from erlangen.reports._mathml import mathml
-from erlangen.reports._page import card, chips, page, plot, plotly_js, table
+from erlangen.reports._page import card, check_title, chips, page, plot, plotly_js, table
 from erlangen.reports._story import Story, story_of
 
 RIVALS = 3
@@ -69,6 +69,7 @@ def dynamics_page(
         Where Plotly is not installed.
     """
     plotly_js()  # refused before any work
+    check_title(title)
     check_target(path, force)
     return write_text(path, dynamics_html(model, flow, title), force)
 

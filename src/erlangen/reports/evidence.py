@@ -14,7 +14,7 @@ from erlangen._render import number
 from erlangen.evidence import Bound, Certificate, DefectMap, Gate
 from erlangen.reports._evidence_figures import bounds_figure, certificate_of, map_figure, path_figure
 from erlangen.reports._figures import Figure
-from erlangen.reports._page import card, page, plot, plotly_js, table
+from erlangen.reports._page import card, check_title, page, plot, plotly_js, table
 from erlangen.reports._story import Story
 from erlangen.verbs import Symmetry
 
@@ -61,6 +61,7 @@ def evidence_page(
     """
     certificate = certificate_of(certificate)
     plotly_js()  # refused before any work
+    check_title(title)
     check_target(path, force)
     return write_text(path, evidence_html(certificate, maps=maps, marks=marks, title=title), force)
 

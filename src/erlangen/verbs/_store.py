@@ -96,9 +96,9 @@ def _arrays_beside(path: Path, force: bool) -> Path:
                 fix=f"sym.save({path.with_suffix('.json').name!r})",
             )
         )
+    check_target(path, force)
     beside = path.with_suffix(".npz")
-    for target in (path, beside):
-        check_target(target, force)
+    check_target(beside, force)
     return beside
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erlangen._errors import ErlangenError, UndecidedError, explain
+from erlangen._files import as_path
 from erlangen._render import html_table, number, text_table
 from erlangen._shown import AbstractShown
 from erlangen._typing import NDArray
@@ -395,7 +396,7 @@ class Symmetry(AbstractShown):
         """
         from erlangen.verbs._store import save
 
-        save(self, Path(path), force)
+        save(self, as_path(path), force)
 
     @classmethod
     def load(cls, path: str | Path) -> Symmetry:
