@@ -22,6 +22,7 @@ from erlangen.reports._formulas import generator_mathml
 from erlangen.reports._implied import code, follows, orbit_dimension
 from erlangen.reports._meaning import facts, meaning
 from erlangen.reports._moves import move_of, span_of
+from erlangen.reports._units import Units
 from erlangen.reports.symmetry import spectrum_figure
 
 HOSTILE = ('<b>"x"</b>', "y'</script>", "größe µ & $z$")
@@ -91,7 +92,7 @@ def test_names_that_nobody_knows_are_explained_by_their_structure():
     spiral = np.array([[[1.0, -2.0], [2.0, 1.0]]])  # R acting on a plane, with its translations
     structure = er.LieAlgebra.from_matrices(np.concatenate([known.lin(spiral), known.translations(2)])).identify()
     assert meaning("no such name", structure) == (
-        "A solvable algebra of dimension 3: repeated brackets end at nothing."
+        "A solvable algebra of dimension 3: its brackets span a smaller one, their brackets a smaller, to nothing."
     )
     rows = dict(facts(structure))
     assert (rows["dimension"], rows["semisimple part"], rows["radical"]) == ("3", "none", "dimension 3")
@@ -120,7 +121,7 @@ def test_generators_are_told_in_words(field, words):
 def test_a_slider_reaches_half_a_turn_to_either_side():
     fast = er.actions.fields([["-5*y", "5*x"]], ["x", "y"])
     x = np.random.default_rng(0).normal(size=(50, 2))
-    half = span_of(fast, x, x.std(axis=0))
+    half = span_of(fast, x, Units.of(x))
     np.testing.assert_allclose(expm(half * np.array([[0, -5.0], [5.0, 0]])), -np.eye(2), atol=1e-12)
 
 

@@ -15,6 +15,7 @@ from erlangen.derivative import move
 from erlangen.fields import carry
 from erlangen.reports._moves import move_of, span_of
 from erlangen.reports._page import asset, to_script
+from erlangen.reports._units import units_of
 from erlangen.verbs import Symmetry
 
 MOST_POINTS = 300
@@ -83,8 +84,8 @@ def _generator(
     out: dict[str, Any] = {"text": symmetry.describe(xi), "verdict": verdict, "times": None, "change": None}
     one = base.restrict(xi[: base.n_generators, None])
     if isinstance(one, PolynomialAction):
-        span = span_of(one, points, symmetry.scales.points[: one.point_dim])
-        rate = move_of(one, symmetry.coordinates).rate
+        units = units_of(symmetry)
+        span, rate = span_of(one, points, units), move_of(one, symmetry.coordinates, units).rate
         out |= {"span": span, "rate": rate, "terms": _terms(one), "matrix": _matrix(one)}
     else:
         span = _speed_span(one, points, symmetry.scales.points)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
+import re
 
 import numpy as np
 
 from erlangen._render import number
-from erlangen.actions import PolynomialAction, behind
-from erlangen.reports._meaning import facts, meaning
-from erlangen.reports._moves import NOETHER, move_of
+from erlangen.actions import PolynomialAction, behind, matrices_of
+from erlangen.reports._meaning import LENGTHS, facts, meaning, same_algebra
+from erlangen.reports._moves import Move, move_of
 from erlangen.reports._page import card, table
+from erlangen.reports._units import BEYOND, units_of
 from erlangen.verbs import Symmetry
 
 _FOLLOWS = {
@@ -21,20 +23,18 @@ _FOLLOWS = {
 _GENERIC = float(np.sqrt(np.finfo(np.float64).eps))
 """Share of the largest direction below which a direction at a point is rounding."""
 
-_BEYOND = 3.0
-"""Errors of a unit generator beyond which a direction is one: three standard errors."""
-
 MOST_POINTS = 64
 
 
 def meaning_card(symmetry: Symmetry) -> str:
     """What the name of the algebra says, and what is true because of the symmetry."""
     structure = None if symmetry.structure is None else symmetry.structure.structure
-    words = meaning(symmetry.name, structure)
+    words = (meaning if _keeps_shapes(symmetry) else same_algebra)(symmetry.name, structure)
     told = [words] if words else []
     if symmetry.preserves:
         form = symmetry.preserves.removeprefix("preserving ")
-        told.append(f"On {', '.join(symmetry.coordinates[:8])} it preserves the form {form}.")
+        the = "the form " * form.startswith("diag")
+        told.append(f"On {', '.join(symmetry.coordinates[:8])} it preserves {the}{form}.")
     if symmetry.structure is not None and symmetry.structure.remark:
         told.append(f"{symmetry.structure.remark[:1].upper()}{symmetry.structure.remark[1:]}.")
     body = "".join(f"<p>{html.escape(text)}</p>" for text in told)
@@ -45,42 +45,84 @@ def meaning_card(symmetry: Symmetry) -> str:
     return card(title, body, wide=True)
 
 
+def _keeps_shapes(symmetry: Symmetry) -> bool:
+    """Whether an algebra of rotations, rigid motions or similarities acts as these do: lengths change by one factor."""
+    base = behind(symmetry.candidates)
+    if not isinstance(base, PolynomialAction) or base is not symmetry.candidates or base.degree > 1:
+        return False
+    if not all(re.fullmatch(LENGTHS, part) for part in symmetry.name.split("+")):
+        return False
+    d, units = base.point_dim, units_of(symmetry)
+    for one in (*symmetry.found.generators, *symmetry.found.own):
+        field = base.restrict(one.xi[:, None])
+        linear = matrices_of(field)[0][:d, :d]
+        strain = linear + linear.T - 2 * np.trace(linear) / d * np.eye(d)
+        size = max(np.linalg.norm(linear), np.linalg.norm(units.matrix(field)))
+        if np.linalg.norm(strain) > 2 * units.error * size:
+            return False
+    return True
+
+
 def follows(symmetry: Symmetry) -> list[str]:
     """Sentences on what is true because of the symmetry, and on what is conserved."""
     out = [_FOLLOWS.get(symmetry.kind, _FOLLOWS["invariant"])]
-    d, reached = len(symmetry.coordinates), orbit_dimension(symmetry)
-    if symmetry.kind == "invariant" and reached:
-        if reached < d:
-            s = "s" * (d - reached > 1)
-            out.append(
-                f"Orbits have dimension {reached}: near a generic point the field depends on {d - reached} number{s} "
-                f"instead of {d}."
-            )
-        else:
-            out.append(f"Orbits fill all {d} dimensions: near a generic point the field is constant.")
     if symmetry.kind == "invariant":
-        out += _noether(symmetry)
+        out += [*_left(symmetry), *_noether(symmetry)]
     if symmetry.kind == "vector":
         out.append(
-            "A symmetry of equations of motion conserves something where they come from a Lagrangian or a Hamiltonian "
-            "that has the symmetry as well: er.dynamics.noether says what; er.dynamics.conserved asks the data."
+            "A symmetry of equations of motion conserves something where they come from a Lagrangian that has it as "
+            "well, or from a Hamiltonian that has it as well and it is canonical: er.dynamics.noether says what; "
+            "er.dynamics.conserved asks the data."
         )
     return out
 
 
-def _noether(symmetry: Symmetry) -> list[str]:
-    base = behind(symmetry.candidates)
-    if not isinstance(base, PolynomialAction) or base is not symmetry.candidates:
+def _left(symmetry: Symmetry) -> list[str]:
+    """On how many numbers the field depends, among those that the samples fill."""
+    d, k, reached = len(symmetry.coordinates), span_dimension(symmetry), orbit_dimension(symmetry)
+    if not reached:
         return []
-    moves = [move_of(base.restrict(one.xi[:, None]), symmetry.coordinates) for one in symmetry.found.generators]
+    where = "" if k == d else f"The samples fill {k} of the {d} dimensions. Within them: "
+    if reached >= k:
+        return [f"{where}Orbits fill all {k} dimensions: near a generic point the field is constant."]
+    s = "s" * (k - reached > 1)
+    return [
+        f"{where}Orbits have dimension {reached}: near a generic point the field depends on {k - reached} number{s} "
+        f"instead of {k}."
+    ]
+
+
+_CANONICAL = (
+    "If it is a Hamiltonian over positions and momenta, the theorem needs a generator that is canonical as well "
+    "(preserves the bracket of the two); if it is a Lagrangian over positions and velocities, one that moves "
+    "velocities as its motion of positions says. er.dynamics.noether tells both, with what is conserved."
+)
+
+
+def _noether(symmetry: Symmetry) -> list[str]:
+    """What Noether's theorem says for a potential; on a part of space alone, a potential says nothing of forces."""
+    moves = _moves(symmetry)
+    if not moves or span_dimension(symmetry) < len(symmetry.coordinates):
+        return []
     kinds: dict[str, list[str]] = {}
     for move in moves:
-        if move.kind in NOETHER:
-            kinds.setdefault(move.kind, []).append(move.words)
-    if not kinds:
+        kinds.setdefault(move.conserves, []).append(move.words)
+    others = kinds.pop("", [])
+    told = "; ".join(f"{_few(words)} gives {what}" for what, words in kinds.items())
+    rest = "conserves something only where it leaves the kinetic energy alone, too"
+    clauses = [told] if told else []
+    clauses += [f"{'whatever else was found' if told else 'each generator'} {rest}"] if others else []
+    potential = "If the field is a potential over positions, and the masses are equal (Noether's theorem)"
+    return [f"{potential}: {'; '.join(clauses)}.", _CANONICAL]
+
+
+def _moves(symmetry: Symmetry) -> list[Move]:
+    """What the generators that were found do to points; empty where they have no formula, or move values as well."""
+    base = behind(symmetry.candidates)
+    if base is not symmetry.candidates or not isinstance(base, PolynomialAction):
         return []
-    told = "; ".join(f"{_few(words)} gives {NOETHER[kind]}" for kind, words in kinds.items())
-    return [f"If the field is a Lagrangian, a potential or a Hamiltonian (Noether's theorem): {told}."]
+    units, names = units_of(symmetry), symmetry.coordinates
+    return [move_of(base.restrict(one.xi[:, None]), names, units) for one in symmetry.found.generators]
 
 
 def _few(words: list[str]) -> str:
@@ -96,8 +138,17 @@ def orbit_dimension(symmetry: Symmetry) -> int:
     x = symmetry.points[:MOST_POINTS]
     speeds = base.restrict(xi[:, : base.n_generators].T).on_points(x) / symmetry.scales.points[: base.point_dim]
     sizes = np.linalg.svd(speeds, compute_uv=False)
-    least = max(_GENERIC, _BEYOND * symmetry.noise)
+    least = max(_GENERIC, BEYOND * symmetry.noise)
     return int(np.median(np.sum(sizes > least * np.maximum(sizes[:, :1], np.finfo(float).tiny), axis=1)))
+
+
+def span_dimension(symmetry: Symmetry) -> int:
+    """Dimension of the affine span of the points; a spread below the square root of rounding is none."""
+    d, points = len(symmetry.coordinates), symmetry.points
+    if len(points) <= d:
+        return d
+    sizes = np.linalg.svd((points - points.mean(axis=0)) / symmetry.scales.points[:d], compute_uv=False)
+    return int(np.sum(sizes > _GENERIC * sizes[0]))
 
 
 def code_card(symmetry: Symmetry) -> str:
@@ -139,11 +190,11 @@ def code(symmetry: Symmetry) -> list[str]:
 
 def _turns(symmetry: Symmetry) -> bool:
     """Whether the generators are rotations, of which networks of vectors are made; scalings leave nothing to learn."""
-    base = behind(symmetry.candidates)
-    if base is not symmetry.candidates or not isinstance(base, PolynomialAction) or symmetry.dim == 0:
-        return False
-    moves = [move_of(base.restrict(one.xi[:, None]), symmetry.coordinates) for one in symmetry.found.generators]
-    return all(move.kind == "rotation" and "point" not in move.words for move in moves)
+    moves = _moves(symmetry)
+    whole = (
+        move.kind == "rotation" and "point" not in move.words and "translation" not in move.words for move in moves
+    )
+    return bool(moves) and all(whole)
 
 
 def head(symmetry: Symmetry) -> str:

@@ -18,6 +18,7 @@ from erlangen.fields.trajectories import Trajectories
 from erlangen.reports._conserved_figures import drawn_runs
 from erlangen.reports._flow import FRAMES, STOPS, _matrix, _terms
 from erlangen.reports._moves import move_of, span_of
+from erlangen.reports._units import Units
 
 MOST_POINTS = 144
 """Points that are moved: frames of all of them are on the page."""
@@ -41,12 +42,12 @@ def field_of(one: HamiltonianField) -> PolynomialAction | None:
     return PolynomialAction(table[used], sparse.csr_array(coefficients[:, used].reshape(1, -1)))
 
 
-def words_of(one: HamiltonianField) -> str:
+def words_of(one: HamiltonianField, units: Units | None = None) -> str:
     """What a symmetry does to states, in plain words; empty where only its formula says that."""
     if one.text.startswith(ITSELF):
         return "takes every state to where it is later: energy"
     field = field_of(one)
-    return "" if field is None or field.degree > 1 else move_of(field, one.phase_space.names).words
+    return "" if field is None or field.degree > 1 else move_of(field, one.phase_space.names, units).words
 
 
 def flow_data(found: ConservedQuantities, flow: Trajectories) -> dict[str, Any] | None:
@@ -65,12 +66,12 @@ def flow_data(found: ConservedQuantities, flow: Trajectories) -> dict[str, Any] 
     for k, one in enumerate(found.generators):
         told = {"text": f"{one.text}, from h{k + 1}", "verdict": "", "times": None, "change": None}
         field = field_of(one)
-        span = _span(one, points, scale) if field is None else span_of(field, points, scale)
+        span = _span(one, points, scale) if field is None else span_of(field, points, Units.of(points))
         frames = followed(one, field, points, span)
         if field is None:
             told |= {"span": span, "rate": 0.0, "frames": [_rounded(frame, scale) for frame in frames]}
         else:
-            rate = move_of(field, found.names).rate if field.degree <= 1 else 0.0
+            rate = move_of(field, found.names, Units.of(points)).rate if field.degree <= 1 else 0.0
             told |= {"span": span, "rate": rate, "terms": _terms(field), "matrix": _matrix(field)}
         if energy is not None and values is not None:
             told |= {"times": np.linspace(-span, span, STOPS), "change": _changes(energy.values, values, frames)}

@@ -3,51 +3,68 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from erlangen.algebra import Structure
 
-FAMILIES: tuple[tuple[str, str], ...] = (
-    (r"0", "Nothing moves: there is no continuous symmetry."),
-    (r"R", "One flow: a single continuous transformation and its repetitions, such as a shift, a scaling or a phase."),
+FAMILIES: tuple[tuple[str, str, str | None], ...] = (
+    (r"0", "Nothing moves: there is no continuous symmetry.", None),
+    (r"R", "One flow: a single continuous transformation and its repetitions, such as a shift, a scaling or a phase.",
+     None),
     (r"R\^(\d+)", "{0} flows that commute: the order in which they act does not matter, as with shifts along different "
-     "axes, or scalings of different coordinates."),
-    (r"so\(2\)", "Rotations of a plane: one angle, and a whole turn leads back to the start."),
-    (r"so\(3\)", "Rotations of three-dimensional space: about any axis, by any angle. Lengths and angles stay; no "
+     "axes, or scalings of different coordinates.", None),
+    (r"so\(2\)", "Rotations of a plane: one angle, and a whole turn leads back to the start.", None),
+    (r"so\(3\)", "Rotations of three-dimensional space: about any axis, by any angle.", "Lengths and angles stay; no "
      "direction is special. The same algebra is called su(2) where spins turn."),
-    (r"so\((\d+)\)", "Rotations of {0}-dimensional space: lengths and angles stay, and no direction is special."),
+    (r"so\((\d+)\)", "Rotations of {0}-dimensional space.", "Lengths and angles stay, and no direction is special."),
     (r"so\(3,1\)|so\(1,3\)|sl\(2,C\)", "The Lorentz transformations of special relativity: rotations of space, and "
-     "boosts from one moving observer to another. The interval x^2 + y^2 + z^2 - t^2 stays."),
+     "boosts from one moving observer to another.", "The interval x^2 + y^2 + z^2 - t^2 stays."),
     (r"sl\(2,R\)|so\(2,1\)", "Area-preserving linear maps of a plane, or, what is the same algebra, Lorentz "
-     "transformations of two space dimensions and one of time."),
+     "transformations of two space dimensions and one of time.", ""),
     (r"so\((\d+),(\d+)\)", "Pseudo-rotations: linear maps that preserve a quadratic form with {0} plus and {1} minus "
-     "signs; rotations among coordinates of one sign, boosts between the two."),
-    (r"e\((\d+)\)", "Rigid motions of {0}-dimensional space: rotations and translations. Distances stay; neither a "
+     "signs; rotations among coordinates of one sign, boosts between the two.", ""),
+    (r"e\((\d+)\)", "Rigid motions of {0}-dimensional space: rotations and translations.", "Distances stay; neither a "
      "place nor a direction is special."),
-    (r"iso\(3,1\)|iso\(1,3\)|poincare", "The Poincare algebra: Lorentz transformations, and shifts of space and time."),
-    (r"iso\((\d+),(\d+)\)|e\((\d+),(\d+)\)", "Motions of flat space-time: pseudo-rotations and translations."),
-    (r"sim\((\d+)\)", "Similarities of {0}-dimensional space: rigid motions and scaling. Shapes stay, sizes do not."),
-    (r"weyl\((\d+),(\d+)\)", "Motions of flat space-time, together with scaling."),
-    (r"co\((\d+)\)", "Rotations and scaling of {0}-dimensional space: angles stay, sizes do not matter."),
-    (r"gl\((\d+)(?:,[RC])?\)", "All linear maps of {0}-dimensional space: only the origin and lines are special."),
-    (r"sl\((\d+),R\)", "Linear maps of {0}-dimensional space that preserve volume."),
-    (r"sl\((\d+),C\)", "Complex linear maps of {0} coordinates with determinant one."),
-    (r"sp\((\d+),R\)", "Linear canonical transformations of {0}-dimensional phase space: areas dp dq stay."),
-    (r"sp\((\d+)\)", "Rotations of {0}-dimensional quaternionic space."),
-    (r"u\(1\)", "Phases: turning a complex number; the same as rotations of a plane."),
-    (r"u\((\d+)\)", "Unitary maps of {0} complex coordinates: lengths stay, and so does multiplication by i."),
-    (r"su\((\d+)\)", "Unitary maps of {0} complex coordinates with determinant one."),
+    (r"iso\(3,1\)|iso\(1,3\)|poincare", "Lorentz transformations, and shifts of space and time: the Poincare algebra.",
+     ""),
+    (r"iso\((\d+),(\d+)\)|e\((\d+),(\d+)\)", "Motions of flat space-time: pseudo-rotations and translations.", ""),
+    (r"sim\((\d+)\)", "Similarities of {0}-dimensional space: rigid motions and scaling.",
+     "Shapes stay; sizes do not."),
+    (r"weyl\((\d+),(\d+)\)", "Motions of flat space-time, together with scaling.", ""),
+    (r"co\((\d+)\)", "Rotations and scaling of {0}-dimensional space.", "Angles stay, sizes do not matter."),
+    (r"gl\((\d+)(?:,[RC])?\)", "All linear maps of {0}-dimensional space.", "Only the origin and lines are special."),
+    (r"sl\((\d+),R\)", "Linear maps of {0}-dimensional space that preserve volume.", ""),
+    (r"sl\((\d+),C\)", "Complex linear maps of {0} coordinates with determinant one.", ""),
+    (r"sp\((\d+),R\)", "Linear canonical transformations of {0}-dimensional phase space.", "Areas dp dq stay."),
+    (r"sp\((\d+)\)", "Rotations of {0}-dimensional quaternionic space.", ""),
+    (r"u\(1\)", "Phases: turning a complex number; the same as rotations of a plane.", ""),
+    (r"u\((\d+)\)", "Unitary maps of {0} complex coordinates.", "Lengths stay, and so does multiplication by i."),
+    (r"su\((\d+)\)", "Unitary maps of {0} complex coordinates with determinant one.", ""),
     (r"s?u\((\d+),(\d+)\)", "Pseudo-unitary maps: complex linear maps that preserve a Hermitian form with {0} plus and "
-     "{1} minus signs."),
-    (r"aff\(1\)", "Translation and scaling of a line: the smallest algebra whose elements do not commute."),
-    (r"aff\((\d+)\)", "All affine maps of {0}-dimensional space: only lines and ratios along them are special."),
-    (r"saff\((\d+)\)", "Affine maps of {0}-dimensional space that preserve volume."),
+     "{1} minus signs.", ""),
+    (r"aff\(1\)", "Translation and scaling of a line: the smallest algebra whose elements do not commute.", ""),
+    (r"aff\((\d+)\)", "All affine maps of {0}-dimensional space.", "Only lines and ratios along them are special."),
+    (r"saff\((\d+)\)", "Affine maps of {0}-dimensional space that preserve volume.", ""),
     (r"h\((\d+)\)", "A Heisenberg algebra, as of position and momentum: the brackets of its elements give one element "
-     "that commutes with all."),
-    (r"osc|osc\(1,1\)", "The oscillator algebra: a Heisenberg algebra, and one generator that turns its plane."),
+     "that commutes with all.", None),
+    (r"osc|osc\(1,1\)", "The oscillator algebra: a Heisenberg algebra, and one generator that turns its plane.", None),
+    (r"sdil h\(3\).*", "A Heisenberg algebra, and one generator that scales it.", None),
+    (r"V", "Translations of a plane, and the scaling of it alike in all directions (type V of Bianchi's list).",
+     ""),
+    (r"IV", "Translations of a plane, and one flow that scales and shears it at once (type IV of Bianchi's list).", ""),
+    (r"VI_h.*", "Translations of a plane, and one flow that stretches it along two directions at different rates (type "
+     "VI of Bianchi's list).", ""),
+    (r"VII_h.*", "Translations of a plane, and one flow that turns and scales it at once (type VII of Bianchi's list).",
+     ""),
+    (r"R ⋉ R\^(\d+), weights (.*)", "{0} flows that commute, and one that mixes them, with eigenvalues {1}.", None),
     (r"g2.*|f4.*|e[678].*", "One of the exceptional simple algebras, outside the families of rotations, unitary and "
-     "symplectic maps."),
+     "symplectic maps.", None),
 )  # fmt: skip
-"""Names as regular expressions, and what they mean; groups of digits are filled in."""
+"""Names as regular expressions, what they mean, and what stays under the maps they are named after: an algebra may act
+otherwise. None where the words are true of the algebra however it acts. Groups of digits are filled in."""
+
+LENGTHS = r"(so|e|sim|co)\(\d+\)"
+"""Names of algebras of maps that keep lengths, or multiply all of them by one number."""
 
 
 def meaning(name: str, structure: Structure | None = None) -> str:
@@ -65,12 +82,27 @@ def meaning(name: str, structure: Structure | None = None) -> str:
     >>> meaning("e(2)")[:43]
     'Rigid motions of 2-dimensional space: rotat'
     """
+    return _told(name, structure, _family)
+
+
+def same_algebra(name: str, structure: Structure | None = None) -> str:
+    """Say what maps an algebra is named after, where it is not known whether it acts as they do.
+
+    Examples
+    --------
+    >>> same_algebra("so(5)")
+    'The same algebra as that of rotations of 5-dimensional space.'
+    """
+    return _told(name, structure, _relative)
+
+
+def _told(name: str, structure: Structure | None, family: Callable[[str], str]) -> str:
     aliases = () if structure is None else structure.aliases
     for one in (name, *aliases):
-        found = _family(one)
+        found = family(one)
         if found:
             return found
-    parts = [_family(part) for part in name.split("+")]
+    parts = [family(part) for part in name.split("+")]
     if len(parts) > 1 and all(parts):
         pieces = name.split("+")
         told = " ".join(f"{piece}: {text}" for piece, text in dict(zip(pieces, parts, strict=True)).items())
@@ -79,11 +111,23 @@ def meaning(name: str, structure: Structure | None = None) -> str:
 
 
 def _family(name: str) -> str:
-    for pattern, words in FAMILIES:
+    words, stays = _entry(name)
+    return " ".join(filter(None, (words, stays)))
+
+
+def _relative(name: str) -> str:
+    words, stays = _entry(name)
+    if not words or stays is None:
+        return words
+    return f"The same algebra as that of {words[:1].lower()}{words[1:]}"
+
+
+def _entry(name: str) -> tuple[str, str | None]:
+    for pattern, words, stays in FAMILIES:
         found = re.fullmatch(pattern, name)
         if found:
-            return words.format(*(group for group in found.groups() if group is not None))
-    return ""
+            return words.format(*(group for group in found.groups() if group is not None)), stays
+    return "", None
 
 
 def from_structure(structure: Structure) -> str:
@@ -91,8 +135,11 @@ def from_structure(structure: Structure) -> str:
     if structure.radical_dim < 0:
         return f"An algebra of dimension {structure.dim}, too large to be taken apart."
     if not structure.levi:
-        kind = "nilpotent" if structure.nilradical_dim == structure.dim else "solvable"
-        text = f"A {kind} algebra of dimension {structure.dim}: repeated brackets end at nothing."
+        size = f"algebra of dimension {structure.dim}"
+        if structure.nilradical_dim == structure.dim:
+            text = f"A nilpotent {size}: brackets with its elements, taken again and again, end at nothing."
+        else:
+            text = f"A solvable {size}: its brackets span a smaller one, their brackets a smaller, to nothing."
     elif structure.radical_dim == 0:
         text = f"A semisimple algebra: {' + '.join(structure.levi)}, and nothing that commutes with all."
     else:

@@ -1,4 +1,4 @@
-"""What one generator does to points, in plain words, and what Noether's theorem makes of it."""
+"""What one generator does to points, in plain words."""
 
 from __future__ import annotations
 
@@ -6,22 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import expm
 
 from erlangen._typing import NDArray
 from erlangen.actions import PolynomialAction, matrices_of
-
-CLOSE = 1e-3
-"""Share of its size up to which a matrix read from data counts as one of a special kind: only words hang on it."""
-
-NOETHER = {
-    "translation": "momentum along it (energy, where it is time)",
-    "rotation": "angular momentum",
-    "boost": "motion of the centre of mass or energy",
-    "shear": "a quantity linear in time, as under a change to a moving frame",
-    "scaling": "none by itself: a scaling conserves something only where it leaves the action alone",
-}
-"""What a generator conserves where the field is a Lagrangian or a Hamiltonian."""
+from erlangen.reports._units import Units
 
 
 @dataclass(frozen=True)
@@ -36,15 +24,23 @@ class Move:
         The same with the coordinates that move.
     rate : float
         Angle per unit of time, of a rotation all of whose planes turn at one rate; 0 otherwise.
+    conserves : str
+        What Noether's theorem makes of it for a potential over positions and equal masses: ``"momentum along it"`` of
+        translations, ``"angular momentum"`` of rotations that keep distances. Empty for all others: they change the
+        kinetic energy.
     """
 
     kind: str
     words: str
     rate: float = 0.0
+    conserves: str = ""
 
 
-def move_of(one: PolynomialAction, names: Sequence[str]) -> Move:
+def move_of(one: PolynomialAction, names: Sequence[str], units: Units | None = None) -> Move:
     """Say what a single generator does.
+
+    A kind is a matter of eigenvalues, which no choice of units changes; what counts as zero is one, so coefficients
+    are compared in units of the data.
 
     Examples
     --------
@@ -55,45 +51,75 @@ def move_of(one: PolynomialAction, names: Sequence[str]) -> Move:
     if one.degree > 1:
         moved = [name for name, row in zip(names, one.coefficients[0], strict=True) if row.any()]
         return Move("curved flow", f"curved flow that moves {_listed(moved)}")
-    d, whole = one.point_dim, matrices_of(one)[0]
-    a = whole[:d, :d]
-    b = whole[:d, d] if len(whole) > d else np.zeros(d)
-    size = float(np.abs(a).max(initial=0.0))
-    shift = float(np.abs(b).max(initial=0.0))
-    if size <= CLOSE * shift:
-        return Move("translation", f"translation along {_named(b, names)}")
-    moved = [names[i] for i in np.flatnonzero(np.abs(a).max(axis=1) > CLOSE * size).tolist()]
-    kind, rate = _kind(a, size)
-    fixed = "" if shift == 0 or kind == "shear" else _centre(a, b)
-    return Move(kind, f"{kind} of {_listed(moved)}{fixed}", rate)
+    d = one.point_dim
+    units = Units(np.zeros(d), np.ones(d)) if units is None else units
+    whole = units.matrix(one)
+    a, b = whole[:d, :d], whole[:d, d]
+    size = float(np.linalg.norm(a))
+    if size <= units.error * float(np.linalg.norm(b)):
+        return Move("translation", f"translation along {_named(b, names, units.error)}", 0.0, "momentum along it")
+    moved = [names[i] for i in np.flatnonzero(np.abs(a).max(axis=1) > units.error * size).tolist()]
+    kind, rate = _kind(a / size, units.error)
+    fixed = "" if kind == "shear" else _centre(a, b, units)
+    plain = matrices_of(one)[0][:d, :d]
+    rigid = np.linalg.norm(plain + plain.T) <= 2 * units.error * np.linalg.norm(plain)
+    conserves = "angular momentum" if kind == "rotation" and rigid and "translation" not in fixed else ""
+    return Move(kind, f"{kind} of {_listed(moved)}{fixed}", rate * size, conserves)
 
 
-def _kind(a: NDArray, size: float) -> tuple[str, float]:
-    if np.abs(np.linalg.matrix_power(a / size, len(a))).max() <= CLOSE:
+def _kind(a: NDArray, error: float) -> tuple[str, float]:
+    """Kind of a matrix of Frobenius norm 1 that is known up to an error, and its rate where it turns at one rate.
+
+    What is compared changes by no more than a multiple of the error, to first order: traces of powers and polynomials
+    of the matrix do, while eigenvalues may change by a root of it.
+    """
+    powers = [a]
+    while len(powers) < len(a):
+        powers.append(powers[-1] @ a)
+    if all(abs(np.trace(power)) <= k * error for k, power in enumerate(powers, 1)):
         return "shear", 0.0
-    off = a - np.diag(np.diag(a))
-    if np.abs(off).max(initial=0.0) <= CLOSE * size:
+    if np.linalg.norm(a - np.diag(np.diag(a))) <= error:
         return "scaling", 0.0
-    values = np.linalg.eigvals(a)
+    values, near = np.linalg.eigvals(a), float(np.sqrt(error))
     top = np.abs(values).max()
-    moving = values[np.abs(values) > CLOSE * top]
-    if np.abs(moving.real).max() <= CLOSE * top:
-        rates = np.abs(moving.imag)
-        return "rotation", float(rates.mean()) if np.ptp(rates) <= CLOSE * top else 0.0
-    if np.abs(moving.imag).max() <= CLOSE * top:
-        balanced = abs(np.trace(a)) <= CLOSE * top
-        return ("boost", 0.0) if balanced and np.abs(a - a.T).max() <= CLOSE * size else ("stretching", 0.0)
+    moving = values[np.abs(values) > near * top]
+    if np.abs(moving.real).max() <= near * top:
+        rates = _distinct(np.abs(moving.imag), near * top)
+        if _annihilates(rates, a, error):
+            return "rotation", float(rates[0]) if len(rates) == 1 else 0.0
+        return ("spiral", 0.0) if abs(np.trace(a)) > error else ("rotation and shear", 0.0)
+    if np.abs(moving.imag).max() <= near * top:
+        ordered = np.sort(moving.real)
+        return ("boost", 0.0) if np.abs(ordered + ordered[::-1]).max() <= near * top else ("stretching", 0.0)
     return "spiral", 0.0
 
 
-def _centre(a: NDArray, b: NDArray) -> str:
-    centre, *_ = np.linalg.lstsq(a, -b, rcond=None)
-    still = np.linalg.norm(a @ centre + b) <= CLOSE * np.linalg.norm(b)
+def _distinct(rates: NDArray, near: float) -> NDArray:
+    """Means of the rates that are one up to their error."""
+    ordered = np.sort(rates)
+    return np.array([group.mean() for group in np.split(ordered, np.flatnonzero(np.diff(ordered) > near) + 1)])
+
+
+def _annihilates(rates: NDArray, a: NDArray, error: float) -> bool:
+    """Whether A (A^2 + r_1^2) (A^2 + r_2^2) ... is zero: so it is of all that turns in planes and does nothing else."""
+    product, size = a, 1.0
+    for rate in rates:
+        product, size = product @ (a @ a + rate**2 * np.eye(len(a))), size * (1 + rate**2)
+    return bool(np.linalg.norm(product) <= (1 + 2 * len(rates)) * size * error)
+
+
+def _centre(a: NDArray, b: NDArray, units: Units) -> str:
+    """Where an affine flow stands still: nothing is said of the origin."""
+    size, away = np.linalg.norm(a), units.centre / units.scale
+    if np.linalg.norm(b - a @ away) <= units.error * size * (1.0 + np.linalg.norm(away)):
+        return ""
+    centre, *_ = np.linalg.lstsq(a, -b, rcond=units.error)
+    still = np.linalg.norm(a @ centre + b) <= units.error * max(float(np.linalg.norm(b)), float(size))
     return " about another point than the origin" if still else ", and a translation along what it leaves alone"
 
 
-def _named(b: NDArray, names: Sequence[str]) -> str:
-    main = np.flatnonzero(np.abs(b) > CLOSE * np.abs(b).max())
+def _named(b: NDArray, names: Sequence[str], error: float) -> str:
+    main = np.flatnonzero(np.abs(b) > error * np.abs(b).max())
     if len(main) == 1:
         return str(names[main[0]])
     return f"a direction of {_listed([names[i] for i in main.tolist()])}"
@@ -104,16 +130,11 @@ def _listed(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + more
 
 
-def span_of(one: PolynomialAction, points: NDArray, scale: NDArray) -> float:
+def span_of(one: PolynomialAction, points: NDArray, units: Units) -> float:
     """Time over which a slider moves points: a whole turn of a rotation, else one and a half spreads of the points."""
-    move = move_of(one, [str(i) for i in range(one.point_dim)])
+    move = move_of(one, [str(i) for i in range(one.point_dim)], units)
     if move.rate:
         return float(np.pi / move.rate)
-    speed = one.on_points(points)[:, 0] / scale
+    speed = one.on_points(points)[:, 0] / units.scale
     size = float(np.sqrt(np.mean(np.sum(speed**2, axis=1))))
     return 1.5 / size if size > 0 else 1.0
-
-
-def flow_matrix(one: PolynomialAction, t: float) -> NDArray:
-    """Matrix ``(d + 1, d + 1)`` of an affine generator after time t."""
-    return expm(t * matrices_of(one)[0])

@@ -20,6 +20,7 @@ from erlangen.reports._mathml import laws_mathml
 from erlangen.reports._meaning import meaning
 from erlangen.reports._page import card, chips, plot, table
 from erlangen.reports._story import Story
+from erlangen.reports._units import Units
 
 MOST_STEPS = 8
 """Steps of the number of constants that are listed."""
@@ -45,7 +46,7 @@ def story(found: ConservedQuantities, data: Any = None) -> Story:
         more, drawings = _drawn(found, flow)
         cards += more
     if found.generators:
-        cards.append(card("The symmetry that each of them generates", _generators(found), _NOETHER, wide=True))
+        cards.append(card("The symmetry that each of them generates", _generators(found, flow), _NOETHER, wide=True))
     moved = None if flow is None else flow_data(found, flow)
     if moved is not None:
         cards.append(flow_card(moved))
@@ -68,8 +69,9 @@ _RULE = (
     "1 is unrelated, 0 is conserved. Within/total compares the variance inside runs with that of all samples."
 )
 _NOETHER = (
-    "The other way round Noether's theorem says the same: whatever leaves the motion alone and comes from a function "
-    "conserves that function, and every conserved function moves states along a symmetry of the motion."
+    "Every conserved function moves states along a symmetry of the motion. The other way round, what comes from a "
+    "function and leaves the energy alone conserves that function; leaving the motion alone is not enough, as a weight "
+    "that falls is the same at any height, and its momentum changes."
 )
 _BRACKETS = (
     "The Poisson bracket of two conserved quantities is conserved, too. So they form a Lie algebra, the same as the "
@@ -132,8 +134,9 @@ def _positions(found: ConservedQuantities) -> Sequence[str]:
     return (declared if len(declared) > 1 else found.names)[:3]
 
 
-def _generators(found: ConservedQuantities) -> str:
-    rows = [(f"h{i + 1}", one.law.text, one.text, words_of(one)) for i, one in enumerate(found.generators)]
+def _generators(found: ConservedQuantities, flow: Trajectories | None) -> str:
+    units = None if flow is None else Units.of(flow.points)
+    rows = [(f"h{i + 1}", one.law.text, one.text, words_of(one, units)) for i, one in enumerate(found.generators)]
     return table(("", "conserved", "symmetry that it generates", "what it does"), rows)
 
 

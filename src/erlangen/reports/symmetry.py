@@ -17,6 +17,7 @@ from erlangen.reports._implied import code_card, head, meaning_card
 from erlangen.reports._moves import move_of
 from erlangen.reports._page import card, html_rows, plot, table
 from erlangen.reports._story import Story
+from erlangen.reports._units import units_of
 from erlangen.reports.evidence import evidence_cards, legend
 from erlangen.verbs import Generator, Symmetry
 from erlangen.verbs._measure import interval
@@ -110,7 +111,7 @@ def _written(symmetry: Symmetry, one: Generator) -> tuple[str, str, str]:
     field = base.restrict(one.xi[:, None])
     names = symmetry.coordinates
     latex = field_latex(field.exponents, field.coefficients[0], names)
-    return generator_mathml(field, names), latex, move_of(field, names).words
+    return generator_mathml(field, names), latex, move_of(field, names, units_of(symmetry)).words
 
 
 def _copier(latex: str, what: str) -> str:

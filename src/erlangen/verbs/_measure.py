@@ -94,9 +94,14 @@ class Measurement:
         """Measure one generator and compare its interval with delta (by default the declared one)."""
         delta = self.delta if delta is None else delta
         value = self.defect(xi)
-        low, high = (float(bound) for bound in interval(value, self.error))
+        low, high = (float(bound) for bound in interval(value, max(self.error, self._rounding(xi))))
         verdict, words = _verdict(low, high, delta)
         return Defect(value, low, high, delta, verdict, f"{words}: defect {value:.2g}, {_span(low, high)}")
+
+    def _rounding(self, xi: NDArray) -> float:
+        """Relative error that rounding leaves where large parts of a generator cancel, as far from the origin."""
+        parts = np.linalg.norm(self.factors.rows, axis=0) @ np.abs(xi)
+        return float(rounding(self.factors.rows.shape) * parts / self.factors.informs.norms(xi[:, None])[0])
 
 
 def interval(defects: ArrayLike, error: float | NDArray) -> tuple[NDArray, NDArray]:
