@@ -16,9 +16,11 @@ from scipy.linalg import expm
 
 import erlangen as er
 from erlangen.cli import main
+from erlangen.derivative import move
 from erlangen.dynamics import Equations, symmetries
 from erlangen.fields.trajectories import Trajectories
 from erlangen.reports import report
+from erlangen.reports._flow import flow_card, flow_data, flow_script
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: no page is opened here")
@@ -207,6 +209,7 @@ def points_of(page: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def affine(sym: er.Symmetry, k: int, start: np.ndarray, t: float) -> np.ndarray:
     """Where the k-th generator takes points, by the exponential of its matrix."""
+    assert isinstance(sym.candidates, er.actions.PolynomialAction)
     listed = (*sym.found.generators, *sym.found.own)
     matrix = np.tensordot(listed[k].xi, er.actions.matrices_of(sym.candidates), axes=1)
     padded = np.c_[start, np.ones(len(start))][:, : len(matrix)]
@@ -265,6 +268,49 @@ MOVED: dict[str, Callable[[Any], None]] = {
     "ball": lambda page: moves_as_generators_do(page, ball()),
     "plane": lambda page: moves_as_generators_do(page, plane()),
 }
+
+
+def view_of(browser: Any, data: dict[str, Any]) -> Any:
+    """The view of a flow without the library that draws, which is most of a page."""
+    page = browser.new_page()
+    stubs = "const drawn=new Set(),register=()=>{};window.erlangen={};"
+    page.set_content(f"<main>{flow_card(data)}</main><script>{stubs}{flow_script(data)}</script>")
+    return page
+
+
+FLOWS = {
+    "turn": (lambda x: (x**2).sum(axis=1), er.actions.affine(2), (0, 1e3, 1e6)),
+    "boost in other units": (lambda x: (300 * x[:, 0]) ** 2 - x[:, 1] ** 2, er.actions.affine(2), (0, 1e3, 1e6)),
+    "curved": (lambda x: x[:, 1] - x[:, 0] ** 2, er.actions.polynomial(2, 2), (0, 10)),
+}
+
+
+@pytest.mark.parametrize(("function", "candidates", "centres"), FLOWS.values(), ids=list(FLOWS))
+def test_points_move_as_in_python_however_far_from_the_origin(browser, function, candidates, centres):
+    for c in centres:
+        points = np.random.default_rng(0).uniform(-1, 1, size=(200, 2)) + c
+        found = er.discover(lambda x, c=c: function(x - c), candidates, points)
+        page = view_of(browser, flow_data(found) or {})
+        xi, span = found.generators[0], page.evaluate("FLOW.generators[0].span")
+        for t in (0.7 * span, -0.2 * span):
+            page.evaluate(f"erlangen.flow.moveTo({t})")
+            start, moved = (np.array(page.evaluate(f"erlangen.flow.{which}()")) for which in ("start", "points"))
+            np.testing.assert_allclose(start, found.points, atol=1e-6)
+            there, _ = move(found.candidates, xi, t, start, np.zeros((len(start), 1)))
+            spread = there.std(axis=0)
+            np.testing.assert_allclose((moved - c) / spread, (there - c) / spread, atol=1e-6)
+            before, after = function(start - c), function(moved - c)
+            np.testing.assert_allclose(after, before, atol=1e-6 * np.ptp(before))
+        told, near = page.locator("#flow-said").inner_text(), page.evaluate(WITHIN)
+        assert "up to rounding" in told or "differ" in told
+        assert (f"at the {near} of 200 dots" in told) == (near < 200)
+        page.close()
+
+
+WITHIN = """(() => {
+  const start = erlangen.flow.start(), low = [0, 1].map(a => Math.min(...start.map(p => p[a])) - 1e-6),
+    high = [0, 1].map(a => Math.max(...start.map(p => p[a])) + 1e-6);
+  return erlangen.flow.points().filter(p => p.every((v, a) => v >= low[a] && v <= high[a])).length})()"""
 
 
 def serves_every_reader(page: Any, scheme: str) -> None:

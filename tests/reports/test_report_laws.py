@@ -75,7 +75,7 @@ def test_flows_of_laws_keep_the_energy_and_follow_the_motion(tops, laws):
     (later,) = [k for k, one in enumerate(laws.generators) if one.text.startswith(flows.ITSELF)]
     for generator in data["generators"]:
         assert max(generator["change"]) < 1e-8
-    points, one = data["points"], laws.generators[later]
+    points, one = data["centre"] + data["scale"] * data["start"], laws.generators[later]
     speed = one.value(points[:1])[0, 0] / points[0, 3]  # the law may be a multiple of the energy
     span = 0.7 / abs(speed)
     last = flows.followed(one, None, points, span)[-1]

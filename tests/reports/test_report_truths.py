@@ -7,6 +7,8 @@ import pytest
 
 import erlangen as er
 from erlangen.algebra import known
+from erlangen.reports import _flow
+from erlangen.reports._flow import flow_card, flow_data
 from erlangen.reports._implied import follows, meaning_card
 from erlangen.reports._meaning import meaning
 from erlangen.reports._moves import move_of
@@ -40,6 +42,7 @@ POTENTIALS = {
 def test_what_a_potential_is_said_to_conserve_does_not_change(potential, d, count):
     """d/dt (v.X(x)) = -grad V.X + v.DX v along the motion; X of what is said to conserve makes both zero."""
     sym = found(potential, [-1] * d, [1] * d)
+    assert isinstance(sym.candidates, er.actions.PolynomialAction)
     x, v = np.random.default_rng(0).normal(size=(2, 40, d))
     h, units = 1e-5, units_of(sym)
     slope = np.stack([(potential(x + h * e) - potential(x - h * e)) / (2 * h) for e in np.eye(d)], axis=1)
@@ -120,6 +123,18 @@ def test_orbits_are_counted_where_the_data_are():
     told = " ".join(follows(sym))
     assert "The samples fill 2 of the 3 dimensions" in told and "1 number instead of 2" in told
     assert "instead of 3" not in told and "gives" not in told
+
+
+# --- what can be chosen
+
+
+def test_generators_that_cannot_be_chosen_are_counted(monkeypatch):
+    ball = found(lambda x: (x**2).sum(axis=1), [-1] * 8, [1] * 8, er.actions.rotation(8))
+    data = flow_data(ball)
+    assert data is not None and len(data["generators"]) == 28 and "can be chosen" not in flow_card(data)
+    monkeypatch.setattr(_flow, "MOST_GENERATORS", 5)
+    few = flow_data(ball)
+    assert few is not None and "The first 5 of 28 generators can be chosen" in flow_card(few)
 
 
 # --- names

@@ -9,7 +9,7 @@ import numpy as np
 from erlangen._typing import NDArray
 from erlangen.dynamics import ConservedQuantities, Law
 from erlangen.fields.trajectories import Run, Trajectories
-from erlangen.reports._figures import MOST_ROWS, ROW, Figure, _axis, _domain, _layout, _n, _trace, thinned
+from erlangen.reports._figures import MOST_POINTS, MOST_ROWS, ROW, Figure, _axis, _domain, _layout, _n, _trace, thinned
 
 MOST_RUNS = 9
 """Runs whose laws are drawn: as many as there are planets, and about as many as are found again by pointing."""
@@ -19,6 +19,9 @@ MOST_TERMS = 5
 
 WINDOW = 150
 """Samples of the run whose terms are drawn: more would run into one another."""
+
+MOST_SAMPLES = 9000
+"""Samples of all lines of a figure with one panel for each law: a page holds them all."""
 
 HEAD = 60
 
@@ -54,11 +57,13 @@ def drift(law: Law, states: NDArray) -> NDArray:
 
 def over_time_figure(laws: Sequence[Law], flow: Trajectories) -> Figure:
     """Each law along each run, less its mean, in units of the swing of its terms."""
+    runs = drawn_runs(flow)
+    most = max(min(MOST_POINTS, MOST_SAMPLES // max(len(runs) * min(len(laws), MOST_ROWS), 1)), WINDOW)
 
     def draw(law: Law, n: int) -> list[Figure]:
         return [
-            _line(k, str(flow.runs[at].label), flow.runs[at].time, drift(law, flow.runs[at].states), n)
-            for k, at in enumerate(drawn_runs(flow))
+            _line(k, str(flow.runs[at].label), flow.runs[at].time, drift(law, flow.runs[at].states), n, most)
+            for k, at in enumerate(runs)
         ]
 
     return _panels(laws, draw)
@@ -124,6 +129,6 @@ def _panels(laws: Sequence[Law], draw: Callable[[Law, int], list[Figure]]) -> Fi
     return {"data": traces, "layout": layout}
 
 
-def _line(run: int, label: str, x: NDArray, y: NDArray, n: int) -> Figure:
-    at = thinned(len(x))
+def _line(run: int, label: str, x: NDArray, y: NDArray, n: int, most: int = MOST_POINTS) -> Figure:
+    at = thinned(len(x), most)
     return _trace("line", run, label, x[at], y[at], n)

@@ -10,19 +10,19 @@ import numpy as np
 
 from erlangen._errors import ErlangenError
 from erlangen._typing import NDArray
-from erlangen.actions import AbstractAction, PolynomialAction, behind, matrices_of
+from erlangen.actions import AbstractAction, PolynomialAction, behind
 from erlangen.derivative import move
 from erlangen.fields import carry
 from erlangen.reports._moves import move_of, span_of
 from erlangen.reports._page import asset, to_script
-from erlangen.reports._units import units_of
+from erlangen.reports._units import Units, units_of
 from erlangen.verbs import Symmetry
 
 MOST_POINTS = 300
 """Points that are moved."""
 
-MOST_GENERATORS = 24
-"""Generators that can be chosen."""
+MOST_GENERATORS = 64
+"""Generators that can be chosen: the values that each of them leaves are computed beforehand."""
 
 MOST_NUMBERS = 60_000
 """Numbers of all points on a page: fewer points are shown of data with many coordinates."""
@@ -33,14 +33,25 @@ STOPS = 17
 FRAMES = 33
 """Frames of a flow that a page cannot compute itself."""
 
-DIGITS = 10
+PLACES = 7
+"""Decimal places of points in units of their spread, where a picture needs three."""
+
+FRAME_PLACES = 6
+"""The same of frames, between which the page interpolates with errors far above that."""
+
+DIGITS = 17
+"""Digits of coefficients, and of the centre that points are about: all."""
+
+EDGE = 1e-6
+"""How far outside the box of the points, in units of their spread, a point still counts as inside: their rounding."""
 
 
 def flow_data(symmetry: Symmetry) -> dict[str, Any] | None:
     """What the view needs, as plain values; None where nothing moves points."""
-    listed = (*symmetry.found.generators, *symmetry.found.own)[:MOST_GENERATORS]
-    if not listed or symmetry.points.size == 0:
+    every = (*symmetry.found.generators, *symmetry.found.own)
+    if not every or symmetry.points.size == 0:
         return None
+    listed, units = every[:MOST_GENERATORS], units_of(symmetry)
     points = symmetry.points[_few(symmetry.points)]
     field = None if symmetry.lie is None else symmetry.lie.field
     values = None if field is None else field.value(points)
@@ -48,15 +59,27 @@ def flow_data(symmetry: Symmetry) -> dict[str, Any] | None:
     invariant = symmetry.kind == "invariant" and values is not None and bool(np.isfinite(values).all())
     return {
         "names": list(symmetry.coordinates),
-        "points": points,
-        "values": values[:, 0] if invariant and values is not None else None,
+        **placed(points, units),
+        "values": rounded(values[:, 0]) if invariant and values is not None else None,
         "value": "value of the field",
         "against": ("the field", "its size"),
         "compared": {"vector": "vectors carried along", "map": "steps carried along"}.get(symmetry.kind, "values"),
+        "inside": EDGE,
         "generators": generators,
-        "delta": _delta(symmetry),
+        "unlisted": len(every) - len(listed),
         "axes": _axes(symmetry, listed[0].xi, points),
     }
+
+
+def placed(points: NDArray, units: Units) -> dict[str, Any]:
+    """Points about their centre in units of their spread: far from the origin their digits would be those of where."""
+    return {"centre": units.centre, "scale": units.scale, "start": units.points(points).round(PLACES)}
+
+
+def rounded(values: NDArray) -> NDArray:
+    """Values to a few digits of their spread, as colours need them."""
+    size = float(values.std()) or float(np.abs(values).max(initial=0.0))
+    return values.round(int(PLACES - np.ceil(np.log10(size)))) if size > 0 else values
 
 
 def _few(points: NDArray) -> NDArray:
@@ -72,28 +95,34 @@ def _axes(symmetry: Symmetry, xi: NDArray, points: NDArray) -> list[int]:
     return sorted(int(a) for a in np.argsort(-sizes, kind="stable")[:3])
 
 
-def _delta(symmetry: Symmetry) -> float | None:
-    return None if symmetry.measurement is None else float(symmetry.measurement.delta)
-
-
 def _generator(
     symmetry: Symmetry, xi: NDArray, verdict: str, points: NDArray, values: NDArray | None
 ) -> dict[str, Any]:
     base = behind(symmetry.candidates)
     whole = base is symmetry.candidates
-    out: dict[str, Any] = {"text": symmetry.describe(xi), "verdict": verdict, "times": None, "change": None}
+    out: dict[str, Any] = {"text": symmetry.describe(xi), "verdict": verdict, "change": None}
+    units = units_of(symmetry)
     one = base.restrict(xi[: base.n_generators, None])
     if isinstance(one, PolynomialAction):
-        units = units_of(symmetry)
         span, rate = span_of(one, points, units), move_of(one, symmetry.coordinates, units).rate
-        out |= {"span": span, "rate": rate, "terms": _terms(one), "matrix": _matrix(one)}
+        out |= {"span": span, "rate": rate} | law_of(one, units)
     else:
         span = _speed_span(one, points, symmetry.scales.points)
-        out |= {"span": span, "rate": 0.0, "frames": _frames(one, points, span)}
+        out |= {"span": span, "rate": 0.0, "frames": [framed(x, units) for x in _frames(one, points, span)]}
     if values is not None and whole:
         times = np.linspace(-span, span, STOPS)
-        out |= {"times": times, "change": [_change(symmetry, xi, t, points, values) for t in times]}
+        out["change"] = [_change(symmetry, xi, t, points, values, units) for t in times]
     return out
+
+
+def law_of(one: PolynomialAction, units: Units) -> dict[str, Any]:
+    """How points move, in their units: the matrix ``(d + 1, d + 1)`` of an affine generator, else its terms."""
+    return {"matrix": units.matrix(one)} if one.degree <= 1 else {"terms": _terms(units.field(one))}
+
+
+def framed(points: NDArray | None, units: Units) -> NDArray | None:
+    """Points of a frame in their units."""
+    return None if points is None else units.points(points).round(FRAME_PLACES)
 
 
 def _speed_span(one: AbstractAction, points: NDArray, scale: NDArray) -> float:
@@ -111,14 +140,6 @@ def _terms(one: PolynomialAction) -> list[list[Any]]:
     ]
 
 
-def _matrix(one: PolynomialAction) -> list[list[float]] | None:
-    """Matrix ``(d + 1, d + 1)`` of an affine generator: the page takes its exponential."""
-    if one.degree > 1:
-        return None
-    matrix = matrices_of(one)[0]
-    return np.pad(matrix, (0, one.point_dim + 1 - len(matrix))).tolist()
-
-
 def _frames(one: AbstractAction, points: NDArray, span: float) -> list[Any]:
     """Points at evenly spaced times; None where the flow could not be followed."""
     still = np.zeros((len(points), 1))
@@ -132,24 +153,25 @@ def _moved(action: AbstractAction, xi: NDArray, t: float, points: NDArray, value
         return None, None
 
 
-def _change(symmetry: Symmetry, xi: NDArray, t: float, points: NDArray, values: NDArray) -> float | None:
+def _change(symmetry: Symmetry, xi: NDArray, t: float, points: NDArray, values: NDArray, units: Units) -> float | None:
     """How far values are from those that the symmetry says, relative to their spread, where the data reach.
 
     Root mean square over the moved points that stay within the box of the points: outside, a fitted model is no
-    witness.
+    witness. The page says how many these are.
     """
     assert symmetry.lie is not None
     with np.errstate(all="ignore"):
         moved, carried = _moved(carry(symmetry.kind, symmetry.candidates), xi, t, points, values)
         if moved is None:
             return None
-        inside = np.all((moved >= points.min(axis=0) - 1e-9) & (moved <= points.max(axis=0) + 1e-9), axis=1)
+        start, now = units.points(points), units.points(moved)
+        inside = np.all((now >= start.min(axis=0) - EDGE) & (now <= start.max(axis=0) + EDGE), axis=1)
         if inside.sum() < 3:
             return None
         apart = symmetry.lie.field.value(moved[inside]) - carried[inside]
         about = values - values.mean(axis=0) if symmetry.kind == "invariant" else values
         spread = float(np.sqrt(np.mean(about**2)))
-        return float(np.sqrt(np.mean(apart**2))) / spread if spread > 0 else None
+        return float(f"{np.sqrt(np.mean(apart**2)) / spread:.3g}") if spread > 0 else None
 
 
 def flow_card(data: dict[str, Any]) -> str:
@@ -192,7 +214,10 @@ def _select(name: str, label: str, texts: Sequence[str], chosen: int, start: int
 
 
 def _note(data: dict[str, Any]) -> str:
-    text = f"{len(data['points'])} points. Arrows: the vector field of the generator. Rings: where the points were."
+    text = f"{len(data['start'])} points. Arrows: the vector field of the generator. Rings: where the points were."
+    if data["unlisted"]:
+        listed = len(data["generators"])
+        text += f" The first {listed} of {listed + data['unlisted']} generators can be chosen."
     if data["values"] is None:
         return text
     return f"{text} Colour: the {data['value']}; where it stays, a dot has the colour of the rings around it."

@@ -16,15 +16,12 @@ from erlangen.dynamics import ConservedQuantities, HamiltonianField
 from erlangen.dynamics.noether import _hamiltonian, _polynomial_part
 from erlangen.fields.trajectories import Trajectories
 from erlangen.reports._conserved_figures import drawn_runs
-from erlangen.reports._flow import FRAMES, STOPS, _matrix, _terms
+from erlangen.reports._flow import FRAMES, STOPS, framed, law_of, placed, rounded
 from erlangen.reports._moves import move_of, span_of
 from erlangen.reports._units import Units
 
 MOST_POINTS = 144
 """Points that are moved: frames of all of them are on the page."""
-
-DIGITS = 6
-"""Digits of frames, which keep pages small."""
 
 ACCURACY = 1e-10
 """Relative error of flows that are followed step by step: no eye sees it, and what changes by more is told."""
@@ -58,35 +55,33 @@ def flow_data(found: ConservedQuantities, flow: Trajectories) -> dict[str, Any] 
     """
     if not found.generators or not found.decided:
         return None
-    points, scale = _points(flow), flow.points.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
+    points, units = _points(flow), Units.of(flow.points)
     energy = next((one.law for one in found.generators if one.text.startswith(ITSELF)), None)
     values = None if energy is None else energy.values(points)
     generators = []
     for k, one in enumerate(found.generators):
-        told = {"text": f"{one.text}, from h{k + 1}", "verdict": "", "times": None, "change": None}
+        told = {"text": f"{one.text}, from h{k + 1}", "verdict": "", "change": None}
         field = field_of(one)
-        span = _span(one, points, scale) if field is None else span_of(field, points, Units.of(points))
+        span = _span(one, points, units.scale) if field is None else span_of(field, points, units)
         frames = followed(one, field, points, span)
         if field is None:
-            told |= {"span": span, "rate": 0.0, "frames": [_rounded(frame, scale) for frame in frames]}
+            told |= {"span": span, "rate": 0.0, "frames": [framed(frame, units) for frame in frames]}
         else:
-            rate = move_of(field, found.names, Units.of(points)).rate if field.degree <= 1 else 0.0
-            told |= {"span": span, "rate": rate, "terms": _terms(field), "matrix": _matrix(field)}
+            told |= {"span": span, "rate": move_of(field, found.names, units).rate} | law_of(field, units)
         if energy is not None and values is not None:
-            told |= {"times": np.linspace(-span, span, STOPS), "change": _changes(energy.values, values, frames)}
+            told["change"] = _changes(energy.values, values, frames)
         generators.append(told)
     positions = found.generators[0].phase_space.positions
     axes = [flow.names.index(name) for name in (positions if len(positions) > 1 else found.names)[:3]]
     return {
         "names": list(found.names),
-        "points": points,
-        "values": values,
+        **placed(points, units),
+        "values": None if values is None else rounded(values),
         "value": "energy",
         "compared": "energies",
         "against": ("those before", "their spread"),
         "generators": generators,
-        "delta": None,
+        "unlisted": 0,
         "axes": sorted(axes),
     }
 
@@ -113,16 +108,13 @@ def followed(
 ) -> list[NDArray | None]:
     """Points at evenly spaced times from -span to span; None where the flow could not be followed."""
     if field is not None and field.degree <= 1:
-        padded = np.c_[points, np.ones(len(points))]
-        return [(padded @ _padded(field, t).T)[:, :-1] for t in np.linspace(-span, span, FRAMES)]
+        units = Units.of(points)
+        padded, matrix = np.c_[units.points(points), np.ones(len(points))], units.matrix(field)
+        moved = (padded @ expm(t * matrix).T for t in np.linspace(-span, span, FRAMES))
+        return [units.centre + units.scale * now[:, :-1] for now in moved]
     half = np.linspace(0.0, span, FRAMES // 2 + 1)
     back, on = _half(one, points, -half), _half(one, points, half)
     return [*back[:0:-1], *on]
-
-
-def _padded(field: PolynomialAction, t: float) -> NDArray:
-    """Matrix ``(d + 1, d + 1)`` of an affine flow."""
-    return expm(t * np.array(_matrix(field)))
 
 
 def _half(one: HamiltonianField, points: NDArray, times: NDArray) -> list[NDArray | None]:
@@ -136,14 +128,6 @@ def _half(one: HamiltonianField, points: NDArray, times: NDArray) -> list[NDArra
         solution = solve_ivp(rate, span, points.ravel(), "DOP853", times, rtol=ACCURACY, atol=size)
     found = [column.reshape(shape) for column in solution.y.T]
     return [*found, *[None] * (len(times) - len(found))]
-
-
-def _rounded(frame: NDArray | None, scale: NDArray) -> NDArray | None:
-    """A frame to so many digits of the spread of each coordinate."""
-    if frame is None:
-        return None
-    places = DIGITS - np.floor(np.log10(scale)).astype(np.int64)
-    return np.stack([np.round(frame[:, a], int(places[a])) for a in range(frame.shape[1])], axis=1)
 
 
 def _changes(law: Any, values: NDArray, frames: Sequence[NDArray | None]) -> list[float | None]:

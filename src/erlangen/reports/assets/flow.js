@@ -1,6 +1,9 @@
 {
 const $=id=>document.getElementById(id);
-const d=FLOW.names.length,n=FLOW.points.length,start=FLOW.points.map(p=>Float64Array.from(p));
+const d=FLOW.names.length,n=FLOW.start.length;
+// Flows are computed in units of the data about their centre, where no digit is lost, however far away that is.
+const unit=FLOW.start.map(p=>Float64Array.from(p)),place=u=>u.map((v,a)=>FLOW.centre[a]+FLOW.scale[a]*v),start=unit.map(place);
+const edges=FLOW.names.map((_,a)=>{const c=unit.map(p=>p[a]);return [Math.min(...c),Math.max(...c)]});
 const box=FLOW.names.map((_,a)=>{const c=start.map(p=>p[a]),lo=Math.min(...c),hi=Math.max(...c);return [lo,hi,(hi-lo)||1]});
 let chosen=0,time=0,axes=[0,1,-1],moved=start,timer=null;
 
@@ -15,8 +18,9 @@ function exponential(m,t){
   return out}
 function byMatrix(g,t,which){
   const e=exponential(g.matrix,t);
-  return which.map(i=>start[i]).map(p=>Float64Array.from(p,(_,a)=>e[a][d]+p.reduce((s,v,b)=>s+e[a][b]*v,0)))}
+  return which.map(i=>unit[i]).map(p=>Float64Array.from(p,(_,a)=>e[a][d]+p.reduce((s,v,b)=>s+e[a][b]*v,0)))}
 function velocity(g,p){
+  if(g.matrix)return Float64Array.from(p,(_,a)=>g.matrix[a][d]+p.reduce((s,v,b)=>s+g.matrix[a][b]*v,0));
   const v=new Float64Array(d);
   for(const [a,c,powers] of g.terms){let m=c;for(const [j,e] of powers)m*=p[j]**e;v[a]+=m}
   return v}
@@ -27,11 +31,11 @@ function step(g,p,h){
 function follow(g,p,t,steps){for(let k=0;k<steps;k++)p=step(g,p,t/steps);return p}
 function bySteps(g,t,which){
   // Twice as many steps until both agree; a point that never settles is on its way to infinity.
-  return which.map(i=>start[i]).map(p=>{
+  return which.map(i=>unit[i]).map(p=>{
     let coarse=follow(g,p,t,16);
     for(let steps=32;steps<=16384&&coarse.every(v=>isFinite(v));steps*=2){
       const fine=follow(g,p,t,steps);
-      if(fine.every((v,a)=>Math.abs(v-coarse[a])<=1e-9*(box[a][2]+Math.abs(v))))return fine;
+      if(fine.every((v,a)=>Math.abs(v-coarse[a])<=1e-9*(1+Math.abs(v))))return fine;
       coarse=fine}
     return coarse.map(()=>NaN)})}
 function byFrames(g,t,which){
@@ -39,23 +43,29 @@ function byFrames(g,t,which){
   const f=i=>g.frames[Math.min(Math.max(i,0),last)],four=[f(k-1),f(k),f(k+1),f(k+2)];
   if(!four[1]||!four[2])return which.map(()=>new Float64Array(d).fill(NaN));
   const [p,q,r,s]=[four[0]||four[1],four[1],four[2],four[3]||four[2]];
-  return which.map(i=>Float64Array.from(start[i],(_,a)=>q[i][a]+w*((r[i][a]-p[i][a])/2+w*(p[i][a]-2.5*q[i][a]
+  return which.map(i=>Float64Array.from(unit[i],(_,a)=>q[i][a]+w*((r[i][a]-p[i][a])/2+w*(p[i][a]-2.5*q[i][a]
     +2*r[i][a]-s[i][a]/2+w*(1.5*(q[i][a]-r[i][a])+(s[i][a]-p[i][a])/2)))))}
 const all=start.map((_,i)=>i);
-function flowed(g,t,which=all){
-  if(t===0)return which.map(i=>start[i]);
+function flowing(g,t,which=all){
+  if(t===0)return which.map(i=>unit[i]);
   return (g.matrix?byMatrix:g.terms?bySteps:byFrames)(g,t,which)}
-function speed(g,p,i){
-  if(g.terms)return velocity(g,p);
+function flowed(g,t,which=all){return t===0?which.map(i=>start[i]):flowing(g,t,which).map(place)}
+function speed(g,i){
+  const scaled=v=>v.map((c,a)=>c*FLOW.scale[a]);
+  if(!g.frames)return scaled(velocity(g,unit[i]));
   const h=g.span/1e3,[a]=byFrames(g,h,[i]),[b]=byFrames(g,-h,[i]);
-  return a.map((v,k)=>(v-b[k])/(2*h))}
+  return scaled(a.map((v,k)=>(v-b[k])/(2*h)))}
 
 // --- what is drawn
 const VALUE=d;
-function column(points,a){return a===VALUE?FLOW.values:points.map(p=>p[a])}
-function label(a){return a===VALUE?FLOW.value:FLOW.names[a]}
+// Pictures in space have seven digits: far from the origin they show what is left after a round number.
+const far=FLOW.centre.map((c,a)=>{const step=10**Math.floor(Math.log10(FLOW.scale[a]));
+  return Math.abs(c)>1e3*FLOW.scale[a]?Math.round(c/step)*step:0});
+function off(a){return flat()||a===VALUE?0:far[a]}
+function column(points,a){const o=off(a);return a===VALUE?FLOW.values:points.map(p=>p[a]-o)}
+function label(a){const o=off(a);return a===VALUE?FLOW.value:o?`${FLOW.names[a]} ${o<0?"+":"\u2212"} ${Math.abs(o)}`:FLOW.names[a]}
 function reach(a){
-  if(a!==VALUE)return box[a];
+  if(a!==VALUE)return [box[a][0]-off(a),box[a][1]-off(a),box[a][2]];
   const lo=Math.min(...FLOW.values),hi=Math.max(...FLOW.values);return [lo,hi,(hi-lo)||1]}
 function flat(){return axes[2]<0}
 function shown(){return flat()?axes.slice(0,2):axes}
@@ -68,7 +78,7 @@ function lines(strokes){
 function arrows(g){
   // In units of what is on the screen, so that heads are not sheared; the longest tenth is cut.
   const s=shown(),unit=s.map(a=>reach(a)[2]),list=few(flat()?140:110).map(i=>{
-    const v=speed(g,start[i],i);
+    const v=speed(g,i);
     return [s.map((a,k)=>column([start[i]],a)[a===VALUE?i:0]/unit[k]),s.map((a,k)=>(a===VALUE?0:v[a])/unit[k])]});
   const sizes=list.map(([,v])=>Math.hypot(...v)).sort((a,b)=>a-b),top=sizes[Math.floor(.9*(sizes.length-1))]||1;
   const strokes=[];
@@ -85,7 +95,7 @@ function across(e){
 function trails(g){
   if(time===0)return lines([]);
   const list=few(60),stops=Array.from({length:13},(_,k)=>flowed(g,time*k/12,list));
-  return lines(list.map((i,j)=>stops.map(points=>shown().map(a=>a===VALUE?FLOW.values[i]:points[j][a]))))}
+  return lines(list.map((i,j)=>stops.map(points=>shown().map(a=>a===VALUE?FLOW.values[i]:points[j][a]-off(a)))))}
 function places(points){
   const gone=points.map(p=>!p.every(v=>isFinite(v)));
   return Object.fromEntries(letters().map((l,k)=>[l,column(points,shown()[k]).map((v,i)=>gone[i]?null:v)]))}
@@ -131,14 +141,18 @@ function shift(){
 function number(v){return v===0?"0":Math.abs(v)<1e-3||Math.abs(v)>=1e5?v.toExponential(1):String(+v.toPrecision(3))}
 function changed(g){
   if(!g.change)return null;
-  const u=(time/g.span+1)/2*(g.times.length-1),k=Math.min(Math.floor(u),g.times.length-2),w=u-k;
+  const last=g.change.length-1,u=(time/g.span+1)/2*last,k=Math.min(Math.floor(u),last-1),w=u-k;
   const a=g.change[Math.max(k,0)],b=g.change[Math.max(k,0)+1];
   return w<1e-9?a??null:w>1-1e-9?b??null:a==null||b==null?null:a+(b-a)*w}
+function reached(){
+  const w=FLOW.inside;
+  return w===undefined?n:flowing(FLOW.generators[chosen],time).filter(p=>p.every((v,a)=>v>=edges[a][0]-w&&v<=edges[a][1]+w)).length}
 function words(){
   const g=FLOW.generators[chosen],angle=g.rate?` (${Math.round(time*g.rate*180/Math.PI)}\u00b0)`:"";
-  const gone=moved.filter(p=>!p.every(v=>isFinite(v))).length,c=changed(g);
-  const size=c===null||c===undefined?"":c<1e-9?` The ${FLOW.compared} agree with ${FLOW.against[0]}, up to rounding.`:
-    ` The ${FLOW.compared} differ from ${FLOW.against[0]} by ${number(100*c)} % of ${FLOW.against[1]}, where the data reach.`;
+  const gone=moved.filter(p=>!p.every(v=>isFinite(v))).length,c=changed(g),near=reached();
+  const where=near<n?`, at the ${near} of ${n} dots that are within the range of the data`:"";
+  const size=c===null||c===undefined?"":c<1e-9?` The ${FLOW.compared} agree with ${FLOW.against[0]}, up to rounding${where}.`:
+    ` The ${FLOW.compared} differ from ${FLOW.against[0]} by ${number(100*c)} % of ${FLOW.against[1]}${where}.`;
   const lost=gone?` ${gone} points cannot be followed that far.`:"";
   return time===0?"The points are where they were.":`Moved for t = ${number(time)}${angle}.${size}${lost}`}
 function say(){$("flow-said").textContent=words()}
