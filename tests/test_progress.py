@@ -204,7 +204,9 @@ def test_symbolic_regression_keeps_its_best_system():
 
 def test_ctrl_c_reaches_the_user_with_a_result():
     code = """
+import signal
 import erlangen as er
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell takes from what it starts in the background
 def show(state):
     if state.boxes == 1:
         print("ready", flush=True)

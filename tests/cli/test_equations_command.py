@@ -41,7 +41,7 @@ def close_to(found: Equations, right: dict[str, str], accuracy: float) -> bool:
 
 def test_equations_are_found_saved_and_followed(call, hopf, tmp_path):
     model, sim = tmp_path / "m.json", tmp_path / "sim.csv"
-    code, out, err = call("equations", hopf, *RUNS, "--save", model, "--simulate", sim, "--json")
+    code, out, err = call("equations", hopf, *RUNS, *FAST, "--save", model, "--simulate", sim, "--json")
     answer = json.loads(out)
     assert code == 0 and answer["kind"] == "equations" and answer["about"]["runs"] == 2
     found = Equations.load(model)
@@ -77,7 +77,7 @@ def test_rotations_of_space_turn_positions_and_velocities_in_step():
 
 
 def test_a_wrong_symmetry_is_told_by_how_much(call, hopf):
-    code, out, err = call("equations", hopf, *RUNS, "--symmetry", "scaling", "--json")
+    code, out, err = call("equations", hopf, *RUNS, *FAST, "--symmetry", "scaling", "--json")
     answer = json.loads(out)
     assert code == 1 and not answer["answered"]
     assert answer["symmetry_test"]["rejected"] and answer["symmetry_test"]["breaking"] > 0.1
@@ -115,7 +115,7 @@ def test_controls_are_given_from_outside(call, tmp_path):
     pd.concat(frames).to_csv(tmp_path / "driven.csv", index=False)
     words = (tmp_path / "driven.csv", *RUNS, "--control", "u", "--degree", 1)
     sim, page = tmp_path / "sim.csv", tmp_path / "page.html"
-    code, out, _ = call("equations", *words, "--json", "--simulate", sim, "--report", page)
+    code, out, _ = call("equations", *words, "--form", "weak", "--json", "--simulate", sim, "--report", page)
     answer = json.loads(out)
     found = Equations.from_dict(answer["equations"])
     assert code == 0 and answer["about"]["controls"] == found.to_dict()["controls"] == ["u"]

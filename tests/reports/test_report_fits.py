@@ -113,8 +113,13 @@ def test_every_kind_of_result_has_a_figure(circle, space, regressor, tmp_path):
 def test_what_has_no_figure_is_refused_and_nothing_global_is_touched():
     import sys
 
+    def known():
+        return getattr(sys.modules.get("matplotlib.pyplot"), "get_fignums", list)()
+
+    before = known()  # of other tests in this process
     with pytest.raises(er.InputError, match="There is no figure of this object"):
         er.plot(er.LieAlgebra.from_matrices(np.eye(2)[None]))
     with pytest.raises(er.InputError, match="There is no report"):
         er.plot(3)
-    assert not getattr(sys.modules.get("matplotlib.pyplot"), "get_fignums", list)()
+    er.plot(er.discover("x**2 + y**2", samples=er.Samples.box(-1, 1, dim=2)))
+    assert known() == before

@@ -87,6 +87,8 @@ class DaskEngine(AbstractEngine):
 
     Raises
     ------
+    InputError
+        Where nobody is to work, or the cluster has ended.
     MissingExtraError
         Where Dask is not installed.
     """
@@ -99,6 +101,8 @@ class DaskEngine(AbstractEngine):
 
         Raises
         ------
+        InputError
+            When the cluster has ended, or the work cannot be sent to it.
         MissingExtraError
             When Dask is not installed.
         """
