@@ -22,6 +22,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 
 import erlangen.cli
@@ -35,6 +36,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # A defect of 3.1e-16 is another multiple of rounding on another machine, and its ratio to the next one follows.
 ROUNDING = re.compile(r"\b\d(\.\d+)?e[+-]1\d\b")
 RULE = re.compile(r"-{3,}")
+PAGE = "__main__of_page"
 
 
 def compare(want: str, got: str, where: str) -> None:
@@ -69,9 +71,12 @@ def run_console(body: str, where: str) -> None:
 
 def run_page(text: str, name: str) -> int:
     """Run the blocks of a page and return how many were run."""
-    namespace = vars(sys.modules.setdefault("__page__", types.ModuleType("__page__")))
+    # Workers cannot import a page. Dask sends by value what speaks of a main module and is registered so.
+    module = sys.modules.setdefault(PAGE, types.ModuleType(PAGE))
+    cloudpickle.register_pickle_by_value(module)
+    namespace = vars(module)
     namespace.clear()
-    namespace["__name__"] = "__page__"  # dataclasses look up the module that defines them
+    namespace["__name__"] = PAGE  # dataclasses look up the module that defines them
     printed, end, count = None, -1, 0
     for fence in FENCE.finditer(text):
         line = text.count("\n", 0, fence.start("body"))
