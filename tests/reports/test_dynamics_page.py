@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -217,26 +215,3 @@ def test_other_coordinates_are_refused(flow, tmp_path):
     for model, words in ((other, "other coordinates"), (object(), "no equations to show")):
         with pytest.raises(er.InputError, match=words):
             dynamics_page(model, flow, tmp_path / "no.html")
-
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: that pages are drawn is not tested here")
-def test_a_browser_draws_every_figure(flow, tmp_path):
-    path = dynamics_page(SPRING, flow, tmp_path / "spring.html")
-    # Figures are drawn when they come near the window: this one shows the whole page.
-    words = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--window-size=1280,9000",
-        f"--user-data-dir={tmp_path / 'user'}",
-        "--dump-dom",
-    ]
-    command = [str(BROWSER), *words, "--enable-logging=stderr", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert "Uncaught" not in done.stderr
-    drawn = done.stdout
-    assert drawn.count('class="scatterlayer') >= 5 + 2 * 2  # one a panel
-    assert drawn.count('class="point"') > 3000 and "NaN" not in re.sub(r"<script.*?</script>", "", drawn, flags=re.S)

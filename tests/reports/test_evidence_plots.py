@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from xml.etree import ElementTree
 
 import numpy as np
@@ -145,16 +143,6 @@ def test_pages_are_written_once(tmp_path):
         evidence_page(certificate(), path)
 
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: that pages are drawn is not tested here")
-def test_a_browser_draws_the_page(found, tmp_path):
-    path = evidence_page(certificate(), tmp_path / "sure.html", maps=found)
-    # Figures are drawn when they come near the window: this one shows the whole page.
-    words = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1280,9000", "--virtual-time-budget=5000"]
-    words += [f"--user-data-dir={tmp_path / 'user'}", "--dump-dom"]
-    command = [str(BROWSER), *words, "--enable-logging=stderr", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert "Uncaught" not in done.stderr
-    assert done.stdout.count('class="scatterlayer') == 3 and done.stdout.count('class="point"') >= len(found.points)
+def test_a_browser_draws_the_page(found, tmp_path, drawn):
+    text = drawn(evidence_page(certificate(), tmp_path / "sure.html", maps=found))
+    assert text.count('class="scatterlayer') == 3 and text.count('class="point"') >= len(found.points)
