@@ -12,7 +12,7 @@ from erlangen.actions import PolynomialAction, behind, matrices_of
 from erlangen.reports._meaning import LENGTHS, facts, meaning, same_algebra
 from erlangen.reports._moves import Move, move_of
 from erlangen.reports._page import card, table
-from erlangen.reports._units import BEYOND, units_of
+from erlangen.reports._units import units_of
 from erlangen.verbs import Symmetry
 
 _FOLLOWS = {
@@ -82,12 +82,14 @@ def _left(symmetry: Symmetry) -> list[str]:
     d, k, reached = len(symmetry.coordinates), span_dimension(symmetry), orbit_dimension(symmetry)
     if not reached:
         return []
-    where = "" if k == d else f"The samples fill {k} of the {d} dimensions. Within them: "
+    where = "Orbits" if k == d else f"The samples fill {k} of the {d} dimensions. Within them orbits"
     if reached >= k:
-        return [f"{where}Orbits fill all {k} dimensions: near a generic point the field is constant."]
+        if symmetry.defects.max(initial=0.0) > _GENERIC:
+            return [f"{where} fill all {k} dimensions, so some of these are only near: a smaller delta tells which."]
+        return [f"{where} fill all {k} dimensions: near a generic point the field is constant."]
     s = "s" * (k - reached > 1)
     return [
-        f"{where}Orbits have dimension {reached}: near a generic point the field depends on {k - reached} number{s} "
+        f"{where} have dimension {reached}: near a generic point the field depends on {k - reached} number{s} "
         f"instead of {k}."
     ]
 
@@ -138,7 +140,7 @@ def orbit_dimension(symmetry: Symmetry) -> int:
     x = symmetry.points[:MOST_POINTS]
     speeds = base.restrict(xi[:, : base.n_generators].T).on_points(x) / symmetry.scales.points[: base.point_dim]
     sizes = np.linalg.svd(speeds, compute_uv=False)
-    least = max(_GENERIC, BEYOND * symmetry.noise)
+    least = units_of(symmetry).error  # what is only nearly a symmetry may lean out of an orbit by its defect
     return int(np.median(np.sum(sizes > least * np.maximum(sizes[:, :1], np.finfo(float).tiny), axis=1)))
 
 

@@ -60,7 +60,9 @@ def move_of(one: PolynomialAction, names: Sequence[str], units: Units | None = N
         return Move("translation", f"translation along {_named(b, names, units.error)}", 0.0, "momentum along it")
     moved = [names[i] for i in np.flatnonzero(np.abs(a).max(axis=1) > units.error * size).tolist()]
     kind, rate = _kind(a / size, units.error)
-    fixed = "" if kind == "shear" else _centre(a, b, units)
+    fixed = _centre(a, b, units)
+    if kind == "shear" and fixed:
+        fixed = ", and a translation" if "translation" in fixed else ""
     plain = matrices_of(one)[0][:d, :d]
     rigid = np.linalg.norm(plain + plain.T) <= 2 * units.error * np.linalg.norm(plain)
     conserves = "angular momentum" if kind == "rotation" and rigid and "translation" not in fixed else ""
