@@ -24,6 +24,10 @@ GROUPS = 32
 """Chains of blocks for each worker: enough for all to end at nearly one time, few enough for their sums to be small."""
 
 
+SILENCE = 20.0
+"""Seconds without news after which it is asked whether anybody works: workers need some to start, or to start again."""
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """Sum over the blocks that were read before the work was stopped."""
@@ -173,8 +177,6 @@ def _in_threads(dask: Any, chains: list[Any], together: int) -> Iterator[tuple[i
 
 def _on_cluster(client: Any, chains: list[Any]) -> Iterator[tuple[int, Any]]:
     """Sums of chains with their numbers, as workers finish them; what is left when nobody asks further is given up."""
-    from distributed import as_completed
-
     try:
         futures = client.compute(list(chains))
     except (TypeError, AttributeError, ValueError) as error:
@@ -185,10 +187,26 @@ def _on_cluster(client: Any, chains: list[Any]) -> Iterator[tuple[int, Any]]:
         raise InputError(explain(what, given=given, expected="what pickle takes", fix=fix)) from None
     numbers = {future.key: k for k, future in enumerate(futures)}
     try:
-        for future, one in as_completed(futures, with_results=True):
-            yield numbers[future.key], one
+        for future in _finished(client, futures):
+            yield numbers[future.key], future.result()
     finally:
         client.cancel([future for future in futures if not future.done()])
+
+
+def _finished(client: Any, futures: list[Any]) -> Iterator[Any]:
+    """Futures as they end; a cluster that has lost its last worker is not waited for."""
+    from distributed import wait
+
+    left: Any = set(futures)
+    while left:
+        try:
+            seen: Any = wait(left, timeout=SILENCE, return_when="FIRST_COMPLETED")
+        except TimeoutError:
+            if not client.scheduler_info()["workers"]:
+                raise _workers_gone() from None
+            continue
+        left = seen.not_done
+        yield from seen.done
 
 
 def _load(reduction: AbstractReduction[State], state: State | None, blocks: AbstractBlocks, i: int) -> State:
@@ -264,6 +282,13 @@ def local_cluster(workers: int | None = None, *, memory: str = "auto") -> Iterat
         raise _unstarted(str(error).splitlines()[0]) from None
     with cluster, Client(cluster) as client:
         yield DaskEngine(client, count)
+
+
+def _workers_gone() -> InputError:
+    what, given = "No worker is left.", "a cluster whose workers died, and did not come back"
+    expected = "functions from modules that workers can import, and blocks that fit into a worker's memory"
+    fix = "functions in the script itself, or in an installed package; smaller blocks"
+    return InputError(explain(what, given=given, expected=expected, fix=fix))
 
 
 def _unstarted(given: str) -> InputError:

@@ -278,7 +278,7 @@ def _multiples(lie: LieDerivative, scales: Scales, basis: NDArray, tolerance: fl
 
 def _velocities(lie: LieDerivative, scales: Scales, basis: NDArray) -> tuple[NDArray, NDArray]:
     """Scaled velocities of directions ``(p, r)``: as columns ``(n d, r)`` and as ``(n, r, d)``."""
-    few = few_of(lie.samples, 4 * POINTS)
+    few = few_of(lie.samples.local, 4 * POINTS)
     velocity = lift(lie.field, lie.action).restrict(basis).on_points(few.points) / scales.points
     return _columns(velocity), velocity
 

@@ -110,7 +110,7 @@ def written(
         answer.assumptions,
         gates,
         (*(replace(b, **shown.limits(b.xi)) for b in trivial), *own),
-        region_text(lie.samples, names),
+        region_text(lie.samples.local, names),
         lie.action,
         names,
         answer.notes,
@@ -171,7 +171,7 @@ def _generator_gates(lie: LieDerivative, measured: AbstractMeasured, found: Foun
     whole = found.matrix().reshape(-1, lie.action.n_generators)
     if len(whole) > MOST_CLOSED:
         return moved_gates(found)
-    closes = closure(lie.action, whole, lie.samples, errors=measured.errors(whole), units=scales.points)
+    closes = closure(lie.action, whole, lie.samples.local, errors=measured.errors(whole), units=scales.points)
     return (*moved_gates(found), replace(closes, binding=False))
 
 

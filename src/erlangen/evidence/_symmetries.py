@@ -90,7 +90,7 @@ def _of_model(sym: Symmetry, alpha: float, delta: float, mode: str | None, rng: 
     rows = sym.generators
     if len(rows) == 0:
         raise UndecidedError("No generator was found beside the field itself, so there is none to certify.")
-    field, action, samples = lie.field, lie.action, lie.samples
+    field, action, samples = lie.field, lie.action, lie.samples.local
     start = time.perf_counter()
     if samples.measure is None:
         return replace(_on_points(sym, alpha, delta), seconds=time.perf_counter() - start)
@@ -122,7 +122,7 @@ def _on_points(sym: Symmetry, alpha: float, delta: float) -> Certificate:
         assumptions=("the model is what is claimed about: a truth behind it needs data (mode class-free)",),
         gates=moved_gates(sym.found),
         trivial=tuple(own),
-        region=region_text(sym.lie.samples, sym.coordinates) if sym.lie is not None else "",
+        region=region_text(sym.lie.samples.local, sym.coordinates) if sym.lie is not None else "",
         candidates=sym.candidates,
         coordinates=sym.coordinates,
     )
@@ -141,7 +141,7 @@ def _again(
     return certify(
         (field.points, field.targets),
         lie.action,
-        lie.samples,
+        lie.samples.local,
         family=None if mode == "class-free" else degree,
         alpha=alpha,
         delta=delta,
@@ -163,7 +163,7 @@ def _of_table(sym: Symmetry, field: FittedField, alpha: float, delta: float) -> 
     assert lie is not None
     rows = sym.found.matrix().reshape(-1, lie.action.n_generators)
     if lie.action.n_generators <= MOST_CANDIDATES and len(fit.theta) <= MOST_PARAMETERS:
-        both = bilinear(family, lie.action, lie.samples, scales=sym.scales)
+        both = bilinear(family, lie.action, lie.samples.local, scales=sym.scales)
         answer = simultaneous_answer(both, fit, alpha, delta, len(field.points), True)
         bound = upper_of(both, fit, rows.T, alpha) if len(rows) else np.inf
         if bound <= delta:  # what discover found, all of it: sorted and confirmed already
@@ -185,7 +185,7 @@ def _large(
     if not 0 < len(rows) <= MOST_GENERATORS or len(fit.theta) > MOST_LEAN_PARAMETERS:
         raise UndecidedError(f"{len(rows)} generators over {len(fit.theta)} parameters are not certified by default.")
     assert sym.lie is not None
-    lean = lean_forms(family, sym.lie.action, rows.T, sym.lie.samples, sym.scales, fit.theta)
+    lean = lean_forms(family, sym.lie.action, rows.T, sym.lie.samples.local, sym.scales, fit.theta)
     words = (
         f"one confidence set of all parameters: with probability {1 - alpha:g} every bound in this certificate holds, "
         "asymptotically"
@@ -206,7 +206,7 @@ def upper_bounds(lie: LieDerivative, alpha: float) -> NDArray:
     family, fit = law_of(lie.field)
     if lie.action.n_generators > MOST_CANDIDATES or len(fit.theta) > MOST_PARAMETERS:
         raise UndecidedError(f"{lie.action.n_generators} candidates over {len(fit.theta)} parameters are too many.")
-    return simultaneous(bilinear(family, lie.action, lie.samples), fit, alpha).upper
+    return simultaneous(bilinear(family, lie.action, lie.samples.local), fit, alpha).upper
 
 
 def _fit_gate(field: FittedField) -> Gate:
