@@ -389,3 +389,14 @@ def test_on_given_points_defects_of_a_model_are_computed():
     found = sym.certificate
     assert found.dim == 3 and found.band.complete and "given points" in found.guarantee
     assert found.band.defects == pytest.approx(sym.spectrum) and found.band.possible(0.5) == 3
+
+
+def test_closure_is_judged_by_the_errors_of_the_rows_that_chose():
+    passed = []
+    for seed in range(8):  # a turn, and shrinking x and y while 1 + z grows: two that commute
+        rng = np.random.default_rng(seed)
+        x = rng.uniform(-1, 1, (500, 3))
+        y = (x[:, 0] ** 2 + x[:, 1] ** 2) * (1 + x[:, 2]) + 0.01 * rng.standard_normal(500)
+        found = certify((x, y), er.actions.affine(3), family=3, rng=0)
+        passed += [gate.passed for gate in found.gates if gate.name == "closure" and found.dim == 2]
+    assert len(passed) == 8 and sum(passed) >= 6  # at a level of 0.05 each

@@ -65,10 +65,14 @@ class ByTensors(AbstractMeasured):
         return bounds_of(self.both, self.answer.fit, xi, self.answer.radius)
 
     def errors(self, rows: NDArray) -> NDArray:
-        return generator_errors(self.both.lie, self.answer.fit.theta, self.answer.fit.root, rows)
+        chooser = self.answer.chooser
+        return self._errors(rows, self.answer.fit.root if chooser is None else chooser)
+
+    def _errors(self, rows: NDArray, root: NDArray) -> NDArray:
+        return generator_errors(self.both.lie, self.answer.fit.theta, root, rows)
 
     def noise(self, rows: NDArray) -> float:
-        spread = np.linalg.norm(self.errors(rows), axis=(1, 2))
+        spread = np.linalg.norm(self._errors(rows, self.answer.fit.root), axis=(1, 2))
         return float(np.max(spread / np.linalg.norm(rows, axis=1)))
 
     @property

@@ -55,7 +55,17 @@ def by_held_out(task: Task, both: Bilinear) -> Answer:
         float("nan"),
         False,
         2,
+        chooser=_choosers_error(first, second, len(parts[1]) / len(parts[0])) if found.plain else None,
     )
+
+
+def _choosers_error(first: Estimate, second: Estimate, times: float) -> NDArray:
+    """Root of the error of the estimate that chose, from fewer rows than test.
+
+    It has one for independent noise of its own; rows that depend on each other show in the other part, of so many times
+    more rows. The larger of the two is taken.
+    """
+    return max(first.root, np.sqrt(times) * second.root, key=lambda root: float(np.linalg.norm(root)))
 
 
 def unit_sizes(action: AbstractAction, samples: Samples) -> NDArray:

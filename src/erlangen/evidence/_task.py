@@ -97,6 +97,8 @@ class Answer:
         Remarks.
     complete : bool
         Whether the path runs over all candidates.
+    chooser : ndarray (q, s) or None
+        Root of the error of the estimate that chose the span; None where that is ``fit``.
     """
 
     span: NDArray
@@ -111,3 +113,4 @@ class Answer:
     refits: int
     notes: tuple[str, ...] = ()
     complete: bool = True
+    chooser: NDArray | None = None

@@ -61,6 +61,11 @@ class HeldOut:
         """Certified dimension."""
         return self.span.shape[1]
 
+    @property
+    def plain(self) -> bool:
+        """Whether the span is as the first part found it, with the noise of that part, and not rounded."""
+        return not any(self.span is basis for basis, _ in self.rounded)
+
 
 def held_out(
     both: Bilinear, first: Estimate, second: Estimate, delta: float, alpha: float, units: NDArray | None = None
