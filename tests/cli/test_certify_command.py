@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+
+import erlangen as er
+from erlangen.cli.certify import of_certificate
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +112,20 @@ def test_few_runs_ask_for_runs(call, tables, tmp_path):
     code, _, err = call(*asked)
     assert code == 1 and "3 independent groups" in err and "more runs, told apart by --group" in err
     assert "rows in all" not in err
+
+
+def test_a_gate_that_leaves_doubt_is_named_with_its_numbers():
+    x = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+    y = (x**2).sum(axis=1) + 0.02 * np.random.default_rng(1).normal(size=300)
+    found = er.evidence.certify((x, y), er.actions.rotation(2), er.Samples.box(-1, 1, dim=2), family=2)
+    assert of_certificate(found).why_not == ""
+    words = "brackets leave their span by 0.034, more than their errors explain (0.015)"
+    gate = er.evidence.Gate("closure", False, 0.034, 0.015, words, binding=False)
+    doubt = of_certificate(replace(found, gates=(*found.gates, gate))).why_not
+    assert doubt.startswith(
+        "The generators are certified, but whether they close under brackets is in doubt: gate clos"
+    )
+    assert "0.034" in doubt and "0.015" in doubt
+    more = replace(found.band, lower=np.zeros(1), upper=np.ones(1))
+    assert "do not decide" in (both := of_certificate(replace(found, gates=(gate,), band=more)).why_not)
+    assert "0.034" in both

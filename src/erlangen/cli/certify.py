@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MODES = ("held-out", "simultaneous", "calibrated", "class-free")
 """Modes that make claims about what lies behind a table."""
 
+_DOUBTS = {"closure": "whether they close under brackets", "finite flow": "whether they hold for finite moves"}
+"""What gates look at that leave a certificate standing."""
+
 Alpha = Annotated[
     float, typer.Option("--alpha", help="Probability of certifying what is not there.", rich_help_panel=DATA)
 ]
@@ -117,10 +120,21 @@ def dynamics(
 
 def of_certificate(found: Certificate) -> Answer:
     """State a certificate; where the data do not decide, that is the answer, with exit code 1."""
-    why_not = "" if found.decided else found.verdict
+    why_not = "" if found.decided else _doubt(found)
     data: dict[str, Any] = {"kind": "certificate", **found.to_dict()}
     page, heading = found._repr_html_(), "How sure are we?"
     return Answer(found.verdict, str(found), data, page, why_not, _fields(found), found, None, heading)
+
+
+def _doubt(found: Certificate) -> str:
+    """Why a certificate does not answer: by its verdict, or by gates that leave what was certified in doubt."""
+    doubted = [gate for gate in found.gates if not gate.passed and not gate.binding]
+    if not doubted or not found.trusted:
+        return found.verdict
+    why = "; ".join(f"{_DOUBTS.get(g.name, 'a check')} is in doubt: gate {g.name}, {g.reason}" for g in doubted)
+    if found.band.certified(found.delta) < found.band.possible(found.delta):
+        return f"{found.verdict} Besides, {why}."
+    return f"The generators are certified, but {why}."
 
 
 def _fields(found: Certificate) -> dict[str, Any]:
