@@ -267,3 +267,18 @@ def test_missing_column_is_named():
 )
 def test_latex(text, latex):
     assert Formula(text).to_latex() == latex
+
+
+@pytest.mark.parametrize(
+    ("text", "fix"),
+    [
+        ("x**2", "did you mean `Position x [m]`? Odd names stand in backticks"),
+        ("q**2", "use one of these variables, odd names in backticks: `Position x [m]`"),
+        ("spede", "did you mean 'speed'?"),
+    ],
+)
+def test_columns_with_odd_names_are_shown_as_formulas_take_them(text, fix):
+    with pytest.raises(InputError) as error:
+        Formula(text, ("Position x [m]", "speed"))
+    assert str(error.value).endswith(f"fix:      {fix}") and "expected: `Position x [m]`, speed" in str(error.value)
+    assert Formula("`Position x [m]`", ("Position x [m]",)).variables == ("Position x [m]",)

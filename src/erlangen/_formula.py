@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from erlangen import _formula_tree as tree
 from erlangen._errors import InputError, explain, nearest
-from erlangen._formula_parser import parse
+from erlangen._formula_parser import parse, quoted
 from erlangen._formula_tree import CONSTANTS, FUNCTIONS, OPERATIONS, Apply, Constant, Node, Number, Variable
 from erlangen._render import _latex_name
 from erlangen._typing import NDArray
@@ -202,8 +202,7 @@ def _text(node: Node) -> tuple[str, int]:
     if isinstance(node, Constant):
         return node.name, _ATOM
     if isinstance(node, Variable):
-        plain = node.name.isidentifier() and node.name.isascii()
-        return node.name if plain else f"`{node.name}`", _ATOM
+        return quoted(node.name), _ATOM
     pieces = [_text(argument) for argument in node.arguments]
     if node.operation == "+":
         return _sum(pieces), _SUM

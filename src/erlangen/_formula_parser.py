@@ -255,15 +255,30 @@ class _Parser:
         what = f"Unknown {kind} {name!r}{odd[:120]}."
         if called and self.variables is not None and token.text in self.variables:
             return f"{name!r} is a variable, not a function.", "an operator", f"write {name}*(...) for a product"
-        close = nearest(name, known)
-        shown = ", ".join(known[:12]) + (" ..." if len(known) > 12 else "")
-        return what, shown, f"did you mean {close!r}?" if close else f"use one of these {kind}s"
+        close = nearest(name, known) or next((k for k in known if name in k.split()), None)
+        shown = ", ".join(quoted(k) for k in known[:12]) + (" ..." if len(known) > 12 else "")
+        if close is not None and quoted(close) != close:
+            return what, shown, f"did you mean {quoted(close)}? Odd names stand in backticks"
+        odd_one = next((quoted(k) for k in known if quoted(k) != k), None)
+        ticks = "" if odd_one is None else f", odd names in backticks: {odd_one}"
+        return what, shown, f"did you mean {close!r}?" if close else f"use one of these {kind}s{ticks}"
 
     def _fail(self, at: int, what: str, expected: str, fix: str) -> NoReturn:
         window = self.text[max(0, at - 30) : at + 30]
         short = window if len(window) == len(self.text) else f"...{window}..."
         given = f"{short!r}, character {at + 1}"
         raise InputError(explain(what, given=given, expected=expected, fix=fix))
+
+
+def quoted(name: str) -> str:
+    """A name as a formula takes it: in backticks where it is no word.
+
+    Examples
+    --------
+    >>> quoted("x1"), quoted("Position x [m]")
+    ('x1', '`Position x [m]`')
+    """
+    return name if name.isidentifier() and name.isascii() else f"`{name}`"
 
 
 def _parts(node: Node) -> list[Node]:
