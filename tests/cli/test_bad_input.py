@@ -111,6 +111,8 @@ def test_noise_that_hides_the_field_is_not_answered(call, tmp_path):
     frame.to_csv(tmp_path / "noisy.csv", index=False)
     code, out, err = call(*DYNAMICS, tmp_path / "noisy.csv", *RUNS)
     assert code == 1 and "not answered: " in err and "its derivative is known to" in out
+    line = f"Next: erlangen equations {tmp_path}/noisy.csv --time t --group run --feature 'FORMULA' --symmetries"
+    assert line in err and "--feature '1/(1 + x)'" in err
 
 
 # --- files

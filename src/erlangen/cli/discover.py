@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from erlangen._errors import InputError, explain
+from erlangen._formula_parser import quoted
 from erlangen.cli import _candidates
 from erlangen.cli._answer import Answer
 from erlangen.cli._blocks import Engine, Scheduler, chosen_engine, running
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from erlangen._typing import NDArray
     from erlangen.blocks import AbstractEngine
     from erlangen.fields import AbstractField
+    from erlangen.verbs import Symmetry
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A table: .csv .tsv .parquet .npz .h5 .nc")]
 Candidates = Annotated[str, typer.Option("--candidates", metavar="NAME", help=_candidates.HELP, rich_help_panel=DATA)]
@@ -90,7 +94,8 @@ def dynamics(
     session.note(f"vector field: {_way(field)}; its derivative is known to {field.accuracy:.2g}", **_of_field(field))
     session.progress.step("looking for generators")
     rule = Threshold(data.delta)
-    return of_symmetry(symmetries(field, action, flow.points, names=flow.names, rule=rule), flow)
+    sym = symmetries(field, action, flow.points, names=flow.names, rule=rule)
+    return _with_next(of_symmetry(sym, flow), sym, {"--time": time, "--group": group, "--state": names(state)}, file)
 
 
 def _way(field: AbstractField) -> str:
@@ -133,7 +138,23 @@ def _driven(session: Session, file: Path, data: DataSettings, columns: tuple, ch
         runs=flow.n_runs,
     )
     session.progress.step("looking for generators")
-    return of_symmetry(symmetries(flow, rule=Threshold(data.delta)), flow)
+    sym = symmetries(flow, rule=Threshold(data.delta))
+    words = {"--time": time, "--group": group, "--state": state, "--control": control}
+    return _with_next(of_symmetry(sym, flow), sym, words, file)
+
+
+def _with_next(answer: Answer, sym: Symmetry, words: dict[str, str | None], file: Path) -> Answer:
+    """Add what to type next where the vector field is known too badly to be asked, as one that is no polynomial."""
+    if answer.decided or sym.measurement is None or sym.resolution <= sym.measurement.delta:
+        return answer
+    chosen = " ".join(f"{option} {shlex.quote(text)}" for option, text in words.items() if text)
+    line = f"erlangen equations {shlex.quote(str(file))} {chosen} --feature 'FORMULA' --symmetries"
+    why = (
+        f"{answer.why_not} Next: {line} (terms that are no polynomials are named, such as "
+        f"--feature '1/(1 + {quoted(sym.coordinates[0])})', and the equations are asked for their symmetries); "
+        "more rows, or less noise, otherwise."
+    )
+    return replace(answer, why_not=why)
 
 
 def function(
