@@ -263,6 +263,14 @@ def test_what_equations_leave_beyond_the_noise_is_said():
         assert SINDy(library).fit(flow).misfit_[0] < 2
 
 
+def test_what_weak_equations_leave_is_told_by_coordinate():
+    t, rng = np.linspace(0, 6, 121), np.random.default_rng(0)
+    full = Equations.from_text({"x": "y", "y": "-x", "u": "w", "w": "-u - u**3"})  # a cube is not on offer
+    runs = [full.simulate(x, t).states + 0.01 * rng.normal(size=(121, 4)) for x in ([1, 0, 1.5, 0], [0, 2, 0, 2])]
+    model = SINDy(degree=1, form="weak").fit(runs, t)
+    assert model.misfit_[3] > 3 * model.misfit_[:3].max() and model.misfit_[:2].max() < 2
+
+
 def test_samples_that_are_too_coarse_are_not_called_noise():
     t = np.arange(0, 60, 2 * np.pi / 2.2)
     turning = runs(Equations.from_text({"x": "y", "y": "-x"}), [(1.0, 0.0), (0.0, 0.7)], t, 0.02, 11)

@@ -256,7 +256,8 @@ def _read(result: Discovered, found: Candidates, data: Data, space: Found, atoms
     errors = np.sqrt(np.maximum(np.einsum("kt,kl,lt->t", used, result.covariance, used), 0.0)).reshape(shape)
     residuals, index = in_order(result)
     noise, smooth = _noise(result.records), _noise(data.records)
-    misfit = noise / smooth if result.length else np.full(data.d, np.sqrt(result.variance))
+    scatter = np.full(data.d, result.variance) if result.scatter is None else result.scatter
+    misfit = noise / smooth if result.length else np.sqrt(scatter)
     said = "; ".join(part for part in (result.note, _words(result, len(atoms), form)) if part)
     return Chosen(
         theta, np.where(theta != 0, errors, 0.0), space, said, residuals, index, noise, misfit, discovered=result

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from erlangen._errors import InputError, explain
 from erlangen._files import check_target, write_text
@@ -17,6 +18,7 @@ from erlangen._formula import Formula
 from erlangen._typing import NDArray
 from erlangen.dynamics import Equations, Ordinal, Smoothed, ordinal, smooth
 from erlangen.dynamics._equation_terms import printed
+from erlangen.dynamics._ordinal import LEVEL
 from erlangen.fields.trajectories import Trajectories
 from erlangen.reports import _figures as figures
 from erlangen.reports._evidence import Shown, chosen, shown, solved, units_of
@@ -29,6 +31,9 @@ RIVALS = 3
 
 MOST_JUDGED = 20
 """Runs whose residuals are judged."""
+
+MOSTLY = 2.0
+"""Variance of what is left over that of the noise, from which on noise is the smaller part of it."""
 
 
 def dynamics_page(
@@ -136,7 +141,8 @@ def _compared(model: Any, flow: Trajectories) -> Story:
     units = units_of(smoothed.noise if rest is None else model.noise_, runs)
     residuals = [run.residuals for run in runs]
     found = _patterns(names, runs)
-    left = _verdict(found, rest is None, getattr(model, "unexplained_", ""))
+    rows = _leftovers(names, runs, units, found)
+    left = _verdict(rows, found is None, rest is None, getattr(model, "unexplained_", ""))
     drawings = {
         "data": figures.data_figure(front, names, "time"),
         "slopes": figures.slopes_figure(front, names, "time"),
@@ -154,7 +160,7 @@ def _compared(model: Any, flow: Trajectories) -> Story:
         drawings["plane"] = figures.plane_figure(front, names)
         cards.append(card("In the plane of states", plot("plane"), "Dots: samples. Lines: solutions."))
     why = (_ALONG if rest is None else _SOLVED) + _NOISE
-    body = f"<p>{html.escape(left)}</p>{_left(names, runs, units, found)}{plot('residuals')}"
+    body = f"<p>{html.escape(left)}</p>{_left(rows)}{plot('residuals')}"
     cards.append(card("What the equations leave", body, why, wide=True))
     return Story(f"{_counted(equations)} {left}", cards, drawings, title=TITLE, head=_head(flow, equations, front))
 
@@ -241,17 +247,65 @@ def _rollout_note(runs: Sequence[Shown]) -> str:
     return " ".join([note, *ended])
 
 
-def _left(names: Sequence[str], runs: Sequence[Shown], units: NDArray, found: Ordinal | None) -> str:
-    """HTML of a table of what is left of each coordinate."""
-    rows = []
+@dataclass(frozen=True)
+class _Leftover:
+    """What is left of one coordinate, and what noise would leave.
+
+    Attributes
+    ----------
+    correlation, chance : float
+        The largest correlation with a later sample, and the largest that noise has at any lag in any coordinate, but
+        for a `LEVEL` of cases.
+    p_value : float or None
+        Of the order patterns; None where there are too few.
+    ordered : bool
+        Whether noise would not have such patterns.
+    """
+
+    name: str
+    noise: float
+    size: float
+    correlation: float
+    chance: float
+    p_value: float | None
+    ordered: bool
+
+    @property
+    def beyond(self) -> str:
+        """In words what noise would not leave; empty where there is nothing."""
+        ratio = self.size / self.noise
+        told = [
+            f"{ratio:.2g} times the noise" if ratio**2 > MOSTLY else "",
+            f"a correlation of {self.correlation:.2g} where chance hardly gives more than {self.chance:.2g}"
+            if abs(self.correlation) > self.chance
+            else "",
+            "an order beyond chance" if self.ordered else "",
+        ]
+        return ", ".join(filter(None, told))
+
+
+def _leftovers(
+    names: Sequence[str], runs: Sequence[Shown], units: NDArray, found: Ordinal | None
+) -> tuple[_Leftover, ...]:
+    out = []
     for a, name in enumerate(names):
         pooled = [run.residuals[:, a] for run in runs]
-        _, correlation, width = figures.autocorrelation(pooled)
+        lags, correlation, width = figures.autocorrelation(pooled)
+        # The width is two standard errors of one correlation; this is of the largest of all lags and coordinates.
+        chance = width / 2 * float(stats.norm.isf(LEVEL / (2 * len(lags) * len(names))))
         size = float(np.sqrt(np.mean(np.concatenate(pooled) ** 2)))
-        chance = "-" if found is None else float(found.p_values[a])
-        rows.append((name, float(units[a]), size, float(correlation[np.abs(correlation).argmax()]), width, chance))
+        largest = float(correlation[np.abs(correlation).argmax()])
+        p_value = None if found is None else float(found.p_values[a])
+        ordered = found is not None and name in found.telling
+        out.append(_Leftover(name, float(units[a]), size, largest, chance, p_value, ordered))
+    return tuple(out)
+
+
+def _left(rows: Sequence[_Leftover]) -> str:
+    """HTML of a table of what is left of each coordinate."""
     return table(
-        ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to", "p-value of order"), rows
+        ("coordinate", "noise", "left over, r.m.s.", "largest correlation", "by chance up to", "p-value of order"),
+        [(r.name, r.noise, r.size, r.correlation, r.chance, "-" if r.p_value is None else r.p_value) for r in rows],
     )
 
 
@@ -273,15 +327,15 @@ def _patterns(names: Sequence[str], runs: Sequence[Shown]) -> Ordinal | None:
     return None
 
 
-def _verdict(found: Ordinal | None, along: bool, unexplained: str) -> str:
+def _verdict(rows: Sequence[_Leftover], few: bool, along: bool, unexplained: str) -> str:
     if unexplained:
         return f"Not only noise is left: {unexplained}."
-    if found is None:
+    odd = [f"{row.name} ({row.beyond})" for row in rows if row.beyond]
+    if odd:
+        return (
+            f"Not only noise is left: {', '.join(odd)}. A term is missing, or a coefficient is wrong by more than the "
+            "noise hides" + (", or the smooth rounds off what turns too fast for the samples." if along else ".")
+        )
+    if few:
         return "Too few samples to tell order from noise."
-    if found.only_noise:
-        return "Only noise is left: no order beyond chance."
-    return (
-        f"Not only noise is left: {', '.join(found.telling)} {'have' if len(found.telling) > 1 else 'has'} an order "
-        "beyond chance. A term is missing, or a coefficient is wrong by more than the noise hides"
-        + (", or the smooth rounds off what turns too fast for the samples." if along else ".")
-    )
+    return "Only noise is left: no order beyond chance."

@@ -101,6 +101,8 @@ class Discovered:
         Of whitened weak equations where they decide; else one.
     note : str
         Where the search was stopped, how far it came.
+    scatter : ndarray (d,) or None
+        The variance by coordinate, where weak equations decide.
     """
 
     z: NDArray
@@ -114,6 +116,7 @@ class Discovered:
     prices: NDArray
     variance: float = 1.0
     note: str = ""
+    scatter: NDArray | None = None
 
 
 def discover_terms(
@@ -301,8 +304,12 @@ def _weak_only(
     z[list(supports[i])] = fits[i]
     chosen = design[:, list(supports[i])]
     covariance = np.linalg.pinv(chosen.T @ chosen) * variance
+    left = np.split((chosen @ fits[i] - y) ** 2, np.cumsum([len(part.y) for part in rows.rows]))[:-1]
+    scatter = np.array([part.mean() for part in left]) * len(y) / free
     rivals = tuple((s, score) for j, (s, score) in enumerate(zip(supports, scores)) if j != i)[:CARRIED]
-    return Discovered(z, covariance, fit, problem, scores[i], rivals, 0, tuple(records), price, variance)
+    return Discovered(
+        z, covariance, fit, problem, scores[i], rivals, 0, tuple(records), price, variance, scatter=scatter
+    )
 
 
 def _thresholded(rows: Weak, share: Any) -> tuple[int, ...]:
