@@ -22,6 +22,7 @@ from erlangen.reports import (
     to_plotly,
 )
 from erlangen.reports._page import to_script
+from erlangen.reports._story import story_of
 
 ACTION = er.actions.affine(2)
 
@@ -135,6 +136,25 @@ def test_failed_gates_are_told_and_cards_fit_other_pages():
     cards, figures = evidence_cards(failed, prefix="mine")
     assert set(figures) == {"mine-path", "mine-bounds"} and "FAILED" in "".join(cards) and "n.b." in "".join(cards)
     assert "Nothing is certified: coverage" in evidence_html(failed)
+
+
+def test_what_leaves_a_certificate_in_doubt_is_read_before_it():
+    doubts = (
+        Gate("neighbours", False, 0.4, 0.1, "neighbouring <samples> are alike", binding=False),
+        Gate("coverage", True, 1.0, 2.0, "inside the data"),
+    )
+    mine = certificate(gates=doubts)
+    assert not mine.decided and mine.verdict.startswith("Certified")
+    told = story_of(mine)
+    assert told.verdict == f"In doubt: neighbours: neighbouring <samples> are alike. {mine.verdict}"
+    assert "Read this first" in told.cards[0] and "neighbouring &lt;samples&gt; are alike" in told.cards[0]
+    page = evidence_html(mine)
+    assert page.index("<b>In doubt: neighbours") < page.index("Read this first") < page.index("Dimension as a function")
+    both = certificate(gates=(*doubts, Gate("coverage", False, 9.0, 2.0, "beyond the data")))
+    assert story_of(both).verdict == both.verdict and "Nothing is certified: coverage" in both.verdict
+    first = story_of(both).cards[0]
+    assert 0 < first.index("coverage: beyond the data.") < first.index("neighbours: ")
+    assert "Read this first" not in evidence_html(certificate())
 
 
 def test_pages_are_written_once(tmp_path):

@@ -96,8 +96,11 @@ def evidence_html(
     for i, found in enumerate([maps] if isinstance(maps, DefectMap) else maps):
         more, drawn = map_cards(found, f"map{i}")
         cards, figures = cards + more, figures | drawn
+    cards = [*read_first(_doubts(certificate)), *cards]
     names = html.escape(", ".join(certificate.coordinates))
-    head = f"<p><b>{html.escape(certificate.verdict)}</b></p><p class='soft'>Region: {html.escape(certificate.region)}"
+    head = (
+        f"<p><b>{html.escape(_headline(certificate))}</b></p><p class='soft'>Region: {html.escape(certificate.region)}"
+    )
     return page(title, cards, figures, f"{head}. Coordinates: {names}.</p>")
 
 
@@ -106,9 +109,35 @@ def story(found: Certificate | DefectMap, data: Any = None) -> Story:
     if isinstance(found, DefectMap):
         return Story(" ".join(found.sentences), *map_cards(found), title="Where each generator holds")
     cards, figures = evidence_cards(found)
+    cards = [*read_first(_doubts(found)), *cards]
     names = html.escape(", ".join(found.coordinates))
     head = f"<p class='soft'>Region: {html.escape(found.region)}. Coordinates: {names}.</p>"
-    return Story(found.verdict, cards, figures, title="How sure are we?", head=head)
+    return Story(_headline(found), cards, figures, title="How sure are we?", head=head)
+
+
+def read_first(doubts: Sequence[str]) -> list[str]:
+    """The card that opens a page where something must be read before the rest is believed, or nothing."""
+    items = "".join(f"<li>{html.escape(text)}</li>" for text in doubts)
+    return [card("Read this first", f"<ul>{items}</ul>", wide=True, kind="warn")] if items else []
+
+
+def gates_failed(certificate: Certificate) -> list[str]:
+    """In words the checks that failed, those first that forbid any claim."""
+    failed = sorted((gate for gate in certificate.gates if not gate.passed), key=lambda gate: not gate.binding)
+    return [f"{gate.name}: {gate.reason}." for gate in failed]
+
+
+def _doubts(certificate: Certificate) -> list[str]:
+    failed = gates_failed(certificate)
+    if failed and certificate.trusted:
+        failed.append("What follows is claimed only where these are no reason to doubt it.")
+    return failed
+
+
+def _headline(certificate: Certificate) -> str:
+    """The verdict, and before it the check that leaves it in doubt: where nothing is certified, it says so itself."""
+    failed = gates_failed(certificate)
+    return f"In doubt: {failed[0]} {certificate.verdict}" if failed and certificate.trusted else certificate.verdict
 
 
 def evidence_cards(

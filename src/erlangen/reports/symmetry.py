@@ -18,7 +18,7 @@ from erlangen.reports._moves import move_of
 from erlangen.reports._page import card, html_rows, plot, table
 from erlangen.reports._story import Story
 from erlangen.reports._units import units_of
-from erlangen.reports.evidence import evidence_cards, legend
+from erlangen.reports.evidence import evidence_cards, gates_failed, legend, read_first
 from erlangen.verbs import Generator, Symmetry
 from erlangen.verbs._measure import interval
 
@@ -173,13 +173,10 @@ def _warnings(symmetry: Symmetry) -> list[str]:
         told.append(f"{symmetry.agreement.reason[:1].upper()}{symmetry.agreement.reason[1:]}.")
     sure = symmetry.certificate
     if sure is not None:
-        told += [f"{gate.name}: {gate.reason}." for gate in sure.gates if not gate.passed]
+        told += gates_failed(sure)
     elif symmetry.no_certificate and (symmetry.dim or symmetry.found.own):
         told.append(f"There is no certificate: {symmetry.no_certificate}. er.evidence.certify makes one from data.")
-    if not told:
-        return []
-    items = "".join(f"<li>{html.escape(text)}</li>" for text in told)
-    return [card("Read this first", f"<ul>{items}</ul>", wide=True, kind="warn")]
+    return read_first(told)
 
 
 def _apart(symmetry: Symmetry) -> list[str]:
