@@ -12,6 +12,7 @@ from erlangen.algebra import LieAlgebra
 from erlangen.dynamics import conserved
 from erlangen.fields.libraries import Expressions, Polynomial
 from erlangen.fields.trajectories import Trajectories
+from erlangen.linalg.rank import LargestGap, Threshold
 from erlangen.reports import _conserved_figures as figures
 from erlangen.reports import _law_flows as flows
 from erlangen.reports import report_html
@@ -100,6 +101,17 @@ def test_an_algebra_is_told_with_its_brackets():
 def test_what_is_not_decided_is_told():
     page = report_html(er.UndecidedError("Too few <rows>.\n  given:    3"))
     assert "Not decided: Too few &lt;rows&gt;." in page and "given:    3" in page and "<rows>" not in page
+
+
+@pytest.mark.parametrize("delta", [0.01, 0.3])
+def test_the_line_that_decides_is_drawn_between_what_counts_and_what_does_not(tops, delta):
+    found = conserved(tops, Polynomial(2), rule=Threshold(delta))
+    (line,) = [one for one in story_of(found).figures["spectrum"]["data"] if one["name"] == "delta"]
+    assert found.delta == delta and set(line["y"]) == {delta}
+    (dots,) = [one for one in story_of(found).figures["spectrum"]["data"] if one["meta"]["role"] == "dots"]
+    assert np.count_nonzero(dots["y"] <= delta) == found.linear_dim
+    gap = conserved(tops, Polynomial(2), rule=LargestGap())
+    assert gap.delta is None and len(story_of(gap).figures["spectrum"]["data"]) == 1
 
 
 def test_laws_without_runs_have_a_page():

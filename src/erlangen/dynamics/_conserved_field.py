@@ -105,6 +105,7 @@ def conserved_by_field(
         notes=_exact_words(read.polynomial, features),
         poisson=algebra_of(ground, laws, space, spectrum, tolerance) if space and laws and decided else None,
         generators=generators_of(ground, laws, space),
+        delta=limit if isinstance(rule, Threshold) and count == decision.dim else None,
     )
 
 

@@ -142,7 +142,8 @@ def conserved(
         for law in laws_of(ground, forms, formulas_beside(ground, forms, drifts, kinds, floor, formulas))
     ]
     tolerance = min(max(10 * max((law.defect for law in (*laws, *fixed.laws)), default=0.0), 1e-6), limit)
-    return _weigh(ground, forms, spectrum, laws, fixed, slow, tolerance, space, f"{change.words}: {decision.reason}")
+    found = _weigh(ground, forms, spectrum, laws, fixed, slow, tolerance, space, f"{change.words}: {decision.reason}")
+    return replace(found, delta=limit if isinstance(rule, Threshold) else None)
 
 
 def _weigh(

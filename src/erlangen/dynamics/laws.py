@@ -62,6 +62,8 @@ class ConservedQuantities(AbstractShown):
         Brackets of the laws, where positions and momenta are declared and the data decide.
     generators : tuple of HamiltonianField
         The symmetry that each law generates, where positions and momenta are declared.
+    delta : float or None
+        Defects up to this count as zero; None where that is not what decided.
     """
 
     names: tuple[str, ...]
@@ -82,6 +84,7 @@ class ConservedQuantities(AbstractShown):
     notes: tuple[str, ...]
     poisson: PoissonAlgebra | None
     generators: tuple[HamiltonianField, ...]
+    delta: float | None = None
 
     @property
     def algebra(self) -> Any:

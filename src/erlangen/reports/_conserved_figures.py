@@ -9,6 +9,7 @@ import numpy as np
 from erlangen._typing import NDArray
 from erlangen.dynamics import ConservedQuantities, Law
 from erlangen.fields.trajectories import Run, Trajectories
+from erlangen.reports._evidence_figures import _note
 from erlangen.reports._figures import MOST_POINTS, MOST_ROWS, ROW, Figure, _axis, _domain, _layout, _n, _trace, thinned
 
 MOST_RUNS = 9
@@ -109,12 +110,21 @@ def orbits_figure(flow: Trajectories, names: Sequence[str]) -> Figure:
 
 
 def spectrum_figure(found: ConservedQuantities) -> Figure:
-    """Defects of all functions in ascending order; what is below rounding is drawn there."""
+    """Defects of all functions in ascending order, and the line up to which they count as zero."""
     values = np.maximum(found.spectrum[:MOST_DIRECTIONS], LEAST)
     at = np.arange(1, len(values) + 1)
     dots = _trace("dots", 0, "defect", at, values) | {"mode": "markers"}
-    axes = {"xaxis": {"title": {"text": "function"}}, "yaxis": {"title": {"text": "defect"}, "type": "log"}}
-    return {"data": [dots], "layout": _layout(300) | axes}
+    ends = np.array([0.5, len(values) + 0.5])
+    axes: Figure = {
+        "xaxis": {"title": {"text": "function, in order of defect"}, "range": ends.tolist()},
+        "yaxis": {"title": {"text": "relative defect"}, "type": "log"},
+    }
+    traces = [dots]
+    if found.delta is not None:
+        traces.insert(0, _trace("edge", -1, "delta", ends, np.full(2, found.delta)))
+        note = _note(f"delta = {found.delta:.2g}", 1.0, float(np.log10(found.delta)), 0)
+        axes["annotations"] = [note | {"x": 0.5, "yanchor": "bottom"}]
+    return {"data": traces, "layout": _layout(300) | axes}
 
 
 def _panels(laws: Sequence[Law], draw: Callable[[Law, int], list[Figure]]) -> Figure:

@@ -77,7 +77,10 @@ _BRACKETS = (
     "The Poisson bracket of two conserved quantities is conserved, too. So they form a Lie algebra, the same as the "
     "symmetries that they generate."
 )
-_SPECTRUM = "Defects of all functions of the library, smallest first: a law stands apart from what is not conserved."
+_SPECTRUM = (
+    "Defects of all functions of the library, smallest first: a law stands apart from what is not conserved. The line, "
+    "where there is one, is delta, up to which a defect counts as zero."
+)
 _STAYS = (
     "Each conserved quantity less its mean along the run, in units of the swing of its terms. What is left is noise of "
     "the data, error of integration, and whatever the law leaves out."
