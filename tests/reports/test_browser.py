@@ -339,5 +339,9 @@ def fits_a_phone_and_paper(page: Any) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     shown = "[...document.querySelectorAll('button,select,input')].filter(e => e.checkVisibility()).length"
     assert page.evaluate(shown) == 0
+    page.set_viewport_size({"width": 690, "height": 975})  # a sheet of A4 less its margins
+    page.evaluate("erlangen.paintAll()")
+    cells = "[...document.querySelectorAll('.source table')].every(t => t.getBoundingClientRect().right <= innerWidth)"
+    assert page.evaluate(cells)
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert min(int(v) for v in ground[4:-1].split(",")[:3]) > 200

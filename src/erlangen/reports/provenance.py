@@ -117,7 +117,7 @@ class Provenance:
         label, text = "Commands that do it again", html.escape(self.reproduce)
         copy = f"<button type='button' data-copy='{text}'>Copy</button>"
         body += f"<p>{label}: {copy}</p><pre role='region' tabindex='0' aria-label='{label}'>{text}</pre>"
-        return card("Provenance, and how to reproduce this", body, wide=True)
+        return card("Provenance, and how to reproduce this", body, wide=True, kind="source")
 
 
 def provenance_of(
