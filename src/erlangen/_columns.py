@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 5  # rows named in a message
+MANY = 1000  # entries that are looked at to say what is wrong with them
+COMMENTS = "comment='#'"  # as recipe() takes it
+_THOUSANDS = "thousands=','"
+_MARKS = "na_values=['--', '-', '?']"
 
 
 class DataWarning(ErlangenWarning):
@@ -53,8 +59,8 @@ def others(frame: pd.DataFrame, taken: Iterable[str]) -> list[str]:
     return [str(c) for c in frame.columns if str(c) not in used and not str(c).startswith("Unnamed:")]
 
 
-def numbers(frame: pd.DataFrame, name: str) -> NDArray:
-    """Read a column as floats ``(n,)``; a missing entry is NaN."""
+def numbers(frame: pd.DataFrame, name: str, leave: str = "leave this column out, or convert it") -> NDArray:
+    """Read a column as floats ``(n,)``; a missing entry is NaN. Where it is text, ``leave`` says how to do without."""
     import pandas as pd
 
     column = frame[name]
@@ -66,15 +72,51 @@ def numbers(frame: pd.DataFrame, name: str) -> NDArray:
     bad = np.flatnonzero((converted.isna() & column.notna()).to_numpy())
     first = repr(column.iloc[int(bad[0])])[:40] if bad.size else str(column.dtype)
     given = f"{bad.size} of {len(frame)} entries, first {first} in {rows(bad)}" if bad.size else first
-    fix = "leave this column out, or convert it"
-    if "," in first:
-        fix = "write decimal points, not commas"
+    fix = _mended([str(entry) for entry in column.iloc[bad[:MANY]]]) or leave
     raise InputError(explain(f"Column {name!r} is not numeric.", given=given, expected="numbers", fix=fix))
 
 
-def matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray:
-    """Read columns as a matrix ``(n, d)``."""
-    return np.column_stack([numbers(frame, name) for name in names]) if names else np.empty((len(frame), 0))
+def matrix(frame: pd.DataFrame, names: Sequence[str], option: str = "") -> NDArray:
+    """Read columns as a matrix ``(n, d)``; ``option`` chooses them, and is named where one of them is text."""
+    if not names:
+        return np.empty((len(frame), 0))
+    leave = _without_text(frame, names, option)
+    return np.column_stack([numbers(frame, name, leave) for name in names])
+
+
+def recipe(reading: str) -> str:
+    """The line of pandas that writes a table anew, read with these options."""
+    return f"pandas.read_csv(path, {reading}).to_csv('mended.csv', index=False)"
+
+
+def _mended(entries: list[str]) -> str | None:
+    """What to do about entries that are numbers, or missing, in another way of writing; None where they are text."""
+
+    def are(pattern: str) -> bool:
+        return bool(entries) and all(re.fullmatch(pattern, entry.strip()) for entry in entries)
+
+    if are(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?") and (len(entries) > 1 or "." in entries[0]):
+        return f"leave out the commas between thousands: {recipe(_THOUSANDS)}"
+    if are(r"[-+]?(\d{1,3}(\.\d{3})+|\d*),\d*([eE][-+]?\d+)?"):
+        points = ", thousands='.'" if any("." in entry for entry in entries) else ""
+        mark = "sep=';', decimal=','" + points
+        return f"write decimal points, not commas: {recipe(mark)}"
+    if any(entry.lstrip().startswith("#") for entry in entries):
+        return f"leave out the lines of comments: {recipe(COMMENTS)}"
+    if are(r"[\W_]+"):
+        return f"leave missing entries empty and drop their rows with --drop-nan (drop_nan=True): {recipe(_MARKS)}"
+    return None
+
+
+def _without_text(frame: pd.DataFrame, names: Sequence[str], option: str) -> str:
+    """How to choose the columns of numbers alone."""
+    import pandas as pd
+
+    good = [name for name in names if pd.api.types.is_numeric_dtype(frame[name])]
+    if not option or not good:
+        return "leave this column out, or convert it"
+    group = "; where it tells runs apart, --group" if option == "--state" else ""
+    return f"name the columns of numbers: {option} {shlex.quote(','.join(good))} ({option[2:]}=){group}"
 
 
 def finite_rows(table: dict[str, NDArray], drop: bool) -> NDArray:

@@ -111,7 +111,9 @@ BAD_FILES = {
     "no ending": ("a", csv(HEAD + GOOD), "ending"),
     "pickle": ("a.pkl", lambda p: p.write_bytes(pickle.dumps({})), "ending"),
     "binary": ("a.csv", lambda p: p.write_bytes(bytes(range(256)) * 9), "not text"),
-    "latin": ("a.csv", lambda p: p.write_bytes(b"t,gr\xf6\xdfe\n1,2\n"), "UTF-8"),
+    "latin": ("a.csv", lambda p: p.write_bytes(b"t,gr\xf6\xdfe\n1,2\n"), "save it as UTF-8.*latin-1"),
+    "comments": ("a.csv", csv("# made by hand\nt,x\n0,1\n"), "(?s)start with #.*'# made by hand'.*comment='#'"),
+    "two comments": ("a.csv", csv("# a, b\n# 1, 2\n0,1\n"), "taken as the header"),
     "blank": ("a.csv", csv("\n\n  \n"), "a.csv"),
     "header only": ("a.csv", csv(HEAD), "0 rows"),
     "no header": ("a.csv", csv("0,1,2,3\n1,2,3,4\n"), "add a first row of names"),
@@ -158,7 +160,14 @@ BAD_TRAJECTORIES = {
     "nan time": (GOOD + "a,,1,2\n", {}, "columns t"),
     "nan group": (GOOD + ",3,1,2\n", {}, "columns run"),
     "text": (GOOD + "a,3,oops,2\n", {}, "(?s)'x' is not numeric.*'oops' in row 4"),
-    "decimal comma": (GOOD + 'a,3,"1,5",2\n', {}, "decimal points"),
+    "decimal comma": (GOOD + 'a,3,"1,5",2\n', {}, r"decimal points.*read_csv\(path, sep=';', decimal=','\)\.to_csv"),
+    "decimal comma, 3 digits": (GOOD + 'a,3,"1,523",2\n', {}, "decimal points"),
+    "points of thousands": (GOOD + 'a,3,"1.572,64",2\n', {}, r"decimal=',', thousands='\.'"),
+    "thousands": (GOOD + 'a,3,"1,572.64",2\n', {}, r"commas between thousands.*read_csv\(path, thousands=','\)"),
+    "marks": (GOOD + "a,3,--,2\n", {}, "(?s)'--' in row 4.*missing entries empty.*--drop-nan"),
+    "comment below": (GOOD + "a,3,2,2\na,4,# pause,2\n", {}, "comment='#'"),
+    "dates": ("a,01.01.2024 00:00,1,2\na,02.01.2024 00:00,2,2\n", {}, "ISO 8601 dates, such as 2024-01-31 00:00"),
+    "text state": ("a,0,1,on\na,1,2,off\n", {}, r"(?s)'y' is not numeric.*--state x \(state=\).*--group"),
     "unsorted": (GOOD + "a,1.5,1,1\n", {}, "(?s)decrease in run 'a'.*row 4.*sort"),
     "repeated": (GOOD + "a,2,1,1\n", {}, "(?s)repeat in run 'a'.*row 4"),
     "group forgotten": (GOOD + GOOD.replace("a", "b"), {"group": None, "state": "x,y"}, "(?s)row 4.*--group"),
@@ -338,3 +347,14 @@ def test_bad_generators(tmp_path, case):
     content, said = BAD_GENERATORS[case]
     np.savez(tmp_path / "g.npz", **content)
     refused(said, read_generators, tmp_path / "g.npz")
+
+
+def test_names_may_stand_behind_a_mark_of_comments(tmp_path):
+    (tmp_path / "a.csv").write_text("#t,x\n0,1\n1,2\n")
+    assert list(read_table(tmp_path / "a.csv").columns) == ["#t", "x"]
+
+
+def test_text_among_inputs_names_the_option(tmp_path):
+    (tmp_path / "a.csv").write_text("x,colour,f\n0,red,1\n1,blue,2\n2,red,4\n")
+    refused(r"--inputs x \(inputs=\)", read_function_table, tmp_path / "a.csv", target="f")
+    refused(r"--columns x,f \(columns=\)", read_cloud, tmp_path / "a.csv")

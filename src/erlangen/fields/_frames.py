@@ -45,7 +45,7 @@ def runs_of_frame(
     if inputs:
         apart(inputs, roles, "controls")
         as_names(inputs)  # none is named twice
-    clock, states, driven = _clock(frame, time), matrix(frame, names), matrix(frame, inputs)
+    clock, states, driven = _clock(frame, time), matrix(frame, names, "--state"), matrix(frame, inputs)
     columns = dict(zip([*names, *inputs], np.hstack([states, driven]).T)) | {time: clock}
     if not infinite:
         _refuse_infinite(columns)
@@ -122,10 +122,13 @@ def _clock(frame: pd.DataFrame, time: str) -> NDArray:
     try:
         dates = pd.to_datetime(column, format="ISO8601", utc=True)
     except (ValueError, TypeError):
-        return numbers(frame, time)
+        return numbers(frame, time, _OTHER_DATES)
     fix = "nothing; for other units, a column of numbers"
     warn(f"Column {time!r} holds dates: times are seconds since the earliest.", fix=fix, category=DataWarning)
     return ((dates - dates.min()) / pd.Timedelta(seconds=1)).to_numpy(dtype=np.float64)
+
+
+_OTHER_DATES = "write ISO 8601 dates, such as 2024-01-31 00:00, or numbers: pandas.to_datetime(column, dayfirst=True)"
 
 
 def _labels(frame: pd.DataFrame, group: str | None) -> list[Hashable]:

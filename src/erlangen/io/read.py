@@ -143,7 +143,7 @@ def read_function_table(
     names = as_names(inputs) or others(frame, targets)
     require(frame, names, "input")
     apart(names, targets, "input")
-    x, y = matrix(frame, names), matrix(frame, targets)
+    x, y = matrix(frame, names, "--inputs"), matrix(frame, targets)
     keep = finite_rows(dict(zip([*names, *targets], np.hstack([x, y]).T)), drop_nan)
     x, y = _some(x[keep]), y[keep]
     still = [name for name, flat in zip(targets, constant(y)) if flat]
@@ -181,7 +181,7 @@ def read_cloud(
     frame = read_table(path)
     names = as_names(columns) or others(frame, [])
     require(frame, names, "point")
-    x = matrix(frame, names)
+    x = matrix(frame, names, "--columns")
     x = _some(x[finite_rows(dict(zip(names, x.T)), drop_nan)])
     warn_constant(name for name, flat in zip(names, constant(x)) if flat)
     return x, tuple(names)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from erlangen._columns import listing
+from erlangen._columns import COMMENTS, listing, recipe
 from erlangen._errors import InputError, MissingExtraError, explain, nearest
 from erlangen._typing import NDArray
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _HEAD = 65_536  # bytes looked at to tell text from binary and to find the delimiter
 _DELIMITERS = ",;\t|"
+_LATIN = "encoding='latin-1'"
 
 
 def read_table(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -115,8 +116,9 @@ def _read_text(file: Path) -> pd.DataFrame:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _unreadable(file, "text in UTF-8", error) from None
+        raise _unreadable(file, "text in UTF-8", error, f"save it as UTF-8: {recipe(_LATIN)}") from None
     header = next((line for line in text.splitlines() if line.strip()), "")
+    _refuse_comments(text, file)
     delimiter = "\t" if file.suffix.lower() == ".tsv" else _delimiter(header)
     names = (
         next(csv.reader([header.strip()], delimiter=delimiter, skipinitialspace=True), [])
@@ -141,6 +143,20 @@ def _delimiter(header: str) -> str:
     if counts[best]:
         return best
     return "" if len(header.split()) > 1 else ","
+
+
+def _refuse_comments(text: str, file: Path) -> None:
+    """Refuse lines that start with # above the names: they are no header. One line of names may start so."""
+    filled = (line.strip() for line in text.splitlines() if line.strip())
+    first, second = next(filled, ""), next(filled, "")
+    if not first.startswith("#"):
+        return
+    delimiter = _delimiter(second) or None
+    if not second.startswith("#") and any(_is_number(entry.strip()) for entry in second.split(delimiter)):
+        return
+    what = "Comment lines, which start with #, were taken as the header."
+    fix = f"leave them out: {recipe(COMMENTS)}"
+    raise InputError(explain(what, given=f"{first[:60]!r} in {file.name}", expected="names of columns first", fix=fix))
 
 
 def _check_header(names: list[str], file: Path) -> None:
@@ -267,9 +283,9 @@ def _refuse_duplicates(names: list[str], file: Path) -> None:
         raise InputError(explain("Column names repeat.", given=given, expected="different names", fix="rename them"))
 
 
-def _unreadable(file: Path, expected: str, error: Exception | None) -> InputError:
+def _unreadable(file: Path, expected: str, error: Exception | None, fix: str = "") -> InputError:
     reason = " ".join(str(error).split())[:120] if error else "it holds bytes that are not text"
-    fix = "check that the ending fits the content, and how the file was written"
+    fix = fix or "check that the ending fits the content, and how the file was written"
     return InputError(explain(f"{file.name} cannot be read.", given=reason or "damaged", expected=expected, fix=fix))
 
 
