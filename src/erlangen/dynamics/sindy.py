@@ -116,7 +116,7 @@ class SINDy(BaseEstimator):
         Root mean square of the noise of each coordinate: of what the equations leave of the samples.
     misfit_ : ndarray (d,) or None
         Its ratio to the noise that smoothing finds, which knows no equations. Far above one, something is missing, and
-        a warning says so.
+        a warning says so. Of weak equations: what they leave of integrals, in units of what the noise makes there.
     unexplained_ : str
         The same in words; empty where the equations leave no more than noise.
     search_ : object or None
