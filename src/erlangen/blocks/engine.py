@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 State = TypeVar("State")
 _log = logging.getLogger(__name__)
 
-GROUPS = 32
+GROUPS = 16
 """Chains of blocks for each worker: enough for all to end at nearly one time, few enough for their sums to be small."""
 
 
@@ -114,12 +114,13 @@ class DaskEngine(AbstractEngine):
         workers = self._workers(client)
         chains = _chains(dask, reduction, blocks, GROUPS * workers)
         _log.debug("%d blocks in %d chains on %s", blocks.n_blocks, len(chains), client or "threads of this process")
-        sums: dict[int, State] = {}
+        sums: dict[int, Any] = {}
 
         def merged() -> State:
+            ends = [sums[k] for k in sorted(sums)]
             state = reduction.start()
-            for k in sorted(sums):
-                state = reduction.merge(state, sums[k])
+            for one in ends if client is None else client.gather(ends):  # all at once: each call is a journey
+                state = reduction.merge(state, one)
             return state
 
         with keeping("reading blocks", len(chains)) as kept:
@@ -158,13 +159,14 @@ def _chains(dask: Any, reduction: AbstractReduction, blocks: AbstractBlocks, mos
     shared, table = dask.delayed(reduction, traverse=False), dask.delayed(blocks, traverse=False)
     fold, load = dask.delayed(_fold, pure=False), dask.delayed(_load, pure=False)
     count = min(most, blocks.n_blocks)
+    ends = [k * blocks.n_blocks // count for k in range(count + 1)]
+    if blocks.delayed(0) is None:  # one task loads the blocks of a chain itself: none travels between workers
+        return [load(shared, table, range(*ends[k : k + 2])) for k in range(count)]
     chains = []
     for k in range(count):
         state = None
-        for i in range(k * blocks.n_blocks // count, (k + 1) * blocks.n_blocks // count):
-            # A block is loaded inside the task that needs it: it never travels from one worker to another.
-            task = blocks.delayed(i)
-            state = load(shared, state, table, i) if task is None else fold(shared, state, task)
+        for i in range(*ends[k : k + 2]):
+            state = fold(shared, state, blocks.delayed(i))
         chains.append(state)
     return chains
 
@@ -176,7 +178,7 @@ def _in_threads(dask: Any, chains: list[Any], together: int) -> Iterator[tuple[i
 
 
 def _on_cluster(client: Any, chains: list[Any]) -> Iterator[tuple[int, Any]]:
-    """Sums of chains with their numbers, as workers finish them; what is left when nobody asks further is given up."""
+    """Futures of sums with their numbers, as workers finish; what is left when nobody asks further is given up."""
     try:
         futures = client.compute(list(chains))
     except (TypeError, AttributeError, ValueError) as error:
@@ -188,7 +190,7 @@ def _on_cluster(client: Any, chains: list[Any]) -> Iterator[tuple[int, Any]]:
     numbers = {future.key: k for k, future in enumerate(futures)}
     try:
         for future in _finished(client, futures):
-            yield numbers[future.key], future.result()
+            yield numbers[future.key], future
     finally:
         client.cancel([future for future in futures if not future.done()])
 
@@ -209,8 +211,11 @@ def _finished(client: Any, futures: list[Any]) -> Iterator[Any]:
         yield from seen.done
 
 
-def _load(reduction: AbstractReduction[State], state: State | None, blocks: AbstractBlocks, i: int) -> State:
-    return _fold(reduction, state, blocks.load(i))
+def _load(reduction: AbstractReduction[State], blocks: AbstractBlocks, chain: range) -> State:
+    state = reduction.start()
+    for i in chain:
+        state = reduction.fold(state, blocks.load(i))
+    return state
 
 
 def _fold(reduction: AbstractReduction[State], state: State | None, block: Any) -> State:
@@ -274,14 +279,34 @@ def local_cluster(workers: int | None = None, *, memory: str = "auto") -> Iterat
     count = (os.cpu_count() or 1) if workers is None else workers
     if count < 1 or parent_process() is not None:
         raise _unstarted(f"workers={count}" if count < 1 else "a worker that runs the whole script again")
-    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    settings: dict[str, Any] = {"dashboard_address": None, "memory_limit": memory, "env": one}
+    settings: dict[str, Any] = {"dashboard_address": None, "memory_limit": memory}
     try:
-        cluster = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **settings)
+        with _one_thread():
+            cluster = LocalCluster(n_workers=count, threads_per_worker=1, processes=True, **settings)
     except RuntimeError as error:
         raise _unstarted(str(error).splitlines()[0]) from None
     with cluster, Client(cluster) as client:
         yield DaskEngine(client, count)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes that start inside the block do linear algebra on one thread, and keep memory that they free.
+
+    Threads are counted when a process loads its libraries, and what the caller's environment says would win. Dask asks
+    workers to give back all memory at once; arrays of one block are then mapped and cleared anew for the next one.
+    """
+    import os
+
+    wanted = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    wanted |= {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20)}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _workers_gone() -> InputError:
