@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from erlangen._errors import InputError, explain
-from erlangen._formula_parser import quoted
 from erlangen.cli import _candidates
 from erlangen.cli._answer import Answer
 from erlangen.cli._blocks import Engine, Scheduler, chosen_engine, running
@@ -147,6 +146,8 @@ def _with_next(answer: Answer, sym: Symmetry, words: dict[str, str | None], file
     """Add what to type next where the vector field is known too badly to be asked, as one that is no polynomial."""
     if answer.decided or sym.measurement is None or sym.resolution <= sym.measurement.delta:
         return answer
+    from erlangen._formula_parser import quoted
+
     chosen = " ".join(f"{option} {shlex.quote(text)}" for option, text in words.items() if text)
     line = f"erlangen equations {shlex.quote(str(file))} {chosen} --feature 'FORMULA' --symmetries"
     why = (
