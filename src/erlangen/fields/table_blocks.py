@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import numpy as np
 from erlangen._progress import carried
 from erlangen._typing import NDArray
 from erlangen.blocks import AbstractBlocks, Factored, Summary, Summed, as_blocks
-from erlangen.blocks.engine import Part
 from erlangen.blocks.source import Joined, numbered
 from erlangen.fields._choice import revised
 from erlangen.fields._path import Level, mean_square, scatter
@@ -85,7 +83,7 @@ def _to_all(first: FittedField, table: AbstractBlocks, rng: int | np.random.Gene
     """Fit the class chosen, and the next one, to every row."""
     second = first.runner_up
     assert second is not None
-    found = [_refitted(one, table, rng) for one in (first, second) if isinstance(one.model, BasisField)]
+    found = _refitted([one for one in (first, second) if isinstance(one.model, BasisField)], table, rng)
     choice = revised(first.verdict, found[0], found[1] if len(found) > 1 else None, first.reason)
     return replace(
         _with(first, found[0], choice.accuracy, choice.resolution),
@@ -111,40 +109,35 @@ def _with(field: FittedField, level: Level, accuracy: float, resolution: float) 
 
 
 @dataclass(frozen=True, eq=False)
-class _Design:
-    """Rows [functions, values] of a table, standardised as the first fit was: a class, for it travels."""
+class _Designs:
+    """Rows [functions, values] of each class, standardised as the first fit was: a class, for it travels."""
 
     field: FittedField
-    basis: AbstractBasis
+    bases: tuple[AbstractBasis, ...]
 
     def __call__(self, block: NDArray) -> Iterator[tuple[int, NDArray]]:
         d = self.field.point_dim
         x, y = block[:, :d], block[:, d:]
         moved = y - x if self.field.kind == "map" else y
-        yield (
-            0,
-            np.hstack(
-                [
-                    self.basis.evaluate(self.field.span.coordinates(x)),
-                    (moved - self.field.offset) / self.field.scale,
-                ]
-            ),
-        )
+        z, values = self.field.span.coordinates(x), (moved - self.field.offset) / self.field.scale
+        for i, basis in enumerate(self.bases):
+            yield i, np.hstack([basis.evaluate(z), values])
 
 
-def _refitted(first: FittedField, table: AbstractBlocks, rng: int | np.random.Generator) -> Level:
-    """Least squares of one class on every row, from one triangular factor."""
-    model = first.model
-    assert isinstance(model, BasisField)
+def _refitted(fields: list[FittedField], table: AbstractBlocks, rng: int | np.random.Generator) -> list[Level]:
+    """Least squares of each class on every row: one pass, a triangular factor for each."""
+    first = fields[0]
     lean = replace(first, points=first.points[:0], targets=None, runner_up=None, error_root=None)
-    q, c = model.basis.size, first.value_dim
-    reduction = Factored(_Design(lean, model.basis), (q + c,))
-    finish = partial(_level, first, model.basis, np.random.default_rng(rng))
-    with carried(Part, lambda part, _: finish(part.state[0])):
-        return finish(table.reduce(reduction)[0])
+    bases = tuple(one.model.basis for one in fields if isinstance(one.model, BasisField))
+    reduction = Factored(_Designs(lean, bases), tuple(basis.size + first.value_dim for basis in bases))
+    # derivatives of the classes are compared, so at the same points
+    probes = first.points[np.sort(np.random.default_rng(rng).permutation(len(first.points))[:PROBES])]
+    with carried(FittedField, lambda field, _: field):  # the fit of some blocks is no result
+        streams = table.reduce(reduction)
+    return [_level(first, basis, probes, stream) for basis, stream in zip(bases, streams, strict=True)]
 
 
-def _level(first: FittedField, basis: AbstractBasis, rng: np.random.Generator, stream: StreamedQR) -> Level:
+def _level(first: FittedField, basis: AbstractBasis, probes: NDArray, stream: StreamedQR) -> Level:
     """The fit that a factor R of [functions, values] stands for."""
     q, factor, n = basis.size, stream.factor(), stream.n_rows
     u, s, vt = np.linalg.svd(factor[:q, :q])
@@ -154,7 +147,6 @@ def _level(first: FittedField, basis: AbstractBasis, rng: np.random.Generator, s
     left = np.vstack([factor[:q, q:] - factor[:q, :q] @ coefficients, factor[q:, q:]])
     rank = int(keep.sum())
     noise = left.T @ left / max(n - rank, 1)
-    probes = first.points[np.sort(rng.permutation(len(first.points))[:PROBES])]
     metric = first.span.matrix * first.span.scale
     gradients = np.einsum("mqs,sd->mdq", basis.gradients(first.span.coordinates(probes)), metric)
     errors = gradients @ root
